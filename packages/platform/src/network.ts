@@ -1,0 +1,85 @@
+/** Where a listener is, or where to connect to: a host name or IP literal, and a TCP port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Keys and certificates in PEM. A connection with them is TLS; the other side's identity is checked against `ca`. */
+export interface TlsOptions {
+  readonly certificate: string;
+  readonly key: string;
+  readonly ca?: string;
+  /** As a listener: refuse clients without a certificate that `ca` signed. */
+  readonly requireClientCertificate?: boolean;
+  /** ALPN protocols in order of preference. */
+  readonly protocols?: readonly string[];
+}
+
+/** Who the other side of a TLS connection is, from its verified certificate. */
+export interface PeerIdentity {
+  readonly commonName: string;
+  readonly subjectAlternativeNames: readonly string[];
+}
+
+/** What a connection tells its owner. `closed` comes last and exactly once. */
+export interface ConnectionHandler {
+  /** Bytes arrived. Chunk borders mean nothing: a stream may be split or joined anywhere. The chunk is the handler's. */
+  data(chunk: Uint8Array): void;
+  /** The write buffer is empty again, after {@link Connection.write} had answered false. */
+  drained(): void;
+  /** The stream is over: in order (`null`), or cut (the error says how). */
+  closed(error: Error | null): void;
+}
+
+/**
+ * One side of a byte stream: ordered and lossless until it is closed, as TCP. Nothing is delivered before
+ * {@link Connection.start}, so no byte is lost between accept and the owner being ready.
+ */
+export interface Connection {
+  readonly remote: Address;
+  /** Of the peer's verified certificate; null without TLS or without a client certificate. */
+  readonly identity: PeerIdentity | null;
+  /** The ALPN protocol that both sides agreed on, or null. */
+  readonly protocol: string | null;
+  /** Bytes written here that the stream has not taken yet. */
+  readonly bufferedBytes: number;
+
+  start(handler: ConnectionHandler): void;
+  /**
+   * Queues bytes; the array must not change afterwards. False: more than the high-water mark is buffered, wait for
+   * `drained`. On a closed connection the bytes go nowhere.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Stops `data` until {@link Connection.resume}: back-pressure to the other side. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is buffered, then closes. */
+  close(): void;
+  /** Closes at once; buffered bytes are lost and the other side sees a reset. */
+  destroy(): void;
+}
+
+export interface Listener {
+  /** The address that is really bound (the port differs from the asked one when that was 0). */
+  readonly address: Address;
+  /** Stops accepting. Open connections stay open. */
+  close(): Promise<void>;
+}
+
+/** Byte streams between addresses. */
+export interface Network {
+  /**
+   * Accepts connections at `address`. Rejects with `FLOTILLA_ADDRESS_IN_USE` when the port is taken and
+   * `FLOTILLA_ADDRESS_UNAVAILABLE` when the host is not ours.
+   */
+  listen(
+    address: Address,
+    options: { readonly tls?: TlsOptions },
+    accept: (connection: Connection) => void,
+  ): Promise<Listener>;
+  /** Rejects with `FLOTILLA_CONNECT_REFUSED` or `FLOTILLA_CONNECT_FAILED` (time-outs included). */
+  connect(
+    address: Address,
+    options: { readonly tls?: TlsOptions; readonly timeoutMs: number },
+  ): Promise<Connection>;
+}

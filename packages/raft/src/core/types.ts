@@ -1,0 +1,311 @@
+/**
+ * The vocabulary of the consensus core: inputs, effects, messages and what is durable. Terms are the Raft paper's;
+ * the ordering rules that bind them are numbered in `SPEC.md`.
+ */
+
+declare const brand: unique symbol;
+type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** Safe integers. 0 is «none»: a term or index that nothing has. */
+export type Term = Brand<number, 'Term'>;
+export type Index = Brand<number, 'Index'>;
+/** A member of a group. From 1; never reused, so that a late message can only mean the member that it names. */
+export type NodeId = Brand<number, 'NodeId'>;
+/** Numbers the durable writes of one core, from 1. */
+export type WriteSequence = Brand<number, 'WriteSequence'>;
+/** Chosen by whoever asked, to match answers to questions. Unique within one life of the node. */
+export type Ref = Brand<number, 'Ref'>;
+
+export type EntryKind = 'command' | 'no-op' | 'membership';
+
+export interface Entry {
+  readonly term: Term;
+  readonly index: Index;
+  readonly kind: EntryKind;
+  /** Owned by the log once proposed: nobody writes to these bytes again. */
+  readonly payload: Uint8Array;
+}
+
+/**
+ * Who votes. Joint when `votersOutgoing` is not empty: then a decision needs a majority of both sets.
+ * All lists are sorted and hold no id twice.
+ */
+export interface Configuration {
+  readonly voters: readonly NodeId[];
+  readonly votersOutgoing: readonly NodeId[];
+  readonly learners: readonly NodeId[];
+  /** Voters of the outgoing set that become learners when the joint configuration is left. */
+  readonly learnersNext: readonly NodeId[];
+  /** The leader leaves the joint configuration by itself as soon as it is committed. */
+  readonly autoLeave: boolean;
+}
+
+/** Everything up to `index` is in the state machine, and `configuration` is the one in force there. */
+export interface SnapshotMeta {
+  readonly index: Index;
+  readonly term: Term;
+  readonly configuration: Configuration;
+}
+
+/** Durable in one record: a vote without its term, or a term without its vote, elects two leaders. */
+export interface HardState {
+  readonly term: Term;
+  /** 0: no vote in this term. */
+  readonly vote: NodeId;
+  readonly commit: Index;
+}
+
+interface Addressed {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly term: Term;
+}
+
+/**
+ * What cores say to each other. `session` numbers one stay of a member in a leader's configuration: an answer from
+ * an earlier stay, or to an earlier leadership, counts for nothing.
+ */
+export type PeerMessage =
+  | (Addressed & {
+      readonly type: 'pre-vote' | 'vote';
+      readonly lastIndex: Index;
+      readonly lastTerm: Term;
+      /** The election was asked for by the leader (transfer): stickiness does not apply. */
+      readonly forced: boolean;
+    })
+  | (Addressed & { readonly type: 'pre-vote-response' | 'vote-response'; readonly granted: boolean })
+  | (Addressed & {
+      readonly type: 'append';
+      readonly session: number;
+      readonly previousIndex: Index;
+      readonly previousTerm: Term;
+      readonly entries: readonly Entry[];
+      readonly commit: Index;
+    })
+  | (Addressed & {
+      readonly type: 'append-response';
+      readonly session: number;
+      /** Accepted: the last index known to match. Rejected: the `previousIndex` that was refused. */
+      readonly index: Index;
+      readonly rejected: boolean;
+      /** Rejected: the largest index at which the follower's log may agree with the leader's, and its term there. */
+      readonly hintIndex: Index;
+      readonly hintTerm: Term;
+    })
+  | (Addressed & {
+      readonly type: 'heartbeat';
+      /** min(match, leader's commit): never more than the receiver is known to hold. */
+      readonly commit: Index;
+      /** The read that this round confirms; 0: none. Issued by the leader, never reused in its life. */
+      readonly readSequence: number;
+    })
+  | (Addressed & { readonly type: 'heartbeat-response'; readonly readSequence: number })
+  | (Addressed & {
+      /** Announces a snapshot. Its data travels beside it, by the host; this message arrives after the data is in. */
+      readonly type: 'install-snapshot';
+      readonly session: number;
+      readonly snapshot: SnapshotMeta;
+    })
+  | (Addressed & {
+      /** Forwarded proposals. A leader takes them only in the very term that they name: see SPEC.md. */
+      readonly type: 'propose';
+      readonly payloads: readonly Uint8Array[];
+    })
+  | (Addressed & {
+      readonly type: 'read-index';
+      readonly ref: Ref;
+      /** A number of the asker's life, so that an answer to an earlier life is not taken for one to this. */
+      readonly incarnation: number;
+    })
+  | (Addressed & {
+      readonly type: 'read-index-response';
+      readonly ref: Ref;
+      readonly incarnation: number;
+      readonly index: Index;
+    })
+  | (Addressed & { readonly type: 'transfer-leader'; readonly transferee: NodeId })
+  | (Addressed & { readonly type: 'timeout-now' });
+
+export type Input =
+  | { readonly type: 'tick' }
+  | { readonly type: 'receive'; readonly message: PeerMessage }
+  | { readonly type: 'propose'; readonly ref: Ref; readonly payload: Uint8Array }
+  | { readonly type: 'read'; readonly ref: Ref }
+  | { readonly type: 'campaign' }
+  /** Cumulative: every write up to this one is durable. */
+  | { readonly type: 'persisted'; readonly upTo: WriteSequence }
+  /** Cumulative: the state machine has every entry up to this one. */
+  | { readonly type: 'applied'; readonly upTo: Index }
+  /** Answers a {@link LogRead}. `compacted`: the entries are gone, a snapshot is needed. */
+  | { readonly type: 'log-read'; readonly ref: Ref; readonly result: readonly Entry[] | 'compacted' }
+  /** The host has shipped (or failed to ship) a snapshot that {@link Effects.sendSnapshot} asked for. */
+  | { readonly type: 'snapshot-sent'; readonly to: NodeId; readonly ok: boolean }
+  /** The log no longer holds entries up to `through.index`. */
+  | { readonly type: 'compacted'; readonly through: SnapshotMeta }
+  /** A message to this peer was lost for sure. */
+  | { readonly type: 'unreachable'; readonly peer: NodeId }
+  /**
+   * Liveness, per pair of nodes. `leadsTerm` is the term in which that node says that it leads this group, or null.
+   * Given when either changes; a reset connection counts as silence at once.
+   */
+  | { readonly type: 'peer-alive'; readonly peer: NodeId; readonly leadsTerm: Term | null }
+  | { readonly type: 'peer-silent'; readonly peer: NodeId };
+
+/** One atomic, checksummed log record: snapshot or truncation, then entries, then hard state. */
+export interface Write {
+  readonly sequence: WriteSequence;
+  /** Entries from here on are replaced; null: nothing is truncated. */
+  readonly truncateFrom: Index | null;
+  readonly entries: readonly Entry[];
+  readonly hardState: HardState | null;
+  /** The log restarts after this snapshot, whose data the host has already installed. */
+  readonly snapshot: SnapshotMeta | null;
+  /** False only when nothing but the commit index moved: it may ride with the next synced write. */
+  readonly mustSync: boolean;
+  /** Released by `persisted(sequence)`: vote requests, and every answer to a vote or an append. */
+  readonly thenSend: readonly PeerMessage[];
+}
+
+export interface LogRead {
+  readonly ref: Ref;
+  readonly from: Index;
+  /** Exclusive. */
+  readonly to: Index;
+  readonly maxBytes: number;
+}
+
+export interface SnapshotSend {
+  readonly to: NodeId;
+  readonly term: Term;
+  readonly session: number;
+}
+
+export type RefusalReason =
+  /** No leader is known; ask again when one is. */
+  | 'no-leader'
+  /** Too many bytes are proposed and not committed: slow down. */
+  | 'uncommitted-bytes'
+  /** One payload over the limit. */
+  | 'too-large'
+  /** Leadership is being transferred away. */
+  | 'transferring'
+  /** A read at a leader that has not committed in its term yet, with too many waiting. */
+  | 'not-ready';
+
+export type Settlement =
+  | { readonly type: 'appended'; readonly ref: Ref; readonly term: Term; readonly index: Index }
+  /** Sent to the leader of `term`. Lost unless it is applied before the first entry of a later term. */
+  | { readonly type: 'forwarded'; readonly ref: Ref; readonly term: Term; readonly to: NodeId }
+  | { readonly type: 'readable'; readonly ref: Ref; readonly index: Index }
+  /** The read was sent on to `to`, or this node was deposed: ask again when nothing comes. */
+  | { readonly type: 'read-forwarded'; readonly ref: Ref; readonly to: NodeId }
+  | { readonly type: 'refused'; readonly ref: Ref; readonly reason: RefusalReason };
+
+export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
+
+export interface RoleChange {
+  readonly role: Role;
+  readonly term: Term;
+  /** 0: none known. */
+  readonly leader: NodeId;
+}
+
+/** What the host has to do. A closed set: the host handles every field of every drain. */
+export interface Effects {
+  /** May leave now, before the write of the same drain. */
+  readonly send: readonly PeerMessage[];
+  /** At most one per drain. Writes are persisted in order. */
+  readonly write: Write | null;
+  /** Committed and locally durable, in order. One batch is outstanding at a time, until `applied`. */
+  readonly apply: readonly Entry[];
+  readonly readLog: readonly LogRead[];
+  readonly sendSnapshot: readonly SnapshotSend[];
+  readonly settle: readonly Settlement[];
+  /** Set when role, term or leader changed since the last drain. */
+  readonly role: RoleChange | null;
+}
+
+export interface CoreConfig {
+  readonly id: NodeId;
+  /** Unlike in any other life of this node; carried in read requests. */
+  readonly incarnation: number;
+  /** Ticks without a leader before an election; the time-out is drawn from [n, 2n). */
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  /** `peers`: heartbeats and silence are told by the host, per pair of nodes; `ticks`: by messages of this group. */
+  readonly liveness: 'ticks' | 'peers';
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+  /** Bounds; all in bytes or counts, see `limits.ts`. */
+  readonly maxMessageBytes: number;
+  readonly maxInflightMessages: number;
+  readonly maxInflightBytes: number;
+  readonly maxUncommittedBytes: number;
+  readonly maxApplyBytes: number;
+  readonly maxPayloadBytes: number;
+  /** Entry bodies kept in memory beyond those that are not yet durable or applied. */
+  readonly maxCachedBytes: number;
+  readonly maxPendingReads: number;
+}
+
+/** What the log gave back at start. */
+export interface Restored {
+  readonly hardState: HardState;
+  /** Where the log begins: `index` and `term` of the last compacted entry, and the configuration there. */
+  readonly snapshot: SnapshotMeta;
+  /** Terms as runs, from `snapshot.index + 1`: each run goes up to the next one's `from`. */
+  readonly termRuns: readonly { readonly from: Index; readonly term: Term }[];
+  readonly lastIndex: Index;
+  /** The state machine has everything up to here. At least `snapshot.index`. */
+  readonly applied: Index;
+  /** Configuration entries after the snapshot, up to `applied`. */
+  readonly membership: readonly Entry[];
+}
+
+/** What tests, invariants and metrics see. Cheap: the arrays and maps are the core's own, not to be written. */
+export interface CoreView {
+  readonly id: NodeId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly vote: NodeId;
+  readonly leader: NodeId;
+  readonly commit: Index;
+  readonly applied: Index;
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  /** The last index that is durable here. */
+  readonly durable: Index;
+  readonly configuration: Configuration;
+  readonly progress: ReadonlyMap<NodeId, ProgressView>;
+  readonly pendingReads: number;
+  readonly uncommittedBytes: number;
+  /** The term of an entry in the log, of the snapshot's, or null. */
+  termAt(index: Index): Term | null;
+}
+
+export interface ProgressView {
+  readonly state: 'probe' | 'replicate' | 'snapshot';
+  readonly match: Index;
+  readonly next: Index;
+  readonly active: boolean;
+}
+
+/**
+ * Consensus for one group as a pure state machine: `step` inputs, then `drain` effects. Synchronous and total: no
+ * promise, clock, I/O or hidden randomness, so a seed replays it.
+ *
+ * @example
+ * core.step({ type: 'propose', ref, payload });
+ * const effects = core.drain();
+ * // write effects.write, then core.step({ type: 'persisted', upTo: effects.write.sequence })
+ */
+export interface RaftCore {
+  step(input: Input): void;
+  /** Everything since the last drain. */
+  drain(): Effects;
+  /** Whether a drain would give anything: lets a host with many groups drain only those that have work. */
+  readonly ready: boolean;
+  /** Whether this group needs `tick` inputs now. An idle group with a live leader does not (`liveness: 'peers'`). */
+  readonly wantsTicks: boolean;
+  inspect(): CoreView;
+}

@@ -1,0 +1,93 @@
+import type { Configuration, Entry, Index, NodeId, RoleChange, SnapshotMeta, Term } from '../core/types.ts';
+
+/** Names a Raft group within a cluster. 0 is the first. */
+export type GroupId = number;
+
+/**
+ * What a group replicates. Deterministic: equal entries in equal order give equal state and equal results on every
+ * member. The host calls from one event loop, never re-entrantly.
+ */
+export interface StateMachine<Result> {
+  /** The last entry whose effect is in the state (after {@link SnapshotSink.finish} the snapshot's). */
+  readonly applied: { readonly index: Index; readonly term: Term };
+  /**
+   * Everything up to here survives a crash. Entries beyond it are replayed from the log at start, so the log is
+   * never compacted past it.
+   */
+  readonly flushed: { readonly index: Index; readonly term: Term };
+  /**
+   * Applies committed, locally durable entries in index order and answers one result per entry; no-op and
+   * membership entries come too (their index must be recorded) and their results go nowhere. The host bounds the
+   * batch. Throwing stops the member: a state machine that cannot apply an entry must not go on without it.
+   */
+  apply(entries: readonly Entry[]): readonly Result[];
+  /** Pins a consistent view of the state as of `applied`, to be streamed while applying goes on. */
+  snapshot(): SnapshotSource;
+  /**
+   * Prepares to replace the whole state. From here on until `finish` the stored state is marked as being installed,
+   * and a member that finds the mark at start has no state and asks again.
+   */
+  install(meta: SnapshotMeta): Promise<SnapshotSink>;
+}
+
+export interface SnapshotSource {
+  readonly index: Index;
+  readonly term: Term;
+  /** Chunks of at most `limits.snapshotChunkBytes`. */
+  chunks(): AsyncIterable<Uint8Array>;
+  /** Unpins the view. Idempotent. */
+  release(): void;
+}
+
+export interface SnapshotSink {
+  write(chunk: Uint8Array): Promise<void>;
+  /** Resolves when the installed state is durable and live. */
+  finish(): Promise<void>;
+  /** Gives up; the state stays marked. */
+  abort(): Promise<void>;
+}
+
+export interface GroupStatus {
+  readonly id: NodeId;
+  readonly term: Term;
+  /** 0: none known. */
+  readonly leader: NodeId;
+  readonly role: RoleChange['role'];
+  readonly commit: Index;
+  readonly applied: Index;
+  readonly lastIndex: Index;
+  readonly configuration: Configuration;
+  /** Why the host cannot serve (a failed disk, a damaged log), or null. */
+  readonly failure: string | null;
+}
+
+export interface ProposeOptions {
+  /** Gives up after this long; what became of the proposal is then unknown. */
+  readonly timeoutMs: number;
+}
+
+/** One replica of a group, as the rest of the member uses it. */
+export interface Group<Result> {
+  readonly id: GroupId;
+  /**
+   * Replicates `payload` and answers what the state machine answered here, at this member, when it was applied.
+   *
+   * A proposal is applied at most once. It goes to the leader (forwarded once when that is elsewhere) under the
+   * leader's term; when this member applies an entry of a later term first, the proposal is lost for sure and the
+   * host proposes it again, until the time-out.
+   *
+   * Rejects with `FLOTILLA_PROPOSAL_TIMEOUT` (outcome unknown), `FLOTILLA_PROPOSAL_TOO_LARGE`,
+   * `FLOTILLA_TOO_MANY_PROPOSALS` (a bound is full: nothing was proposed), `FLOTILLA_NO_LEADER` (no leader
+   * within the time-out: nothing was proposed) or `FLOTILLA_STOPPED` (outcome unknown).
+   */
+  propose(payload: Uint8Array, options: ProposeOptions): Promise<Result>;
+  /**
+   * Resolves when this member's state is at least as new as every write that was acknowledged before the call:
+   * a read of local state is linearizable then. All callers of one turn share a ReadIndex.
+   * Rejects with `FLOTILLA_NO_LEADER`, `FLOTILLA_READ_TIMEOUT` or `FLOTILLA_STOPPED`.
+   */
+  readBarrier(options: ProposeOptions): Promise<void>;
+  status(): GroupStatus;
+  /** Called on every change of role, term or known leader. The answer unsubscribes. */
+  onRoleChange(listener: (change: RoleChange) => void): () => void;
+}

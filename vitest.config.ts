@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['packages/*/{src,test,simulation,mutations}/**/*.test.ts'],
+    // One thread a core and no isolation: the suite is pure logic, and start-up would be most of its time.
+    pool: 'threads',
+    isolate: false,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+  },
+});
