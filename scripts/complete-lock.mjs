@@ -10,15 +10,33 @@ import { readFileSync, writeFileSync } from 'node:fs';
 const lockFile = new URL('../package-lock.json', import.meta.url);
 const lock = JSON.parse(readFileSync(lockFile, 'utf8'));
 
-const osNames = ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32', 'aix', 'netbsd', 'openbsd', 'sunos'];
+const osNames = [
+  'android',
+  'darwin',
+  'freebsd',
+  'linux',
+  'openharmony',
+  'win32',
+  'aix',
+  'netbsd',
+  'openbsd',
+  'sunos',
+];
 const cpuNames = ['arm64', 'arm', 'x64', 'ia32', 'ppc64', 'riscv64', 's390x', 'loong64', 'mips64el'];
 
 /** The platform that a package is for, read from its name: `@oxlint/binding-linux-arm64-musl` → linux, arm64, musl. */
 function platformOf(name) {
   const parts = name.split('/').at(-1).split('-');
   const os = osNames.find((candidate) => parts.includes(candidate));
-  const cpu = cpuNames.find((candidate) => parts.some((part) => part === candidate || (candidate === 'arm' && part.startsWith('arm'))));
-  const libc = parts.includes('musl') || parts.includes('musleabihf') ? 'musl' : parts.includes('gnu') || parts.includes('gnueabihf') ? 'glibc' : null;
+  const cpu = cpuNames.find((candidate) =>
+    parts.some((part) => part === candidate || (candidate === 'arm' && part.startsWith('arm'))),
+  );
+  const libc =
+    parts.includes('musl') || parts.includes('musleabihf')
+      ? 'musl'
+      : parts.includes('gnu') || parts.includes('gnueabihf')
+        ? 'glibc'
+        : null;
   return { os, cpu, libc };
 }
 
@@ -42,6 +60,9 @@ for (const [location, entry] of Object.entries({ ...lock.packages })) {
 }
 
 const { '': root, ...others } = lock.packages;
-lock.packages = { '': root, ...Object.fromEntries(Object.entries(others).sort(([a], [b]) => (a < b ? -1 : 1))) };
+lock.packages = {
+  '': root,
+  ...Object.fromEntries(Object.entries(others).sort(([a], [b]) => (a < b ? -1 : 1))),
+};
 writeFileSync(lockFile, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(`complete-lock: ${added} optional packages of other systems added`);

@@ -1,0 +1,18 @@
+// Prepares a package for publishing: compiles `src` to `dist` and points `exports` there.
+// In a checkout the exports name `src`, so that everything runs without a build step.
+//
+// Run by npm in the package's folder before `npm pack` and `npm publish`; `git checkout package.json` undoes it.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+
+execFileSync('npx', ['tsc', '-p', '../../tsconfig.build.json', '--rootDir', 'src', '--outDir', 'dist'], {
+  stdio: 'inherit',
+});
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+for (const [name, target] of Object.entries(manifest.exports)) {
+  if (typeof target !== 'string') continue;
+  const compiled = target.replace('./src/', './dist/').replace(/\.ts$/, '');
+  manifest.exports[name] = { types: `${compiled}.d.ts`, default: `${compiled}.js` };
+}
+writeFileSync('package.json', `${JSON.stringify(manifest, null, 2)}\n`);
