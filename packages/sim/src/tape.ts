@@ -1,3 +1,6 @@
+import { assert, seededRandom } from '@flotilla/platform';
+import type { Random } from '@flotilla/platform';
+
 /**
  * The choice tape: every decision of a simulated run is a labelled draw from it. A seed generates the tape, the tape
  * replays the run, and because 0 always is the harmless choice (no fault, least delay, first in line), zeroing spans of
@@ -8,4 +11,192 @@ export interface Tape {
   choose(bound: number, label: string): number;
   /** True with probability `numerator / denominator`; false is harmless. */
   chance(numerator: number, denominator: number, label: string): boolean;
+}
+
+/** A tape that keeps what was drawn from it: the input of the shrinker and the content of a tape file. */
+export interface RecordedTape extends Tape {
+  /** How many choices were drawn so far. */
+  readonly length: number;
+  /** A copy of the values drawn so far. Replaying them repeats the run. */
+  values(): Uint32Array;
+  /** What was drawn at `position`, for reports. */
+  at(position: number): Choice;
+  /** How often each label was drawn, and how often it was not harmless: where a run's variety comes from. */
+  summary(): ReadonlyMap<string, { readonly drawn: number; readonly notHarmless: number }>;
+}
+
+export interface Choice {
+  readonly value: number;
+  readonly label: string;
+}
+
+/**
+ * A tape drawn from a 32-bit seed. Equal seeds answer equal questions equally on every machine.
+ *
+ * @example
+ * const tape = generatedTape(7);
+ * const delayMs = tape.choose(20, 'network delay ms');
+ * if (tape.chance(1, 100, 'cut the link')) …
+ */
+export function generatedTape(seed: number): RecordedTape {
+  return new GeneratedTape(seed);
+}
+
+/**
+ * A tape that answers `choices` in order. Past their end every answer is 0, and an answer that is out of range becomes
+ * the largest one allowed, so every list of numbers is a valid run: that is what lets the shrinker edit tapes blindly.
+ */
+export function replayedTape(choices: ArrayLike<number>): RecordedTape {
+  return new ReplayedTape(choices);
+}
+
+const initialCapacity = 2048;
+
+/** Where draws are kept: flat arrays, because a run draws a few per event and an object each would double its cost. */
+class Recording {
+  length = 0;
+  #values = new Uint32Array(initialCapacity);
+  #labels = new Uint16Array(initialCapacity);
+  readonly #names: string[] = [];
+  readonly #ids = new Map<string, number>();
+
+  add(value: number, label: string): void {
+    let id = this.#ids.get(label);
+    if (id === undefined) {
+      id = this.#names.length;
+      assert(
+        id < 0x1_0000,
+        'a tape has fewer than 65,536 labels: labels name kinds of choices, not instances',
+      );
+      this.#names.push(label);
+      this.#ids.set(label, id);
+    }
+    if (this.length === this.#values.length) this.#grow();
+    this.#values[this.length] = value;
+    this.#labels[this.length] = id;
+    this.length += 1;
+  }
+
+  values(): Uint32Array {
+    return this.#values.slice(0, this.length);
+  }
+
+  at(position: number): Choice {
+    assert(position >= 0 && position < this.length, () => `position ${position} is on the tape`);
+    return { value: this.#values[position]!, label: this.#names[this.#labels[position]!]! };
+  }
+
+  summary(): Map<string, { drawn: number; notHarmless: number }> {
+    const result = new Map<string, { drawn: number; notHarmless: number }>();
+    for (const name of this.#names) result.set(name, { drawn: 0, notHarmless: 0 });
+    for (let i = 0; i < this.length; i += 1) {
+      const row = result.get(this.#names[this.#labels[i]!]!)!;
+      row.drawn += 1;
+      if (this.#values[i] !== 0) row.notHarmless += 1;
+    }
+    return result;
+  }
+
+  #grow(): void {
+    const values = new Uint32Array(this.#values.length * 2);
+    values.set(this.#values);
+    this.#values = values;
+    const labels = new Uint16Array(this.#labels.length * 2);
+    labels.set(this.#labels);
+    this.#labels = labels;
+  }
+}
+
+function assertBound(bound: number): void {
+  assert(
+    bound >= 1 && bound <= 0xffff_ffff && Number.isInteger(bound),
+    () => `${bound} is a bound for a choice`,
+  );
+}
+
+class GeneratedTape implements RecordedTape {
+  readonly #random: Random;
+  readonly #recording = new Recording();
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+  }
+
+  get length(): number {
+    return this.#recording.length;
+  }
+
+  choose(bound: number, label: string): number {
+    assertBound(bound);
+    if (bound === 1) return 0;
+    const value = this.#random.below(bound);
+    this.#recording.add(value, label);
+    return value;
+  }
+
+  chance(numerator: number, denominator: number, label: string): boolean {
+    if (numerator <= 0) return false;
+    // Recorded as the answer, not as the number drawn, so that every answer «no» looks the same to the shrinker.
+    const value = this.#random.below(denominator) < numerator;
+    this.#recording.add(value ? 1 : 0, label);
+    return value;
+  }
+
+  values(): Uint32Array {
+    return this.#recording.values();
+  }
+
+  at(position: number): Choice {
+    return this.#recording.at(position);
+  }
+
+  summary(): ReadonlyMap<string, { drawn: number; notHarmless: number }> {
+    return this.#recording.summary();
+  }
+}
+
+class ReplayedTape implements RecordedTape {
+  readonly #choices: ArrayLike<number>;
+  readonly #recording = new Recording();
+
+  constructor(choices: ArrayLike<number>) {
+    this.#choices = choices;
+  }
+
+  get length(): number {
+    return this.#recording.length;
+  }
+
+  choose(bound: number, label: string): number {
+    assertBound(bound);
+    if (bound === 1) return 0;
+    const written = this.#next();
+    const value = written < bound ? written : bound - 1;
+    this.#recording.add(value, label);
+    return value;
+  }
+
+  chance(numerator: number, _denominator: number, label: string): boolean {
+    if (numerator <= 0) return false;
+    const value = this.#next() > 0;
+    this.#recording.add(value ? 1 : 0, label);
+    return value;
+  }
+
+  #next(): number {
+    const position = this.#recording.length;
+    return position < this.#choices.length ? this.#choices[position]! : 0;
+  }
+
+  values(): Uint32Array {
+    return this.#recording.values();
+  }
+
+  at(position: number): Choice {
+    return this.#recording.at(position);
+  }
+
+  summary(): ReadonlyMap<string, { drawn: number; notHarmless: number }> {
+    return this.#recording.summary();
+  }
 }

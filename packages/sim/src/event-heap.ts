@@ -1,0 +1,104 @@
+/**
+ * What happens next: a priority queue on time. Equal times leave in the order in which they were pushed, so a run's
+ * order of events never depends on the heap's shape.
+ *
+ * A binary heap on flat arrays: the times and sequences that are compared lie next to each other, and no object is
+ * made per event.
+ *
+ * @example
+ * const heap = new EventHeap<Message>();
+ * heap.push(now + delayMs, message);
+ * while (heap.size > 0) { const time = heap.nextTime; deliver(time, heap.pop()); }
+ */
+export class EventHeap<Event> {
+  #times = new Float64Array(256);
+  #sequences = new Float64Array(256);
+  readonly #events: (Event | undefined)[] = [];
+  #size = 0;
+  #sequence = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** When the first event is due; Infinity when there is none. */
+  get nextTime(): number {
+    return this.#size === 0 ? Infinity : this.#times[0]!;
+  }
+
+  push(time: number, event: Event): void {
+    if (this.#size === this.#times.length) this.#grow();
+    const times = this.#times;
+    const sequences = this.#sequences;
+    const events = this.#events;
+    const sequence = this.#sequence;
+    this.#sequence += 1;
+    let hole = this.#size;
+    this.#size += 1;
+    // The new event has the largest sequence of all, so it passes a parent only when it is strictly earlier.
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (times[parent]! <= time) break;
+      times[hole] = times[parent]!;
+      sequences[hole] = sequences[parent]!;
+      events[hole] = events[parent];
+      hole = parent;
+    }
+    times[hole] = time;
+    sequences[hole] = sequence;
+    events[hole] = event;
+  }
+
+  /** Takes the first event out. The heap must not be empty. */
+  pop(): Event {
+    const events = this.#events;
+    const first = events[0] as Event;
+    const last = this.#size - 1;
+    this.#size = last;
+    if (last > 0) this.#sinkLast(last);
+    events[last] = undefined;
+    return first;
+  }
+
+  clear(): void {
+    this.#events.length = 0;
+    this.#size = 0;
+  }
+
+  /** Puts the event at position `last`, which is cut off, where it belongs below the empty root. */
+  #sinkLast(last: number): void {
+    const times = this.#times;
+    const sequences = this.#sequences;
+    const events = this.#events;
+    const time = times[last]!;
+    const sequence = sequences[last]!;
+    let hole = 0;
+    for (;;) {
+      let child = 2 * hole + 1;
+      if (child >= last) break;
+      const right = child + 1;
+      if (right < last) {
+        const difference = times[right]! - times[child]!;
+        if (difference < 0 || (difference === 0 && sequences[right]! < sequences[child]!)) child = right;
+      }
+      const childTime = times[child]!;
+      if (childTime > time || (childTime === time && sequences[child]! > sequence)) break;
+      times[hole] = childTime;
+      sequences[hole] = sequences[child]!;
+      events[hole] = events[child];
+      hole = child;
+    }
+    times[hole] = time;
+    sequences[hole] = sequence;
+    events[hole] = events[last];
+  }
+
+  #grow(): void {
+    const times = new Float64Array(this.#times.length * 2);
+    times.set(this.#times);
+    this.#times = times;
+    const sequences = new Float64Array(this.#sequences.length * 2);
+    sequences.set(this.#sequences);
+    this.#sequences = sequences;
+  }
+}
