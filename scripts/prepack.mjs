@@ -5,9 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
-execFileSync('npx', ['tsc', '-p', '../../tsconfig.build.json', '--rootDir', 'src', '--outDir', 'dist'], {
-  stdio: 'inherit',
-});
+execFileSync('npx', ['tsc', '-b', 'tsconfig.build.json'], { stdio: 'inherit' });
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 for (const [name, target] of Object.entries(manifest.exports)) {
