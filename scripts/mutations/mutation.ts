@@ -1,0 +1,57 @@
+/**
+ * One known bug, as a patch of one source file. Production code has no switch for it: the runner loads the patched
+ * text in a process of its own, through a module hook, and lets a scenario look for the damage.
+ *
+ * Mutations live in `packages/<name>/mutations/*.ts`; each such module exports a `mutations` array. They are plain data
+ * and import this type only, so no package depends on the runner.
+ *
+ * @example
+ * import type { Mutation } from '../../../scripts/mutations/mutation.ts';
+ *
+ * export const mutations: readonly Mutation[] = [
+ *   {
+ *     number: 3,
+ *     name: 'votes twice in a term',
+ *     description: 'Grants a vote without looking at whom it was given to before: two leaders in one term.',
+ *     file: 'packages/raft/src/core/election.ts',
+ *     find: 'this.vote === 0 || this.vote === candidate',
+ *     replace: 'true',
+ *     scenario: 'packages/raft/simulation/cluster.ts',
+ *     seeds: 2_000,
+ *   },
+ * ];
+ */
+export interface Mutation {
+  /**
+   * The number of the mutation in the published table. Several patches may share a number when a bug has several
+   * forms; the pair of number and name is unique.
+   */
+  readonly number: number;
+  readonly name: string;
+  /** What is broken, and what goes wrong in the world because of it. */
+  readonly description: string;
+  /** The one file that is patched, relative to the root of the repository. */
+  readonly file: string;
+  /** Occurs exactly once in the file; a patch that no longer applies is an error, never a skipped row. */
+  readonly find: string;
+  readonly replace: string;
+  /** A {@link Scenario} module, relative to the root of the repository. */
+  readonly scenario: string;
+  /** Seeds 1 up to this one are tried; the mutation survives when none of them shows a violation. */
+  readonly seeds: number;
+}
+
+/** What a scenario module exports. Equal seeds give equal runs, in every process. */
+export interface Scenario {
+  /** Throwing counts as a violation: an assertion of the product that fires has caught the bug. */
+  readonly run: (seed: number) => ScenarioResult | Promise<ScenarioResult>;
+}
+
+/** The part of a run's result that the runner needs. */
+export interface ScenarioResult {
+  readonly violation: null | {
+    /** The invariant or checker that noticed, short enough for a table. */
+    readonly invariant: string;
+    readonly message: string;
+  };
+}
