@@ -23,7 +23,7 @@ export class EventHeap<Event> {
 
   /** When the first event is due; Infinity when there is none. */
   get nextTime(): number {
-    return this.#size === 0 ? Infinity : this.#times[0]!;
+    return this.#size === 0 ? Infinity : (this.#times[0] as number);
   }
 
   push(time: number, event: Event): void {
@@ -38,9 +38,9 @@ export class EventHeap<Event> {
     // The new event has the largest sequence of all, so it passes a parent only when it is strictly earlier.
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
-      if (times[parent]! <= time) break;
-      times[hole] = times[parent]!;
-      sequences[hole] = sequences[parent]!;
+      if ((times[parent] as number) <= time) break;
+      times[hole] = times[parent] as number;
+      sequences[hole] = sequences[parent] as number;
       events[hole] = events[parent];
       hole = parent;
     }
@@ -70,21 +70,25 @@ export class EventHeap<Event> {
     const times = this.#times;
     const sequences = this.#sequences;
     const events = this.#events;
-    const time = times[last]!;
-    const sequence = sequences[last]!;
+    const time = times[last] as number;
+    const sequence = sequences[last] as number;
     let hole = 0;
     for (;;) {
       let child = 2 * hole + 1;
       if (child >= last) break;
       const right = child + 1;
       if (right < last) {
-        const difference = times[right]! - times[child]!;
-        if (difference < 0 || (difference === 0 && sequences[right]! < sequences[child]!)) child = right;
+        const difference = (times[right] as number) - (times[child] as number);
+        if (
+          difference < 0 ||
+          (difference === 0 && (sequences[right] as number) < (sequences[child] as number))
+        )
+          child = right;
       }
-      const childTime = times[child]!;
-      if (childTime > time || (childTime === time && sequences[child]! > sequence)) break;
+      const childTime = times[child] as number;
+      if (childTime > time || (childTime === time && (sequences[child] as number) > sequence)) break;
       times[hole] = childTime;
-      sequences[hole] = sequences[child]!;
+      sequences[hole] = sequences[child] as number;
       events[hole] = events[child];
       hole = child;
     }

@@ -1,4 +1,4 @@
-import { assert, seededRandom } from '@flotilla/platform';
+import { assert, present, seededRandom } from '@flotilla/platform';
 import type { Random } from '@flotilla/platform';
 
 /**
@@ -83,14 +83,17 @@ class Recording {
 
   at(position: number): Choice {
     assert(position >= 0 && position < this.length, () => `position ${position} is on the tape`);
-    return { value: this.#values[position]!, label: this.#names[this.#labels[position]!]! };
+    return {
+      value: this.#values[position] as number,
+      label: this.#names[this.#labels[position] as number] as string,
+    };
   }
 
   summary(): Map<string, { drawn: number; notHarmless: number }> {
     const result = new Map<string, { drawn: number; notHarmless: number }>();
     for (const name of this.#names) result.set(name, { drawn: 0, notHarmless: 0 });
     for (let i = 0; i < this.length; i += 1) {
-      const row = result.get(this.#names[this.#labels[i]!]!)!;
+      const row = present(result.get(this.#names[this.#labels[i] as number] as string), 'the row of a label');
       row.drawn += 1;
       if (this.#values[i] !== 0) row.notHarmless += 1;
     }
@@ -185,7 +188,7 @@ class ReplayedTape implements RecordedTape {
 
   #next(): number {
     const position = this.#recording.length;
-    return position < this.#choices.length ? this.#choices[position]! : 0;
+    return position < this.#choices.length ? (this.#choices[position] as number) : 0;
   }
 
   values(): Uint32Array {

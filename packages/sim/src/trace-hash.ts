@@ -29,9 +29,14 @@ export class TraceHash {
     this.#mix(length);
     let i = 0;
     for (; i + 4 <= length; i += 4) {
-      this.#mix(bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24));
+      this.#mix(
+        (bytes[i] as number) |
+          ((bytes[i + 1] as number) << 8) |
+          ((bytes[i + 2] as number) << 16) |
+          ((bytes[i + 3] as number) << 24),
+      );
     }
-    for (; i < length; i += 1) this.#mix(bytes[i]!);
+    for (; i < length; i += 1) this.#mix(bytes[i] as number);
   }
 
   /** The hash so far: a non-negative safe integer. */
