@@ -91,6 +91,8 @@ export type PeerMessage =
       /** Rejected: the largest index at which the follower's log may agree with the leader's, and its term there. */
       readonly hintIndex: Index;
       readonly hintTerm: Term;
+      /** The sender's commit index: tells an idle leader that nothing is left to say. */
+      readonly commit: Index;
     })
   | (Addressed & {
       readonly type: 'heartbeat';
@@ -101,7 +103,11 @@ export type PeerMessage =
     })
   | (Addressed & { readonly type: 'heartbeat-response'; readonly readSequence: number })
   | (Addressed & {
-      /** Announces a snapshot. Its data travels beside it, by the host; this message arrives after the data is in. */
+      /**
+       * Announces a snapshot. Its data travels beside it, by the host, which installs it only while
+       * `snapshot.index` exceeds the commit index; this message is stepped after the data is in. A core that finds it
+       * stale by then answers so and goes on from its own log; `applied` tells it how far the state machine is.
+       */
       readonly type: 'install-snapshot';
       readonly session: number;
       readonly snapshot: SnapshotMeta;
@@ -132,11 +138,18 @@ export type Input =
   | { readonly type: 'propose'; readonly ref: Ref; readonly payload: Uint8Array }
   | { readonly type: 'read'; readonly ref: Ref }
   | { readonly type: 'campaign' }
+  /** Hands leadership to that voter; a follower passes the wish on to its leader. */
+  | { readonly type: 'transfer'; readonly to: NodeId }
+  /** A follower forgets who leads, and may vote for another at once. */
+  | { readonly type: 'forget-leader' }
   /** Cumulative: every write up to this one is durable. */
   | { readonly type: 'persisted'; readonly upTo: WriteSequence }
-  /** Cumulative: the state machine has every entry up to this one. */
+  /**
+   * Cumulative: the state machine has every entry up to this one. May exceed the batch that is outstanding, when a
+   * snapshot was installed meanwhile.
+   */
   | { readonly type: 'applied'; readonly upTo: Index }
-  /** Answers a {@link LogRead}. `compacted`: the entries are gone, a snapshot is needed. */
+  /** Answers a {@link LogRead}, with one entry at least. `compacted`: they are gone, a snapshot is needed. */
   | { readonly type: 'log-read'; readonly ref: Ref; readonly result: readonly Entry[] | 'compacted' }
   /** The host has shipped (or failed to ship) a snapshot that {@link Effects.sendSnapshot} asked for. */
   | { readonly type: 'snapshot-sent'; readonly to: NodeId; readonly ok: boolean }
@@ -160,9 +173,15 @@ export interface Write {
   readonly hardState: HardState | null;
   /** The log restarts after this snapshot, whose data the host has already installed. */
   readonly snapshot: SnapshotMeta | null;
-  /** False only when nothing but the commit index moved: it may ride with the next synced write. */
+  /**
+   * False only when nothing but the commit index moved: it may ride with the next synced write, and `thenSend` is
+   * empty.
+   */
   readonly mustSync: boolean;
-  /** Released by `persisted(sequence)`: vote requests, and every answer to a vote or an append. */
+  /**
+   * Released by `persisted(sequence)`: vote requests, and every answer to a vote or an append that depends on this
+   * write. (Answers that depend on an earlier one only come in `send` once that is durable.)
+   */
   readonly thenSend: readonly PeerMessage[];
 }
 
@@ -178,6 +197,10 @@ export interface SnapshotSend {
   readonly to: NodeId;
   readonly term: Term;
   readonly session: number;
+  /** The snapshot to ship is the state machine's at this index or any later one. */
+  readonly index: Index;
+  /** How many messages of `send` were issued before it: keeps the order for replays. */
+  readonly position: number;
 }
 
 export type RefusalReason =
@@ -239,13 +262,19 @@ export interface CoreConfig {
   /** Bounds; all in bytes or counts, see `limits.ts`. */
   readonly maxMessageBytes: number;
   readonly maxInflightMessages: number;
+  /** 0: no bound. */
   readonly maxInflightBytes: number;
   readonly maxUncommittedBytes: number;
   readonly maxApplyBytes: number;
   readonly maxPayloadBytes: number;
-  /** Entry bodies kept in memory beyond those that are not yet durable or applied. */
+  /** Entry bodies kept in memory beyond those that are not yet durable. */
   readonly maxCachedBytes: number;
   readonly maxPendingReads: number;
+  /**
+   * Sends an append per proposal and per commit at once, as etcd-io/raft does, rather than one for all that a drain
+   * found. Only for replaying its scripts: costs throughput. False unless given.
+   */
+  readonly eagerBroadcast?: boolean;
 }
 
 /** What the log gave back at start. */
@@ -288,6 +317,13 @@ export interface ProgressView {
   readonly match: Index;
   readonly next: Index;
   readonly active: boolean;
+  readonly learner: boolean;
+  readonly paused: boolean;
+  /** Appends on the way, not yet answered. */
+  readonly inflight: number;
+  /** In state `snapshot`: the index that the snapshot has at least; else 0. */
+  readonly pendingSnapshot: Index;
+  readonly session: number;
 }
 
 /**
