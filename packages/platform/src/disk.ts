@@ -13,7 +13,7 @@ export interface Disk {
   /** Names (not paths) in a directory, sorted by code unit. */
   list(directory: string): Promise<readonly string[]>;
   exists(path: string): Promise<boolean>;
-  /** Creates the directory and its parents; fine when it is there. */
+  /** Creates the directory and its parents, durably; fine when it is there. */
   makeDirectory(path: string): Promise<void>;
   /** Atomic: the new name is the old file or the new one, never a mixture. */
   rename(from: string, to: string): Promise<void>;

@@ -1,0 +1,157 @@
+import { createServer, isIP, connect as netConnect } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createSecureContext, connect as tlsConnect, createServer as tlsServer } from 'node:tls';
+import type { SecureContext, TlsOptions as NodeTlsOptions } from 'node:tls';
+import { FlotillaError, messageOf } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Address, Connection, Listener, Network, TlsOptions } from '../network.ts';
+import type { Logger } from '../platform.ts';
+import { systemCode } from './disk-error.ts';
+import { limits } from './limits.ts';
+import { NodeConnection } from './node-connection.ts';
+
+/** TCP, and TLS over it. */
+export class NodeNetwork implements Network {
+  readonly #logger: Logger;
+  readonly #fail: (cause: unknown) => void;
+
+  constructor(logger: Logger, fail: (cause: unknown) => void) {
+    this.#logger = logger;
+    this.#fail = fail;
+  }
+
+  async listen(
+    address: Address,
+    options: { readonly tls?: TlsOptions },
+    accept: (connection: Connection) => void,
+  ): Promise<Listener> {
+    const accepted = (socket: Socket): void => {
+      try {
+        accept(new NodeConnection(socket, this.#fail));
+      } catch (cause) {
+        this.#fail(cause);
+      }
+    };
+    const server =
+      options.tls === undefined
+        ? createServer(socketOptions, accepted)
+        : this.#tlsServer(options.tls, accepted);
+    await bind(server, address);
+    // After it is bound a server reports only single failed accepts (too many open files): they pass.
+    server.on('error', (cause) => this.#logger.warn('accept failed', { error: messageOf(cause) }));
+    const bound = server.address();
+    const port = bound !== null && typeof bound === 'object' ? bound.port : address.port;
+    return { address: { host: address.host, port }, close: () => closeServer(server) };
+  }
+
+  connect(
+    address: Address,
+    options: { readonly tls?: TlsOptions; readonly timeoutMs: number },
+  ): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const where = `${address.host}:${address.port}`;
+      const secure = options.tls === undefined ? undefined : secureContext(options.tls);
+      const target = { ...socketOptions, host: address.host, port: address.port };
+      const socket =
+        options.tls === undefined
+          ? netConnect(target)
+          : tlsConnect({
+              ...target,
+              ...(secure === undefined ? {} : { secureContext: secure }),
+              ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
+              ALPNProtocols: [...(options.tls.protocols ?? [])],
+            });
+      const give = (code: ErrorCode, reason: string, cause?: unknown): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        reject(new FlotillaError(code, `cannot connect to ${where}: ${reason}`, { cause }));
+      };
+      const timer = setTimeout(() => {
+        give('FLOTILLA_CONNECT_FAILED', `no answer within ${options.timeoutMs} ms`);
+      }, options.timeoutMs);
+      const failed = (cause: Error): void => {
+        const refused = systemCode(cause) === 'ECONNREFUSED';
+        give(refused ? 'FLOTILLA_CONNECT_REFUSED' : 'FLOTILLA_CONNECT_FAILED', cause.message, cause);
+      };
+      socket.on('error', failed);
+      socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => {
+        clearTimeout(timer);
+        socket.off('error', failed);
+        resolve(new NodeConnection(socket, this.#fail));
+      });
+    });
+  }
+
+  #tlsServer(options: TlsOptions, accepted: (socket: Socket) => void): Server {
+    const settings: NodeTlsOptions = {
+      cert: options.certificate,
+      key: options.key,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.protocols === undefined ? {} : { ALPNProtocols: [...options.protocols] }),
+      requestCert: options.ca !== undefined || options.requireClientCertificate === true,
+      rejectUnauthorized: options.requireClientCertificate === true,
+      handshakeTimeout: limits.tlsHandshakeMs,
+    };
+    secureContext(options);
+    const server = tlsServer({ ...socketOptions, ...settings }, accepted);
+    server.on('tlsClientError', (cause, socket) => {
+      this.#logger.debug('TLS handshake failed', {
+        remote: socket.remoteAddress ?? 'unknown',
+        error: messageOf(cause),
+      });
+      socket.destroy();
+    });
+    return server;
+  }
+}
+
+/** Small messages must not wait for the acknowledgement of earlier ones (Nagle): batching is done per turn, above. */
+const socketOptions = {
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: limits.keepAliveMs,
+  pauseOnConnect: true,
+} as const;
+
+function secureContext(options: TlsOptions): SecureContext {
+  try {
+    return createSecureContext({
+      cert: options.certificate,
+      key: options.key,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    });
+  } catch (cause) {
+    throw new FlotillaError(
+      'FLOTILLA_TLS_INVALID',
+      `certificate or key cannot be used: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function bind(server: Server, address: Address): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (cause: Error): void => {
+      const code =
+        systemCode(cause) === 'EADDRINUSE' ? 'FLOTILLA_ADDRESS_IN_USE' : 'FLOTILLA_ADDRESS_UNAVAILABLE';
+      reject(
+        new FlotillaError(code, `cannot listen on ${address.host}:${address.port}: ${cause.message}`, {
+          cause,
+        }),
+      );
+    };
+    server.once('error', failed);
+    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+      server.off('error', failed);
+      resolve();
+    });
+  });
+}
+
+/** Resolves once the port is free; the server's own `close` event would wait for every open connection. */
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.listening) server.close();
+    setImmediate(resolve);
+  });
+}
