@@ -1,0 +1,68 @@
+import { Command } from 'commander';
+import { exitCodeOf, reportError } from './errors.ts';
+import { versionText } from './version.ts';
+
+/**
+ * The command line. Every command is a module with `run(args)`, loaded only when it is asked for: a member starts
+ * without the simulator, the benchmark or their dependencies. `run` gets what follows the command's name, parses it
+ * with a commander `Command` of its own (see `subcommand.ts`), and answers the exit code when it is over.
+ */
+const commands: Readonly<Record<string, CommandEntry>> = {
+  dev: {
+    description: 'start a cluster on this machine',
+    load: () => import('./dev.ts'),
+  },
+  serve: {
+    description: "start one member, with etcd's flags",
+    load: () => import('./serve.ts'),
+  },
+  simulate: {
+    description: 'run the database in the simulator under faults',
+    load: () => import('./simulate.ts'),
+  },
+  bench: {
+    description: 'measure an endpoint of Flotilla or etcd',
+    load: () => import('./bench.ts'),
+  },
+};
+
+interface CommandEntry {
+  readonly description: string;
+  load(): Promise<CommandModule>;
+}
+
+export interface CommandModule {
+  run(args: readonly string[]): Promise<number>;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const entry = commands[args[0] ?? ''];
+  if (entry === undefined) {
+    showHelp(args);
+    return;
+  }
+  const command = await entry.load();
+  process.exitCode = await command.run(args.slice(1));
+}
+
+/** Help, version, and what is wrong with anything else. */
+function showHelp(args: readonly string[]): void {
+  const program = new Command('flotilla')
+    .description("a key-value database that speaks etcd's API")
+    .version(versionText(), '--version', 'print the version')
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  for (const [name, entry] of Object.entries(commands)) {
+    program.command(name).description(entry.description);
+  }
+  program.parse(args.length === 0 ? ['--help'] : args, { from: 'user' });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  reportError(error);
+  process.exitCode = exitCodeOf(error);
+}
+// A command is over when it says so, whatever sockets and timers it has left behind.
+process.exit();

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { FlotillaError, messageOf } from '@flotilla/platform';
+import { Option } from 'commander';
+import { configure } from '../configuration/configuration.ts';
+import { environmentName, settings } from '../configuration/settings.ts';
+import { type Collected, collect } from '../configuration/sources.ts';
+import { likeGo } from './arguments.ts';
+import { reportError } from './errors.ts';
+import { stderrLogger } from './logger.ts';
+import { startNodeMember } from './node-member.ts';
+import { subcommand } from './subcommand.ts';
+import { versionText } from './version.ts';
+
+/** `flotilla serve`: one member. Lives until SIGINT or SIGTERM, or until the `flotilla dev` that started it is gone. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, warnings } = collectFrom(args);
+  const configuration = configure(values);
+  const logger = stderrLogger(configuration.name, configuration.logLevel);
+  for (const warning of warnings) logger.warn(warning);
+  // A member that met what it cannot explain must not go on: its state may be wrong.
+  process.on('uncaughtException', endWith);
+  process.on('unhandledRejection', endWith);
+  const stopAsked = stopSignal();
+  const member = await Promise.race([startNodeMember(configuration, logger, endWith), stopAsked]);
+  if (member === 'stop') return 0;
+  void member.whenReady().then(() => {
+    // The line that etcd's own test suites and scripts wait for.
+    logger.info('ready to serve client requests');
+    process.stdout.write('ready to serve client requests\n');
+  });
+  await stopAsked;
+  await member.stop();
+  logger.info('stopped');
+  return 0;
+}
+
+function collectFrom(args: readonly string[]): Collected {
+  const command = subcommand('serve', "start one member, with etcd's flags")
+    .version(versionText(), '--version', 'print the version')
+    .option(
+      '--config-file <path>',
+      "settings as a YAML file with etcd's keys; flags and variables are ignored then",
+    );
+  for (const setting of settings) {
+    const note = setting.effect === 'used' ? setting.note : `${setting.effect}: ${setting.note}`;
+    const option = new Option(`--${setting.name} <value>`, `${note}${defaultNote(setting.defaultValue)}`);
+    command.addOption(setting.effect === 'used' ? option : option.hideHelp());
+  }
+  command.addHelpText(
+    'after',
+    '\nEvery setting is also an environment variable (ETCD_NAME, …) and a key of the configuration file. The other\n' +
+      'settings of etcd 3.7 are accepted with a warning, or refused where ignoring them would not be safe.',
+  );
+  command.parse(likeGo(args), { from: 'user' });
+  const flags = new Map<string, string>();
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (typeof value === 'string') flags.set((option.long as string).slice(2), value);
+  }
+  const path = flags.get('config-file') ?? process.env[environmentName('config-file')];
+  flags.delete('config-file');
+  const file = path === undefined || path === '' ? null : { path, text: readConfiguration(path) };
+  return collect({ flags, environment: process.env, file });
+}
+
+function defaultNote(value: string): string {
+  return value === '' ? '' : ` (default: ${value})`;
+}
+
+function readConfiguration(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new FlotillaError(
+      'FLOTILLA_CONFIGURATION',
+      `cannot read the configuration file: ${messageOf(error)}`,
+    );
+  }
+}
+
+function stopSignal(): Promise<'stop'> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve('stop'));
+    // Started by `flotilla dev`: without it nobody would end this member.
+    if (process.env['FLOTILLA_SUPERVISED'] === '1') process.once('disconnect', () => resolve('stop'));
+  });
+}
+
+function endWith(error: unknown): never {
+  reportError(error);
+  process.exit(1);
+}

@@ -1,0 +1,168 @@
+import { isFlotillaError } from '@flotilla/platform';
+import { describe, expect, test } from 'vitest';
+import { configure, parseInitialCluster } from './configuration.ts';
+import { parseDuration } from './duration.ts';
+import { settings } from './settings.ts';
+import { collect } from './sources.ts';
+
+function from(flags: Record<string, string>, environment: Record<string, string> = {}) {
+  return collect({ flags: new Map(Object.entries(flags)), environment, file: null });
+}
+
+function fromFile(text: string, flags: Record<string, string> = {}) {
+  return collect({
+    flags: new Map(Object.entries(flags)),
+    environment: {},
+    file: { path: 'member.yml', text },
+  });
+}
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (isFlotillaError(error)) return error.code;
+    throw error;
+  }
+  return 'no error';
+}
+
+describe('sources', () => {
+  test('a flag wins over its environment variable, with a warning', () => {
+    const { values, warnings } = from({ name: 'a' }, { ETCD_NAME: 'b', ETCD_DATA_DIR: 'd' });
+    expect(values.get('name')).toBe('a');
+    expect(values.get('data-dir')).toBe('d');
+    expect(warnings).toEqual(['--name shadows ETCD_NAME']);
+  });
+
+  test('a configuration file stands alone', () => {
+    const { values, warnings } = fromFile('name: from-file', { name: 'from-flag', 'data-dir': 'd' });
+    expect(values.get('name')).toBe('from-file');
+    expect(values.has('data-dir')).toBe(false);
+    expect(warnings).toHaveLength(2);
+  });
+
+  test('an unknown variable is a warning, an unknown key an error', () => {
+    expect(from({}, { ETCD_NAMES: 'b' }).warnings).toEqual([
+      'unknown environment variable ETCD_NAMES is ignored',
+    ]);
+    expect(codeOf(() => fromFile('names: b'))).toBe('FLOTILLA_CONFIGURATION');
+  });
+
+  test('what has no effect is a warning unless it asks for nothing', () => {
+    expect(from({ 'max-wals': '7' }).warnings).toEqual([
+      '--max-wals has no effect: log segments are freed when they are compacted',
+    ]);
+    expect(from({ 'max-wals': '5', 'log-outputs': 'stderr', logger: 'zap' }).warnings).toEqual([]);
+  });
+
+  test.each([
+    ['cert-file', 'a.pem'],
+    ['client-cert-auth', 'true'],
+    ['peer-auto-tls', 'true'],
+    ['auth-token', 'jwt,pub-key=a'],
+    ['force-new-cluster', 'true'],
+    ['discovery', 'http://example.com/x'],
+  ])('--%s %s is refused, not ignored', (name, value) => {
+    expect(codeOf(() => from({ [name]: value }))).toBe('FLOTILLA_UNSUPPORTED_SETTING');
+  });
+
+  test("TLS nested in the file is refused, etcd's empty sample sections are not", () => {
+    const empty = 'client-transport-security:\n  cert-file:\n  client-cert-auth: false\n';
+    expect(fromFile(`${empty}proxy: 'off'\nlog-outputs: [stderr]\n`).warnings).toEqual([]);
+    expect(codeOf(() => fromFile('peer-transport-security:\n  allowed-cn: x\n'))).toBe(
+      'FLOTILLA_UNSUPPORTED_SETTING',
+    );
+  });
+
+  test('a number in the file keeps all its digits', () => {
+    expect(fromFile('quota-backend-bytes: 9007199254740993').values.get('quota-backend-bytes')).toBe(
+      '9007199254740993',
+    );
+  });
+
+  test('no setting is listed twice', () => {
+    const names = settings.map((setting) => setting.name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe('configuration', () => {
+  test("defaults are etcd's", () => {
+    expect(configure(new Map())).toMatchObject({
+      name: 'default',
+      dataDirectory: 'default.flotilla',
+      clientAddresses: [{ host: '127.0.0.1', port: 2379 }],
+      peerAddresses: [{ host: '127.0.0.1', port: 2380 }],
+      advertisedClientUrls: ['http://localhost:2379'],
+      initialCluster: null,
+      heartbeatIntervalMs: 100,
+      electionTimeoutMs: 1000,
+      maxRequestBytes: 1_572_864,
+      maxTransactionOperations: 128,
+      quotaBytes: 2 ** 31,
+    });
+  });
+
+  test.each([
+    [{ 'heartbeat-interval': 'x' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'heartbeat-interval': '0' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'heartbeat-interval': '300' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'election-timeout': '60000' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'listen-client-urls': 'http://127.0.0.1:1' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'listen-peer-urls': 'http://example.com:2380' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'listen-peer-urls': 'http://127.0.0.1:2380/path' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'listen-peer-urls': 'http://127.0.0.1' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'listen-peer-urls': 'https://127.0.0.1:2380' }, 'FLOTILLA_UNSUPPORTED_SETTING'],
+    [{ 'initial-cluster': 'other=http://127.0.0.1:2380' }, 'FLOTILLA_NAME_NOT_IN_CLUSTER'],
+    [{ 'initial-cluster': 'default=http://127.0.0.1:9' }, 'FLOTILLA_PEER_URL_MISMATCH'],
+    [{ 'initial-cluster-state': 'old' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'log-level': 'loud' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'auto-compaction-mode': 'revision', 'auto-compaction-retention': '1h' }, 'FLOTILLA_CONFIGURATION'],
+  ])('%o is refused with %s', (values, code) => {
+    expect(codeOf(() => configure(new Map(Object.entries(values))))).toBe(code);
+  });
+
+  test('an initial cluster names members, a name given twice has two URLs', () => {
+    expect(parseInitialCluster('b=http://b:1,a=http://a:1,b=http://b:2')).toEqual([
+      { name: 'b', peerUrls: ['http://b:1', 'http://b:2'] },
+      { name: 'a', peerUrls: ['http://a:1'] },
+    ]);
+    expect(codeOf(() => parseInitialCluster('a=http://a:1,b=http://a:1'))).toBe('FLOTILLA_CONFIGURATION');
+  });
+
+  test('a retention is hours, a duration, or revisions', () => {
+    const retention = (values: Record<string, string>) =>
+      configure(new Map(Object.entries(values))).autoCompaction;
+    expect(retention({ 'auto-compaction-retention': '2' })).toEqual({
+      mode: 'periodic',
+      retentionMs: 7_200_000,
+    });
+    expect(retention({ 'auto-compaction-retention': '5m' })).toEqual({
+      mode: 'periodic',
+      retentionMs: 300_000,
+    });
+    expect(retention({ 'auto-compaction-mode': 'revision', 'auto-compaction-retention': '9' })).toEqual({
+      mode: 'revision',
+      retention: 9,
+    });
+    expect(retention({})).toBeNull();
+  });
+
+  test('a quota below 0 is none', () => {
+    expect(configure(new Map([['quota-backend-bytes', '-1']])).quotaBytes).toBe(Number.MAX_SAFE_INTEGER);
+  });
+});
+
+test.each([
+  ['0', 0],
+  ['1m30s', 90_000],
+  ['1.5h', 5_400_000],
+  ['10ms', 10],
+])('the duration %s is %d ms', (text, milliseconds) => {
+  expect(parseDuration(text)).toBe(milliseconds);
+});
+
+test.each(['', '5', 'm', '1x', '1s2'])('%j is no duration', (text) => {
+  expect(codeOf(() => parseDuration(text))).toBe('FLOTILLA_CONFIGURATION');
+});

@@ -1,0 +1,202 @@
+/**
+ * Every setting of etcd 3.7's server: flag `--NAME`, environment variable `ETCD_NAME`, configuration file key `NAME`.
+ *
+ * `used` settings do here what they do in etcd. `ignored` ones tune a part that Flotilla does not have (bbolt, zap,
+ * Go's profiler, …): they are accepted with a warning. `refused` ones would promise something that is not kept, as
+ * a certificate that nothing checks: any value but a harmless one is an error.
+ */
+export const settings: readonly Setting[] = [
+  // Member
+  used('name', 'text', 'default', 'name of this member, unique in the cluster'),
+  used('data-dir', 'text', '', 'directory of log and state (default: NAME.flotilla)'),
+  used('snapshot-count', 'count', '10000', 'entries after which the log may be compacted'),
+  used('heartbeat-interval', 'count', '100', 'milliseconds between heartbeats'),
+  used('election-timeout', 'count', '1000', 'milliseconds without a leader before an election'),
+  used('listen-peer-urls', 'urls', 'http://localhost:2380', 'where to listen for other members'),
+  used('listen-client-urls', 'urls', 'http://localhost:2379', 'where to listen for clients: gRPC and HTTP'),
+  used('quota-backend-bytes', 'size', '0', 'size of the state at which puts are refused (0: 2 GiB)'),
+  used('max-txn-ops', 'count', '128', 'operations permitted in one transaction'),
+  used('max-request-bytes', 'count', '1572864', 'largest request of a client'),
+  used('max-concurrent-streams', 'count', '4294967295', 'streams that one connection may have open'),
+  ignored('wal-dir', 'text', '', 'the log lives in the data directory'),
+  ignored('max-snapshots', 'count', '5', 'snapshots are streamed, none is retained'),
+  ignored('max-wals', 'count', '5', 'log segments are freed when they are compacted'),
+  ignored('initial-election-tick-advance', 'switch', 'true', 'a lost leader is noticed by its connection'),
+  ignored('backend-bbolt-freelist-type', 'text', 'map', 'there is no bbolt'),
+  ignored(
+    'backend-batch-interval',
+    'duration',
+    '0',
+    'storage commits are batched by size and time of their own',
+  ),
+  ignored('backend-batch-limit', 'size', '0', 'storage commits are batched by size and time of their own'),
+  ignored('grpc-keepalive-min-time', 'duration', '5s', 'pings of clients are always answered'),
+  ignored('grpc-keepalive-interval', 'duration', '2h', 'the operating system watches idle connections'),
+  ignored('grpc-keepalive-timeout', 'duration', '20s', 'the operating system watches idle connections'),
+  ignored('socket-reuse-port', 'switch', 'false', 'one process listens on one port'),
+  ignored('socket-reuse-address', 'switch', 'false', 'Node.js reuses addresses in TIME_WAIT'),
+  ignored('raft-read-timeout', 'duration', '5s', 'peer connections are watched by heartbeats'),
+  ignored('raft-write-timeout', 'duration', '5s', 'peer connections are watched by heartbeats'),
+  ignored('memory-mlock', 'switch', 'false', 'pages are left to the operating system'),
+  ignored('snapshot-catchup-entries', 'count', '5000', 'followed from the log while it has the entries'),
+  refused('listen-client-http-urls', 'urls', '', 'HTTP shares the client port'),
+
+  // Clustering
+  used('initial-advertise-peer-urls', 'urls', 'http://localhost:2380', 'peer URLs told to the other members'),
+  used('initial-cluster', 'text', '', 'members of a new cluster: NAME=PEER_URL,NAME=PEER_URL,…'),
+  used('initial-cluster-state', 'text', 'new', "'new' or 'existing'"),
+  used('initial-cluster-token', 'text', 'etcd-cluster', 'keeps clusters with equal members apart'),
+  used('advertise-client-urls', 'urls', 'http://localhost:2379', 'client URLs told to clients'),
+  ignored('strict-reconfig-check', 'switch', 'true', 'the cluster is static'),
+  ignored('pre-vote', 'switch', 'true', 'pre-vote is always on'),
+  ignored('v2-deprecation', 'text', 'gone', 'there is no v2 store'),
+  ignored('discovery-fallback', 'text', 'exit', 'there is no discovery'),
+  ignored('discovery-dial-timeout', 'duration', '2s', 'there is no discovery'),
+  ignored('discovery-request-timeout', 'duration', '5s', 'there is no discovery'),
+  ignored('discovery-keepalive-time', 'duration', '2s', 'there is no discovery'),
+  ignored('discovery-keepalive-timeout', 'duration', '6s', 'there is no discovery'),
+  ignored('discovery-insecure-transport', 'switch', 'true', 'there is no discovery'),
+  ignored('discovery-insecure-skip-tls-verify', 'switch', 'false', 'there is no discovery'),
+  ignored('discovery-cert', 'text', '', 'there is no discovery'),
+  ignored('discovery-key', 'text', '', 'there is no discovery'),
+  ignored('discovery-cacert', 'text', '', 'there is no discovery'),
+  ignored('discovery-user', 'text', '', 'there is no discovery'),
+  ignored('discovery-password', 'text', '', 'there is no discovery'),
+  refused('discovery', 'text', '', 'give --initial-cluster instead'),
+  refused('discovery-proxy', 'text', '', 'give --initial-cluster instead'),
+  refused('discovery-token', 'text', '', 'give --initial-cluster instead'),
+  refused('discovery-endpoints', 'text', '', 'give --initial-cluster instead'),
+  refused('discovery-srv', 'text', '', 'give --initial-cluster instead'),
+  refused('discovery-srv-name', 'text', '', 'give --initial-cluster instead'),
+  used(
+    'auto-compaction-retention',
+    'text',
+    '0',
+    "history to keep: hours, a duration ('5m') or revisions; 0: all",
+  ),
+  used('auto-compaction-mode', 'text', 'periodic', "what the retention counts: 'periodic' or 'revision'"),
+
+  // Security: a member that only looked secure would be worse than one that does not start.
+  ...[
+    'cert-file',
+    'key-file',
+    'client-cert-file',
+    'client-key-file',
+    'client-crl-file',
+    'client-cert-allowed-hostname',
+    'trusted-ca-file',
+    'peer-cert-file',
+    'peer-key-file',
+    'peer-client-cert-file',
+    'peer-client-key-file',
+    'peer-trusted-ca-file',
+    'peer-crl-file',
+    'peer-cert-allowed-cn',
+    'peer-cert-allowed-hostname',
+  ].map((name) => refused(name, 'text', '', 'TLS is not supported yet')),
+  ...['client-cert-auth', 'auto-tls', 'peer-client-cert-auth', 'peer-auto-tls'].map((name) =>
+    refused(name, 'switch', 'false', 'TLS is not supported yet'),
+  ),
+  ignored('self-signed-cert-validity', 'count', '1', 'there is no TLS'),
+  ignored('peer-skip-client-san-verification', 'switch', 'false', 'there is no TLS'),
+  ignored('cipher-suites', 'text', '', 'there is no TLS'),
+  ignored('tls-min-version', 'text', 'TLS1.2', 'there is no TLS'),
+  ignored('tls-max-version', 'text', '', 'there is no TLS'),
+  refused('cors', 'text', '*', 'origins are not restricted yet'),
+  refused('host-whitelist', 'text', '*', 'host names are not restricted yet'),
+
+  // Auth
+  refused('auth-token', 'text', 'simple', 'authentication is not supported yet'),
+  ignored('bcrypt-cost', 'count', '10', 'there are no passwords'),
+  ignored('auth-token-ttl', 'count', '300', 'there are no tokens'),
+
+  // Profiling, monitoring, logging
+  used('log-level', 'text', 'info', 'debug, info, warn, error, panic or fatal'),
+  ignored('logger', 'text', 'zap', 'lines of JSON are written as ever'),
+  ignored('log-outputs', 'text', 'default', 'logs go to stderr', ['stderr']),
+  ignored('log-format', 'text', 'json', 'lines of JSON are written as ever'),
+  ignored('disable-log-sampling', 'switch', 'false', 'nothing is sampled'),
+  ignored('enable-log-rotation', 'switch', 'false', 'logs go to stderr'),
+  ignored('log-rotation-config-json', 'text', '', 'logs go to stderr'),
+  ignored('enable-pprof', 'switch', 'false', "there is no Go runtime; see 'node --cpu-prof'"),
+  ignored('metrics', 'text', 'basic', 'there are no metrics yet'),
+  refused('listen-metrics-urls', 'urls', '', 'there are no metrics yet'),
+  ignored('enable-distributed-tracing', 'switch', 'false', 'there is no tracing'),
+  ignored('distributed-tracing-address', 'text', 'localhost:4317', 'there is no tracing'),
+  ignored('distributed-tracing-service-name', 'text', 'etcd', 'there is no tracing'),
+  ignored('distributed-tracing-instance-id', 'text', '', 'there is no tracing'),
+  ignored('distributed-tracing-sampling-rate', 'count', '0', 'there is no tracing'),
+  ignored('warning-apply-duration', 'duration', '100ms', 'nothing is logged per request'),
+  ignored('warning-unary-request-duration', 'duration', '300ms', 'nothing is logged per request'),
+
+  // Features
+  used('watch-progress-notify-interval', 'duration', '10m', 'time between progress notices to idle watches'),
+  ignored('enable-grpc-gateway', 'switch', 'true', 'there is no gateway yet'),
+  ignored('corrupt-check-time', 'duration', '0', 'log and snapshots are checksummed'),
+  ignored('compact-hash-check-time', 'duration', '1m', 'log and snapshots are checksummed'),
+  ignored('compaction-batch-limit', 'count', '1000', 'compaction is incremental'),
+  ignored('compaction-sleep-interval', 'duration', '10ms', 'compaction is incremental'),
+  ignored('downgrade-check-time', 'duration', '5s', 'there is no downgrade'),
+  ignored('bootstrap-defrag-threshold-megabytes', 'count', '0', 'free pages are used again'),
+  ignored('max-learners', 'count', '1', 'the cluster is static'),
+  ignored('feature-gates', 'text', '', "these gates are etcd's"),
+
+  // Unsafe
+  ignored('unsafe-no-fsync', 'switch', 'false', 'the log is always synced'),
+  refused('force-new-cluster', 'switch', 'false', 'the cluster is static'),
+
+  // Gone from etcd itself, and still in the files that people copy
+  refused('enable-v2', 'switch', 'false', 'there is no v2 API'),
+  refused('proxy', 'text', 'off', 'there is no v2 proxy'),
+  ...['failure-wait', 'refresh-interval', 'dial-timeout', 'write-timeout', 'read-timeout'].map((name) =>
+    ignored(`proxy-${name}`, 'count', '0', 'there is no v2 proxy'),
+  ),
+];
+
+/** How a value is written: `switch` is true or false, `size` an integer that may be negative, `duration` Go's. */
+export type SettingKind = 'text' | 'count' | 'size' | 'switch' | 'urls' | 'duration';
+
+export interface Setting {
+  readonly name: string;
+  readonly kind: SettingKind;
+  readonly defaultValue: string;
+  readonly effect: 'used' | 'ignored' | 'refused';
+  /** Values besides the default that promise nothing, so that no word is said about them. */
+  readonly harmless: readonly string[];
+  /** What a used setting does; why another has no effect or is refused. */
+  readonly note: string;
+}
+
+const byName = new Map(settings.map((setting) => [setting.name, setting]));
+
+export function findSetting(name: string): Setting | null {
+  return byName.get(name) ?? null;
+}
+
+/** `max-txn-ops` → `ETCD_MAX_TXN_OPS` */
+export function environmentName(name: string): string {
+  return `ETCD_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** Whether the value asks for nothing beyond what is done anyway. */
+export function asksForNothing(setting: Setting, value: string): boolean {
+  return value === '' || value === setting.defaultValue || setting.harmless.includes(value);
+}
+
+function used(name: string, kind: SettingKind, defaultValue: string, note: string): Setting {
+  return { name, kind, defaultValue, effect: 'used', harmless: [], note };
+}
+
+function ignored(
+  name: string,
+  kind: SettingKind,
+  defaultValue: string,
+  note: string,
+  harmless: readonly string[] = [],
+): Setting {
+  return { name, kind, defaultValue, effect: 'ignored', harmless, note };
+}
+
+function refused(name: string, kind: SettingKind, defaultValue: string, note: string): Setting {
+  return { name, kind, defaultValue, effect: 'refused', harmless: [], note };
+}
