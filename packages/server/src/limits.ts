@@ -6,4 +6,6 @@ export const limits = {
   memberStopMs: 5_000,
   /** Members and `dev` get the same Ctrl-C; whether one died by itself is judged this much later. */
   lastMemberEndedGraceMs: 500,
+  /** `cluster.json` of a member; a cluster of hundreds fits. */
+  clusterFileBytes: 1024 * 1024,
 } as const;
