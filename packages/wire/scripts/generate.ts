@@ -198,7 +198,13 @@ function wireTypeOf(type: FieldType): number {
     case 'string':
     case 'message':
       return WIRE_TYPE_LENGTH;
-    default:
+    case 'bool':
+    case 'int32':
+    case 'uint32':
+    case 'int64':
+    case 'int64Exact':
+    case 'uint64':
+    case 'enum':
       return WIRE_TYPE_VARINT;
   }
 }

@@ -1,3 +1,10 @@
+export * from './calls.ts';
+export * from './etcd-errors.ts';
 export * from './generated/index.ts';
+export * from './grpc-text.ts';
 export { Codec, EMPTY_BYTES, EMPTY_LIST } from './protobuf/codec.ts';
 export type { MethodDescriptor, MethodKind, ServiceDescriptor } from './protobuf/service.ts';
+export * from './rpc.ts';
+export * from './rpc-error.ts';
+export * from './services.ts';
+export * from './status.ts';

@@ -82,7 +82,12 @@ function toOracleValue(type: protobuf.Type, field: Field, value: unknown): unkno
     case 'int64Exact':
     case 'uint64':
       return String(value);
-    default:
+    case 'bytes':
+    case 'string':
+    case 'bool':
+    case 'int32':
+    case 'uint32':
+    case 'enum':
       return value;
   }
 }
