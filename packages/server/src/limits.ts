@@ -8,4 +8,6 @@ export const limits = {
   lastMemberEndedGraceMs: 500,
   /** `cluster.json` of a member; a cluster of hundreds fits. */
   clusterFileBytes: 1024 * 1024,
+  /** How often retention by revisions is looked at; etcd's interval. */
+  revisionCompactionMs: 300_000,
 } as const;

@@ -7,26 +7,19 @@ import { versionText } from './version.ts';
  * without the simulator, the benchmark or their dependencies. `run` gets what follows the command's name, parses it
  * with a commander `Command` of its own (see `subcommand.ts`), and answers the exit code when it is over.
  */
-const commands: Readonly<Record<string, CommandEntry>> = {
-  dev: {
-    description: 'start a cluster on this machine',
-    load: () => import('./dev.ts'),
-  },
-  serve: {
-    description: "start one member, with etcd's flags",
-    load: () => import('./serve.ts'),
-  },
-  simulate: {
+const commands: readonly CommandEntry[] = [
+  { name: 'dev', description: 'start a cluster on this machine', load: () => import('./dev.ts') },
+  { name: 'serve', description: "start one member, with etcd's flags", load: () => import('./serve.ts') },
+  {
+    name: 'simulate',
     description: 'run the database in the simulator under faults',
     load: () => import('./simulate.ts'),
   },
-  bench: {
-    description: 'measure an endpoint of Flotilla or etcd',
-    load: () => import('./bench.ts'),
-  },
-};
+  { name: 'bench', description: 'measure an endpoint of Flotilla or etcd', load: () => import('./bench.ts') },
+];
 
 interface CommandEntry {
+  readonly name: string;
   readonly description: string;
   load(): Promise<CommandModule>;
 }
@@ -36,7 +29,7 @@ export interface CommandModule {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const entry = commands[args[0] ?? ''];
+  const entry = commands.find((candidate) => candidate.name === args[0]);
   if (entry === undefined) {
     showHelp(args);
     return;
@@ -52,9 +45,7 @@ function showHelp(args: readonly string[]): void {
     .version(versionText(), '--version', 'print the version')
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();
-  for (const [name, entry] of Object.entries(commands)) {
-    program.command(name).description(entry.description);
-  }
+  for (const entry of commands) program.command(entry.name).description(entry.description);
   program.parse(args.length === 0 ? ['--help'] : args, { from: 'user' });
 }
 
