@@ -1,1 +1,9 @@
-export {};
+export * from './history.ts';
+export * from './limits.ts';
+export * from './linearizability.ts';
+export * from './model.ts';
+export * from './models/etcd-key.ts';
+export * from './models/key-value.ts';
+export * from './models/register.ts';
+export * from './ndjson.ts';
+export * from './violation.ts';
