@@ -1,1 +1,10 @@
-export {};
+export { createCore } from './core/core.ts';
+export { coreLimits, entryOverheadBytes } from './core/limits.ts';
+export { progressStates } from './core/progress.ts';
+export { committedIndex, voteResult } from './core/quorum.ts';
+export type { VoteResult } from './core/quorum.ts';
+export { roles } from './core/roles.ts';
+export { transitionTable } from './core/transition-table.ts';
+export type { TransitionCount, TransitionTable } from './core/transition-table.ts';
+export type * from './core/types.ts';
+export type * from './host/types.ts';

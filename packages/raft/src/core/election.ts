@@ -1,0 +1,120 @@
+import { appendOwn, broadcastAppend } from './replication.ts';
+import { voteResult, votersOf } from './quorum.ts';
+import { nobody } from './state.ts';
+import type { CoreState } from './state.ts';
+import { leaderIsAlive } from './trust.ts';
+import type { NodeId, PeerMessage, Term } from './types.ts';
+
+export type Campaign = 'pre-election' | 'election' | 'transfer';
+
+type VoteRequest = Extract<PeerMessage, { type: 'pre-vote' | 'vote' }>;
+type VoteResponse = Extract<PeerMessage, { type: 'pre-vote-response' | 'vote-response' }>;
+
+const emptyPayload = new Uint8Array(0);
+
+/** Tries to become leader, if this member may. */
+export function startCampaign(state: CoreState, campaign: Campaign): void {
+  if (state.role === 'leader' || !state.promotable || mayMissMembership(state)) return;
+  runCampaign(state, campaign);
+}
+
+/**
+ * Whether a committed membership change is not applied here: the configuration in force is not known then, and a
+ * quorum of the wrong one could elect a second leader.
+ */
+export function mayMissMembership(state: CoreState): boolean {
+  const { applied, commit } = state.log;
+  if (applied < Math.min(commit, state.kindsUnknownTo)) return true;
+  const first = state.membershipIndexes[0];
+  return first !== undefined && first <= commit;
+}
+
+function runCampaign(state: CoreState, campaign: Campaign): void {
+  const pre = campaign === 'pre-election';
+  if (pre) state.becomePreCandidate();
+  else state.becomeCandidate();
+  const { log } = state;
+  for (const id of votersOf(state.configuration)) {
+    if (id === state.id) continue;
+    const request: VoteRequest = {
+      type: pre ? 'pre-vote' : 'vote',
+      from: state.id,
+      to: id,
+      // A pre-vote asks about the term that it would campaign in.
+      term: (pre ? state.term + 1 : state.term) as Term,
+      lastIndex: log.last,
+      lastTerm: log.lastTerm,
+      forced: campaign === 'transfer',
+    };
+    // A request for votes says what this log holds and that this term is taken. A crash must not make that untrue:
+    // grants of the first life could elect the second with a shorter log.
+    if (pre) state.outbox.send(request);
+    else state.outbox.promise(request);
+  }
+  // The own vote counts when it is durable (see `ownVoteDurable`); a pre-vote promises nothing.
+  if (pre) countVote(state, state.id, true);
+}
+
+/** The record with this term and this member's vote for itself is durable. */
+export function ownVoteDurable(state: CoreState): void {
+  countVote(state, state.id, true);
+}
+
+export function handleVoteRequest(state: CoreState, message: VoteRequest): void {
+  const pre = message.type === 'pre-vote';
+  const mayVote =
+    state.vote === message.from ||
+    (state.vote === nobody && state.leader === nobody) ||
+    (pre && message.term > state.term);
+  const granted = mayVote && state.log.isUpToDate(message.lastIndex, message.lastTerm);
+  state.outbox.promise({
+    type: pre ? 'pre-vote-response' : 'vote-response',
+    from: state.id,
+    to: message.from,
+    // A granted pre-vote answers about the term asked for. A refusal carries our own, which the other one may have
+    // to adopt: without it a healed group can deadlock (etcd-io/etcd #8501).
+    term: granted ? message.term : state.term,
+    granted,
+  });
+  if (granted && !pre) {
+    state.electionElapsed = 0;
+    state.vote = message.from;
+  }
+}
+
+/** Refuses a pre-vote for a term that has passed, so that the asker learns the term. */
+export function refuseStalePreVote(state: CoreState, to: NodeId): void {
+  state.outbox.promise({ type: 'pre-vote-response', from: state.id, to, term: state.term, granted: false });
+}
+
+/** Whether a leader that is believed alive makes this member deaf to other candidates (§4.2.3 of the dissertation). */
+export function isSticky(state: CoreState, message: VoteRequest): boolean {
+  if (!state.config.checkQuorum || message.forced || state.leader === nobody) return false;
+  // A leader that asks for votes leads no longer.
+  if (state.leader === message.from) return false;
+  return leaderIsAlive(state);
+}
+
+export function handleVoteResponse(state: CoreState, message: VoteResponse): void {
+  const expected = state.role === 'pre-candidate' ? 'pre-vote-response' : 'vote-response';
+  if (message.type === expected) countVote(state, message.from, message.granted);
+}
+
+function countVote(state: CoreState, from: NodeId, granted: boolean): void {
+  // The first answer counts: the network may deliver it twice.
+  if (!state.votes.has(from)) state.votes.set(from, granted);
+  const result = voteResult(state.configuration, state.votes);
+  if (result === 'lost') {
+    state.becomeFollower('lose', state.term, nobody);
+  } else if (result === 'won') {
+    if (state.role === 'pre-candidate') runCampaign(state, 'election');
+    else lead(state);
+  }
+}
+
+function lead(state: CoreState): void {
+  state.becomeLeader();
+  // Entries of earlier terms are committed by this one (§5.4.2), and reads wait for it.
+  appendOwn(state, 'no-op', emptyPayload);
+  broadcastAppend(state);
+}

@@ -1,0 +1,130 @@
+import { assert } from '@flotilla/platform';
+import { nobody } from './state.ts';
+import type { CoreState } from './state.ts';
+import type { Entry, Index, PeerMessage, Term } from './types.ts';
+
+type Append = Extract<PeerMessage, { type: 'append' }>;
+
+/** A follower's side of replication (§5.3 of the paper). Every answer waits until what it says is durable. */
+export function handleAppend(state: CoreState, message: Append): void {
+  const { log } = state;
+  if (message.previousIndex < log.commit) {
+    // An append that was overtaken. What is committed is equal everywhere, so it matches up to there.
+    respond(state, message, log.commit);
+    return;
+  }
+  if (!log.matches(message.previousIndex, message.previousTerm)) {
+    rejectAppend(state, message);
+    return;
+  }
+  const lastNew = (message.previousIndex + message.entries.length) as Index;
+  appendNew(state, message.entries);
+  // Past the last entry of this very append our log may still differ from the leader's.
+  log.commitTo(Math.min(message.commit, lastNew) as Index);
+  respond(state, message, lastNew);
+}
+
+/** Appends what is new. Only a real conflict truncates: a late append, shorter than the log, must not. */
+function appendNew(state: CoreState, entries: readonly Entry[]): void {
+  const { log } = state;
+  for (const entry of entries) {
+    if (entry.index <= log.last) {
+      if (log.matches(entry.index, entry.term)) continue;
+      log.truncate(entry.index);
+      forgetMembership(state, entry.index);
+    }
+    assert(entry.term <= state.term, 'a leader sends no entry of a later term');
+    log.append(entry);
+    if (entry.kind === 'membership') state.membershipIndexes.push(entry.index);
+  }
+}
+
+function forgetMembership(state: CoreState, from: Index): void {
+  const indexes = state.membershipIndexes;
+  while (indexes.length > 0 && (indexes[indexes.length - 1] as Index) >= from) indexes.pop();
+}
+
+/** Refuses, with the largest position at which the logs may agree: nothing of a larger term can. */
+function rejectAppend(state: CoreState, message: Append): void {
+  const { log } = state;
+  const start = Math.min(message.previousIndex, log.last) as Index;
+  const hint = log.findConflictByTerm(start, message.previousTerm);
+  state.outbox.promise({
+    type: 'append-response',
+    from: state.id,
+    to: message.from,
+    term: state.term,
+    session: message.session,
+    index: message.previousIndex,
+    rejected: true,
+    hintIndex: hint.index,
+    hintTerm: hint.term,
+    commit: log.commit,
+  });
+}
+
+function respond(state: CoreState, message: { from: Append['from']; session: number }, index: Index): void {
+  state.outbox.promise({
+    type: 'append-response',
+    from: state.id,
+    to: message.from,
+    term: state.term,
+    session: message.session,
+    index,
+    rejected: false,
+    hintIndex: 0 as Index,
+    hintTerm: 0 as Term,
+    commit: state.log.commit,
+  });
+}
+
+/**
+ * Tells a leader of an earlier term that it is one. Needed with pre-vote and check-quorum, because a member whose term
+ * is larger could otherwise neither be led nor be elected.
+ */
+export function answerStaleLeader(state: CoreState, message: PeerMessage): void {
+  const session = message.type === 'append' ? message.session : 0;
+  respond(state, { from: message.from, session }, 0 as Index);
+}
+
+export function handleHeartbeat(
+  state: CoreState,
+  message: Extract<PeerMessage, { type: 'heartbeat' }>,
+): void {
+  state.log.commitTo(message.commit);
+  state.outbox.send({
+    type: 'heartbeat-response',
+    from: state.id,
+    to: message.from,
+    term: state.term,
+    readSequence: message.readSequence,
+  });
+}
+
+/**
+ * The state machine has taken in a snapshot. Its entries are committed, whatever the term of the leader that sent it,
+ * so it also counts when that leader is deposed by now.
+ */
+export function handleSnapshot(
+  state: CoreState,
+  message: Extract<PeerMessage, { type: 'install-snapshot' }>,
+): void {
+  const { log } = state;
+  const { snapshot } = message;
+  if (snapshot.index <= log.commit) {
+    respond(state, message, log.commit);
+    return;
+  }
+  if (log.matches(snapshot.index, snapshot.term)) {
+    // The log already has all of it, and perhaps more: keep it.
+    log.commitTo(snapshot.index);
+    log.applied = snapshot.index;
+  } else {
+    assert(state.role !== 'leader', 'I3: a leader has every committed entry');
+    if (state.role !== 'follower') state.becomeFollower('restore', state.term, nobody);
+    log.restore(snapshot);
+  }
+  respond(state, message, log.commit);
+  state.configuration = snapshot.configuration;
+  state.membershipIndexes.length = 0;
+}

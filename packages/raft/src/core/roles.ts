@@ -1,0 +1,39 @@
+import { transitionTable } from './transition-table.ts';
+
+/**
+ * What a member is in its group. `higher-term` and `leader-seen` come from messages, `lose` from a quorum of refusals,
+ * `lose-quorum` from silence. A leader never campaigns: it must first step down.
+ */
+export const roles = transitionTable('role', {
+  follower: {
+    'pre-campaign': 'pre-candidate',
+    campaign: 'candidate',
+    'higher-term': 'follower',
+    'leader-seen': 'follower',
+    restore: 'follower',
+  },
+  'pre-candidate': {
+    'pre-campaign': 'pre-candidate',
+    campaign: 'candidate',
+    'higher-term': 'follower',
+    'leader-seen': 'follower',
+    lose: 'follower',
+    restore: 'follower',
+  },
+  candidate: {
+    'pre-campaign': 'pre-candidate',
+    campaign: 'candidate',
+    win: 'leader',
+    'higher-term': 'follower',
+    'leader-seen': 'follower',
+    lose: 'follower',
+    restore: 'follower',
+  },
+  leader: {
+    'higher-term': 'follower',
+    'lose-quorum': 'follower',
+  },
+});
+
+/** Why a member becomes a follower. */
+export type FollowReason = 'higher-term' | 'leader-seen' | 'lose' | 'lose-quorum' | 'restore';

@@ -1,0 +1,194 @@
+import { assert } from '@flotilla/platform';
+import type { Random } from '@flotilla/platform';
+import { Outbox } from './outbox.ts';
+import { Progress } from './progress.ts';
+import { isVoter, membersOf } from './quorum.ts';
+import { RaftLog } from './raft-log.ts';
+import { ReadRounds } from './read-rounds.ts';
+import { roles } from './roles.ts';
+import type { FollowReason } from './roles.ts';
+import type {
+  Configuration,
+  CoreConfig,
+  HardState,
+  Index,
+  NodeId,
+  Ref,
+  Restored,
+  Role,
+  Term,
+} from './types.ts';
+
+/** Nobody: no vote, no known leader, no transferee. */
+export const nobody = 0 as NodeId;
+
+/**
+ * Everything that a member knows about its group, and the changes of role, which keep it consistent. What makes it
+ * change lives beside it: `election`, `following`, `replication`, `proposing`, `reading`, `liveness`.
+ */
+export class CoreState {
+  readonly id: NodeId;
+  readonly config: CoreConfig;
+  readonly random: Random;
+  readonly log: RaftLog;
+  readonly outbox = new Outbox();
+
+  role: Role = 'follower';
+  term: Term;
+  vote: NodeId;
+  leader: NodeId = nobody;
+  configuration: Configuration;
+
+  /** Ticks since the leader was heard; at a leader, since the quorum was last checked. */
+  electionElapsed = 0;
+  electionTimeout = 0;
+  heartbeatElapsed = 0;
+  /** Peers that the host says are alive, and the term in which each says that it leads this group. */
+  readonly alive = new Map<NodeId, Term | null>();
+
+  /** Of this campaign: one vote per voter, however often its answer comes. */
+  readonly votes = new Map<NodeId, boolean>();
+
+  /** At a leader only, in order of ids: itself, voters of both halves, learners. */
+  readonly progress = new Map<NodeId, Progress>();
+  transferee: NodeId = nobody;
+  /** Payload bytes appended in this leadership and not applied; never more than there are. */
+  uncommittedBytes = 0;
+  /** A drain has to send what was appended or committed since the last one. */
+  broadcastDue = false;
+  readonly reads = new ReadRounds();
+  #sessions = 0;
+  #logReads = 0;
+
+  /** Membership entries after the applied index. */
+  readonly membershipIndexes: Index[] = [];
+  /** Of unapplied entries up to here the kind is not known: they were restored, and not read yet. */
+  readonly kindsUnknownTo: Index;
+
+  constructor(config: CoreConfig, restored: Restored, random: Random) {
+    this.id = config.id;
+    this.config = config;
+    this.random = random;
+    this.log = new RaftLog(restored, config.maxCachedBytes);
+    this.term = restored.hardState.term;
+    this.vote = restored.hardState.vote;
+    this.configuration = restored.snapshot.configuration;
+    this.kindsUnknownTo = this.log.last;
+    assert(this.term >= this.log.lastTerm, 'no entry is of a term that its member has not seen');
+    this.#drawElectionTimeout(false);
+  }
+
+  get hardState(): HardState {
+    return { term: this.term, vote: this.vote, commit: this.log.commit };
+  }
+
+  /** Whether this member may lead. While a snapshot is being written its log on disk is not what it says. */
+  get promotable(): boolean {
+    return isVoter(this.configuration, this.id) && !this.log.installing;
+  }
+
+  /** A leader may answer reads, and knows what is committed, only from its first commit on (§6.4, step 1). */
+  get committedInTerm(): boolean {
+    return this.log.termAt(this.log.commit) === this.term;
+  }
+
+  /** Numbers a read of the log. */
+  nextLogRead(): Ref {
+    this.#logReads += 1;
+    return this.#logReads as Ref;
+  }
+
+  becomeFollower(reason: FollowReason, term: Term, leader: NodeId): void {
+    this.role = roles.fire(this.role, reason);
+    this.#reset(term, reason === 'lose');
+    this.leader = leader;
+  }
+
+  becomePreCandidate(): void {
+    this.role = roles.fire(this.role, 'pre-campaign');
+    // Nothing durable changes: a pre-vote only asks what would happen.
+    this.votes.clear();
+    this.leader = nobody;
+    if (this.config.liveness === 'peers') this.#drawElectionTimeout(true);
+  }
+
+  becomeCandidate(): void {
+    this.role = roles.fire(this.role, 'campaign');
+    this.#reset((this.term + 1) as Term, true);
+    this.vote = this.id;
+  }
+
+  becomeLeader(): void {
+    this.role = roles.fire(this.role, 'win');
+    this.#reset(this.term, false);
+    this.leader = this.id;
+    this.rebuildProgress();
+  }
+
+  /** Progress for every member of the configuration; those that were there keep theirs. */
+  rebuildProgress(): void {
+    const before = new Map(this.progress);
+    this.progress.clear();
+    for (const id of membersOf(this.configuration)) {
+      const learner = !isVoter(this.configuration, id);
+      const kept = before.get(id);
+      this.progress.set(
+        id,
+        kept !== undefined && kept.learner === learner ? kept : this.#newProgress(id, learner),
+      );
+    }
+  }
+
+  #newProgress(id: NodeId, learner: boolean): Progress {
+    this.#sessions += 1;
+    const self = id === this.id;
+    const progress = new Progress({
+      id,
+      learner,
+      next: this.log.last + 1,
+      session: this.#sessions,
+      active: self || (this.config.liveness === 'peers' && this.alive.has(id)),
+      maxInflightMessages: this.config.maxInflightMessages,
+      maxInflightBytes: this.config.maxInflightBytes,
+    });
+    if (self) {
+      // What is not durable here does not count, not even for the leader itself.
+      progress.match = this.log.durable;
+      progress.becomeReplicate();
+      progress.next = (this.log.last + 1) as Index;
+    }
+    return progress;
+  }
+
+  /**
+   * Ticks until an election. With ticks as the only sign of life, as in the paper: from [n, 2n). When the host tells
+   * who is alive, a candidate without a majority tries again sooner, because silence was already waited for.
+   */
+  #drawElectionTimeout(again: boolean): void {
+    const ticks = this.config.electionTicks;
+    const soon = again && this.config.liveness === 'peers';
+    this.electionTimeout = (soon ? (ticks + 1) >> 1 : ticks) + this.random.below(ticks);
+  }
+
+  #reset(term: Term, again: boolean): void {
+    assert(term >= this.term, 'I2: terms only grow');
+    if (term !== this.term) {
+      this.term = term;
+      // A vote belongs to its term and changes with nothing else: clearing it on stepping down within a term lets a
+      // member vote twice (microsoft/CCF #5891).
+      this.vote = nobody;
+    }
+    this.leader = nobody;
+    this.electionElapsed = 0;
+    this.heartbeatElapsed = 0;
+    this.#drawElectionTimeout(again);
+    this.votes.clear();
+    this.transferee = nobody;
+    this.uncommittedBytes = 0;
+    this.broadcastDue = false;
+    this.progress.clear();
+    for (const read of this.reads.abandon()) {
+      if (read.from === nobody) this.outbox.refuse(read.ref, 'no-leader');
+    }
+  }
+}
