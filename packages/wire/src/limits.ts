@@ -11,4 +11,23 @@ export const limits = {
   maxReceiveMessageBytes: 2 * 1024 * 1024,
   /** A longer time-out is cut to this, 24 days: more overflows Node's timers, and nobody waits so long. */
   callTimeoutMsMax: 2_000_000_000,
+
+  /** Messages of a call that wait for their reader; beyond either bound the sender is held back. */
+  queuedBytes: 256 * 1024,
+  queuedMessages: 256,
+  /** Unsent bytes of one call beyond which the call is ended: its handler does not wait for `drained`. */
+  callUnsentBytesMax: 64 * 1024 * 1024,
+
+  /** Calls at a time on one connection. etcd has no bound; this one leaves room for watches by the thousand. */
+  concurrentStreams: 16_384,
+  /** Of all header fields of a call, as HTTP/2 counts them. grpc-go's default is 16 MiB, which nobody needs. */
+  headerListBytes: 64 * 1024,
+  /** What one call may send before its messages are read. */
+  streamWindowBytes: 256 * 1024,
+  /** Node's own bound on one HTTP/2 connection's memory, in millions of bytes. */
+  sessionMemoryMegabytes: 256,
+  /** Until a connection has said what it speaks. */
+  handshakeMs: 10_000,
+  /** Between TCP's probes of an idle connection. */
+  keepAliveMs: 30_000,
 } as const;

@@ -86,6 +86,8 @@ export interface RpcServerOptions {
   readonly services: MethodTable;
   /** A larger message fails its call with RESOURCE_EXHAUSTED. */
   readonly maxReceiveMessageBytes?: number;
+  /** A handler threw what is not an `RpcError`: a bug. The client is answered UNKNOWN with the message. */
+  readonly handlerFailed?: (error: unknown, path: string) => void;
 }
 
 export interface MethodTable {

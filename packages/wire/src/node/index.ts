@@ -1,1 +1,1 @@
-export {};
+export * from './http2-server.ts';
