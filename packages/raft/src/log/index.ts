@@ -1,2 +1,3 @@
 export * from './limits.ts';
 export * from './types.ts';
+export { openLog } from './open-log.ts';

@@ -11,10 +11,12 @@ export interface LogLimits {
   readonly totalBytes: number;
   /** Of one write to the file. A single record may exceed it. */
   readonly batchBytes: number;
-  /** Of one record. Larger writes are refused: nothing that Raft sends comes near it. */
+  /** Of one record. Nothing that Raft writes comes near it: a larger one is a bug. */
   readonly recordBytes: number;
   /** Read at a time at start, written at a time when a segment is filled with zeros. */
   readonly chunkBytes: number;
+  /** Records of a group that are further apart are read one by one. */
+  readonly readGapBytes: number;
   /** After this long without a batch the log notes durably that everything before is synced. */
   readonly idleMarkMs: number;
 }
@@ -27,16 +29,17 @@ export const logLimits: LogLimits = {
   batchBytes: 4 * MiB,
   recordBytes: 512 * MiB,
   chunkBytes: MiB,
+  readGapBytes: 16 * 1024,
   idleMarkMs: 100,
 };
 
 /** The defaults with `overrides`, checked. */
 export function resolveLogLimits(overrides: Partial<LogLimits> = {}): LogLimits {
   const limits = { ...logLimits, ...overrides };
-  assert(limits.segmentBytes >= 1024, 'a segment must hold at least 1 KiB');
+  assert(limits.segmentBytes >= 2048 && limits.segmentBytes % 8 === 0, 'a segment must hold at least 2 KiB');
   assert(limits.segmentBytes <= 0x4000_0000, 'offsets in a segment are 32-bit numbers');
   assert(limits.recordBytes <= 0x4000_0000, 'offsets in a segment are 32-bit numbers');
   assert(limits.totalBytes >= 4 * limits.segmentBytes, 'the log must be allowed at least four segments');
-  assert(limits.chunkBytes >= 512, 'a chunk must hold at least one sector');
+  assert(limits.chunkBytes >= 512 && limits.chunkBytes % 8 === 0, 'a chunk must hold at least one sector');
   return limits;
 }

@@ -1,4 +1,13 @@
-import type { Configuration, Entry, HardState, Index, NodeId, SnapshotMeta, Term, Write } from '../core/types.ts';
+import type {
+  Configuration,
+  Entry,
+  HardState,
+  Index,
+  NodeId,
+  SnapshotMeta,
+  Term,
+  Write,
+} from '../core/types.ts';
 import type { GroupId } from '../host/types.ts';
 import type { LogLimits } from './limits.ts';
 

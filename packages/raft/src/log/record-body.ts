@@ -1,0 +1,256 @@
+import { assert, unreachable } from '@flotilla/platform';
+import type {
+  Configuration,
+  Entry,
+  EntryKind,
+  HardState,
+  Index,
+  NodeId,
+  SnapshotMeta,
+  Term,
+} from '../core/types.ts';
+import { ByteReader, type ByteWriter } from './bytes.ts';
+import { entryHeaderBytes } from './format.ts';
+
+export interface TermRun {
+  readonly from: Index;
+  readonly term: Term;
+}
+
+/** What a record says. Everything in it happens or, when the record is torn, nothing of it does. */
+export type RecordBody =
+  /** Snapshot or truncation, then entries, then hard state: what one drain of a core makes durable. */
+  | {
+      readonly kind: 'write';
+      readonly truncateFrom: Index | null;
+      readonly snapshot: SnapshotMeta | null;
+      readonly entries: readonly Entry[];
+      readonly hardState: HardState | null;
+    }
+  /** Entries up to the snapshot's index are gone; those after it stay. */
+  | { readonly kind: 'compaction'; readonly snapshot: SnapshotMeta }
+  /** The first record of a segment: as many checkpoints follow, so that the segments before are not needed. */
+  | { readonly kind: 'opening'; readonly checkpoints: number }
+  /** A group as it is at the start of the segment, but for the entries themselves. */
+  | {
+      readonly kind: 'checkpoint';
+      readonly snapshot: SnapshotMeta;
+      readonly hardState: HardState;
+      readonly lastIndex: Index;
+      readonly termRuns: readonly TermRun[];
+    }
+  /** Entries that are in the log already, moved here so that the segment that they were in can go. */
+  | { readonly kind: 'relocation'; readonly entries: readonly Entry[] }
+  /** Nothing but the proof that what comes before was synced. */
+  | { readonly kind: 'mark' }
+  /** The segment ends here, and the next one is there. */
+  | { readonly kind: 'seal' };
+
+type Kind = RecordBody['kind'];
+
+const kinds: readonly Kind[] = ['opening', 'checkpoint', 'write', 'compaction', 'relocation', 'mark', 'seal'];
+const entryKinds: readonly EntryKind[] = ['command', 'no-op', 'membership'];
+
+const hasTruncation = 1;
+const hasSnapshot = 2;
+const hasHardState = 4;
+
+const hardStateBytes = 24;
+
+export function kindNumber(kind: Kind): number {
+  return kinds.indexOf(kind) + 1;
+}
+
+export function bodyBytes(body: RecordBody): number {
+  switch (body.kind) {
+    case 'write':
+      return (
+        1 +
+        (body.truncateFrom === null ? 0 : 8) +
+        (body.snapshot === null ? 0 : snapshotBytes(body.snapshot)) +
+        (body.hardState === null ? 0 : hardStateBytes) +
+        entriesBytes(body.entries)
+      );
+    case 'compaction':
+      return snapshotBytes(body.snapshot);
+    case 'opening':
+      return 4;
+    case 'checkpoint':
+      return snapshotBytes(body.snapshot) + hardStateBytes + 8 + 4 + body.termRuns.length * 16;
+    case 'relocation':
+      return entriesBytes(body.entries);
+    case 'mark':
+    case 'seal':
+      return 0;
+    default:
+      return unreachable(body);
+  }
+}
+
+export function encodeBody(body: RecordBody, to: ByteWriter): void {
+  switch (body.kind) {
+    case 'write':
+      to.u8(
+        (body.truncateFrom === null ? 0 : hasTruncation) |
+          (body.snapshot === null ? 0 : hasSnapshot) |
+          (body.hardState === null ? 0 : hasHardState),
+      );
+      if (body.truncateFrom !== null) to.u64(body.truncateFrom);
+      if (body.snapshot !== null) encodeSnapshot(body.snapshot, to);
+      if (body.hardState !== null) encodeHardState(body.hardState, to);
+      encodeEntries(body.entries, to);
+      return;
+    case 'compaction':
+      encodeSnapshot(body.snapshot, to);
+      return;
+    case 'opening':
+      to.u32(body.checkpoints);
+      return;
+    case 'checkpoint':
+      encodeSnapshot(body.snapshot, to);
+      encodeHardState(body.hardState, to);
+      to.u64(body.lastIndex);
+      to.u32(body.termRuns.length);
+      for (const run of body.termRuns) {
+        to.u64(run.from);
+        to.u64(run.term);
+      }
+      return;
+    case 'relocation':
+      encodeEntries(body.entries, to);
+      return;
+    case 'mark':
+    case 'seal':
+      return;
+    default:
+      unreachable(body);
+  }
+}
+
+/** Payloads of entries are views of `bytes`. */
+export function decodeBody(kindByte: number, bytes: Uint8Array, start: number, end: number): RecordBody {
+  const kind = kinds[kindByte - 1];
+  assert(kind !== undefined, () => `a record of the log has the unknown kind ${kindByte}`);
+  const from = new ByteReader(bytes, start, end);
+  const body = decodeKind(kind, from);
+  assert(from.done, () => `a ${kind} record of the log is longer than its content`);
+  return body;
+}
+
+function decodeKind(kind: Kind, from: ByteReader): RecordBody {
+  switch (kind) {
+    case 'write': {
+      const flags = from.u8();
+      const truncateFrom = (flags & hasTruncation) === 0 ? null : (from.u64() as Index);
+      const snapshot = (flags & hasSnapshot) === 0 ? null : decodeSnapshot(from);
+      const hardState = (flags & hasHardState) === 0 ? null : decodeHardState(from);
+      return { kind, truncateFrom, snapshot, entries: decodeEntries(from), hardState };
+    }
+    case 'compaction':
+      return { kind, snapshot: decodeSnapshot(from) };
+    case 'opening':
+      return { kind, checkpoints: from.u32() };
+    case 'checkpoint': {
+      const snapshot = decodeSnapshot(from);
+      const hardState = decodeHardState(from);
+      const lastIndex = from.u64() as Index;
+      const termRuns: TermRun[] = [];
+      for (let left = from.u32(); left > 0; left -= 1) {
+        termRuns.push({ from: from.u64() as Index, term: from.u64() as Term });
+      }
+      return { kind, snapshot, hardState, lastIndex, termRuns };
+    }
+    case 'relocation':
+      return { kind, entries: decodeEntries(from) };
+    case 'mark':
+    case 'seal':
+      return { kind };
+    default:
+      return unreachable(kind);
+  }
+}
+
+function entriesBytes(entries: readonly Entry[]): number {
+  let bytes = 4 + (entries.length === 0 ? 0 : 8) + entries.length * entryHeaderBytes;
+  for (const entry of entries) bytes += entry.payload.length;
+  return bytes;
+}
+
+function encodeEntries(entries: readonly Entry[], to: ByteWriter): void {
+  to.u32(entries.length);
+  const first = entries[0];
+  if (first === undefined) return;
+  to.u64(first.index);
+  for (const entry of entries) {
+    to.u32(entry.payload.length);
+    to.u8(entryKinds.indexOf(entry.kind));
+    to.u64(entry.term);
+    to.append(entry.payload);
+  }
+}
+
+function decodeEntries(from: ByteReader): readonly Entry[] {
+  const count = from.u32();
+  const entries: Entry[] = [];
+  if (count === 0) return entries;
+  const first = from.u64();
+  for (let i = 0; i < count; i += 1) {
+    const length = from.u32();
+    const kind = entryKinds[from.u8()];
+    assert(kind !== undefined, 'an entry in the log has an unknown kind');
+    const term = from.u64() as Term;
+    const at = from.skip(length);
+    entries.push({ term, index: (first + i) as Index, kind, payload: from.bytes.subarray(at, at + length) });
+  }
+  return entries;
+}
+
+function encodeHardState(hardState: HardState, to: ByteWriter): void {
+  to.u64(hardState.term);
+  to.u64(hardState.vote);
+  to.u64(hardState.commit);
+}
+
+function decodeHardState(from: ByteReader): HardState {
+  return { term: from.u64() as Term, vote: from.u64() as NodeId, commit: from.u64() as Index };
+}
+
+function snapshotBytes(snapshot: SnapshotMeta): number {
+  const { voters, votersOutgoing, learners, learnersNext } = snapshot.configuration;
+  const ids = voters.length + votersOutgoing.length + learners.length + learnersNext.length;
+  return 8 + 8 + 4 * 4 + ids * 8 + 1;
+}
+
+function encodeSnapshot(snapshot: SnapshotMeta, to: ByteWriter): void {
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = snapshot.configuration;
+  to.u64(snapshot.index);
+  to.u64(snapshot.term);
+  for (const ids of [voters, votersOutgoing, learners, learnersNext]) {
+    to.u32(ids.length);
+    for (const id of ids) to.u64(id);
+  }
+  to.u8(autoLeave ? 1 : 0);
+}
+
+function decodeSnapshot(from: ByteReader): SnapshotMeta {
+  const index = from.u64() as Index;
+  const term = from.u64() as Term;
+  const voters = decodeIds(from);
+  const votersOutgoing = decodeIds(from);
+  const learners = decodeIds(from);
+  const learnersNext = decodeIds(from);
+  const configuration: Configuration = {
+    voters,
+    votersOutgoing,
+    learners,
+    learnersNext,
+    autoLeave: from.u8() === 1,
+  };
+  return { index, term, configuration };
+}
+
+function decodeIds(from: ByteReader): readonly NodeId[] {
+  const ids: NodeId[] = [];
+  for (let left = from.u32(); left > 0; left -= 1) ids.push(from.u64() as NodeId);
+  return ids;
+}
