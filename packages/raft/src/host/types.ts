@@ -4,7 +4,9 @@ import type { Configuration, Entry, Index, NodeId, RoleChange, SnapshotMeta, Ter
 export type GroupId = number;
 
 /**
- * What a group replicates. Deterministic: equal entries in equal order give equal state and equal results on every
+ * What a group replicates. A state machine that finds its state marked as being installed when it is opened has none: it
+ * starts empty, with `applied` and `flushed` at 0, and the host has the log replayed if that is whole, or asks a peer for
+ * a snapshot. Deterministic: equal entries in equal order give equal state and equal results on every
  * member. The host calls from one event loop, never re-entrantly.
  */
 export interface StateMachine<Result> {
@@ -59,6 +61,11 @@ export interface GroupStatus {
   readonly configuration: Configuration;
   /** Why the host cannot serve (a failed disk, a damaged log), or null. */
   readonly failure: string | null;
+  /**
+   * Whether the state machine has a state. False while a snapshot is being installed, and after one was cut off until
+   * the next is in: local state must not be read then, and {@link Group.readBarrier} waits.
+   */
+  readonly stateReady: boolean;
 }
 
 export interface ProposeOptions {
@@ -76,7 +83,8 @@ export interface Group<Result> {
    * leader's term; when this member applies an entry of a later term first, the proposal is lost for sure and the
    * host proposes it again, until the time-out.
    *
-   * Rejects with `FLOTILLA_PROPOSAL_TIMEOUT` (outcome unknown), `FLOTILLA_PROPOSAL_TOO_LARGE`,
+   * Rejects with `FLOTILLA_PROPOSAL_TIMEOUT` (outcome unknown), `FLOTILLA_PROPOSAL_UNKNOWN` (this member's state
+   * jumped to a snapshot that may or may not contain it: outcome unknown), `FLOTILLA_PROPOSAL_TOO_LARGE`,
    * `FLOTILLA_TOO_MANY_PROPOSALS` (a bound is full: nothing was proposed), `FLOTILLA_NO_LEADER` (no leader
    * within the time-out: nothing was proposed) or `FLOTILLA_STOPPED` (outcome unknown).
    */
@@ -84,7 +92,7 @@ export interface Group<Result> {
   /**
    * Resolves when this member's state is at least as new as every write that was acknowledged before the call:
    * a read of local state is linearizable then. All callers of one turn share a ReadIndex.
-   * Rejects with `FLOTILLA_NO_LEADER`, `FLOTILLA_READ_TIMEOUT` or `FLOTILLA_STOPPED`.
+   * Rejects with `FLOTILLA_NO_LEADER`, `FLOTILLA_READ_TIMEOUT`, `FLOTILLA_TOO_MANY_READS` or `FLOTILLA_STOPPED`.
    */
   readBarrier(options: ProposeOptions): Promise<void>;
   status(): GroupStatus;

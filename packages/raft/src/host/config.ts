@@ -1,0 +1,89 @@
+import { FlotillaError } from '@flotilla/platform';
+import { coreLimits } from '../core/limits.ts';
+import type { CoreConfig } from '../core/types.ts';
+import type { LogLimits } from '../log/limits.ts';
+import { hostLimits } from './limits.ts';
+import type { HostLimits } from './limits.ts';
+
+/** Bounds of each core, see {@link coreLimits}. */
+export type CoreBounds = { readonly [Name in keyof typeof coreLimits]: number };
+
+/** How a host behaves. Everything has a default. */
+export interface HostConfig {
+  /** Between signs of life on each connection. Default 100. */
+  readonly heartbeatMs?: number;
+  /** A peer that is silent for this long is taken for dead. At least five heartbeats. Default 1000. */
+  readonly electionMs?: number;
+  /** The log is compacted when it holds this many applied entries beyond {@link tailEntries}. Default 10,000. */
+  readonly snapshotCount?: number;
+  /** Applied entries that stay in the log for followers that are behind. Default 5,000. */
+  readonly tailEntries?: number;
+  /** The log keeps more than the tail for a live follower that is this close behind. Default 50,000. */
+  readonly laggingEntries?: number;
+  /** Live bytes in the log beyond which the tail is given up, so that the disk is bounded. Default 256 MiB. */
+  readonly logBytes?: number;
+  readonly preVote?: boolean;
+  readonly checkQuorum?: boolean;
+  readonly limits?: Partial<HostLimits>;
+  readonly coreLimits?: Partial<CoreBounds>;
+  readonly logLimits?: Partial<LogLimits>;
+}
+
+export interface ResolvedConfig {
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
+  readonly tickMs: number;
+  readonly snapshotCount: number;
+  readonly tailEntries: number;
+  readonly laggingEntries: number;
+  readonly logBytes: number;
+  readonly limits: HostLimits;
+  readonly logLimits: Partial<LogLimits>;
+  readonly core: Omit<CoreConfig, 'id' | 'incarnation'>;
+}
+
+/** Ticks of a core in one heartbeat. Finer, so that survivors of a leader campaign at different moments. */
+const ticksPerHeartbeat = 2;
+
+/** With the defaults filled in. Throws `FLOTILLA_CONFIG_INVALID`, which names the setting. */
+export function resolveConfig(config: HostConfig): ResolvedConfig {
+  const heartbeatMs = config.heartbeatMs ?? 100;
+  const electionMs = config.electionMs ?? 1000;
+  const bounds = { ...coreLimits, ...config.coreLimits };
+  const limits = { ...hostLimits, ...config.limits };
+  require(heartbeatMs >= 1, 'heartbeatMs', 'must be at least 1');
+  require(electionMs >= 5 * heartbeatMs, 'electionMs', 'must be at least five times heartbeatMs');
+  require((config.snapshotCount ?? 1) >= 1, 'snapshotCount', 'must be at least 1');
+  require((config.tailEntries ?? 0) >= 0, 'tailEntries', 'must not be negative');
+  // A forwarded batch is taken whole or not at all, see `Replica.receiveForwarded`.
+  require(bounds.maxMessageBytes <=
+    bounds.maxUncommittedBytes, 'maxMessageBytes', 'must not exceed maxUncommittedBytes');
+  require(limits.frameBytes >=
+    2 *
+      (limits.frameTargetBytes +
+        bounds.maxMessageBytes +
+        bounds.maxPayloadBytes), 'frameBytes', 'must be twice what a batch, a message and a payload need together');
+  return {
+    heartbeatMs,
+    electionMs,
+    tickMs: heartbeatMs / ticksPerHeartbeat,
+    snapshotCount: config.snapshotCount ?? 10_000,
+    tailEntries: config.tailEntries ?? 5_000,
+    laggingEntries: config.laggingEntries ?? 50_000,
+    logBytes: config.logBytes ?? 256 * 1024 * 1024,
+    limits,
+    logLimits: config.logLimits ?? {},
+    core: {
+      electionTicks: Math.ceil(electionMs / (heartbeatMs / ticksPerHeartbeat)),
+      heartbeatTicks: ticksPerHeartbeat,
+      liveness: 'peers',
+      preVote: config.preVote ?? true,
+      checkQuorum: config.checkQuorum ?? true,
+      ...bounds,
+    },
+  };
+}
+
+function require(condition: boolean, setting: string, why: string): void {
+  if (!condition) throw new FlotillaError('FLOTILLA_CONFIG_INVALID', `${setting} ${why}`);
+}

@@ -1,0 +1,176 @@
+import type { ErrorCode } from '@flotilla/platform';
+import { FlotillaError } from '@flotilla/platform';
+import type { NodeId } from '../core/types.ts';
+import { ByteReader } from './bytes.ts';
+import type { ByteWriter } from './bytes.ts';
+
+/**
+ * What the two sides of a connection tell each other before anything else. The dialer says hello, the accepting side
+ * answers with a welcome or a refusal; neither sends a batch before the welcome.
+ */
+export interface Hello {
+  /** The protocol versions that the dialer speaks, both included. */
+  readonly minVersion: number;
+  readonly maxVersion: number;
+  readonly clusterId: bigint;
+  readonly from: NodeId;
+  /** Whom the dialer believes to have dialed. */
+  readonly to: NodeId;
+  /** The life of the sender. */
+  readonly incarnation: number;
+  /** How many forwarded proposals of the receiver's life `knows` have arrived at the sender in all. */
+  readonly knows: number;
+  readonly forwardsReceived: number;
+}
+
+export interface Welcome {
+  /** The highest version that both speak. */
+  readonly version: number;
+  readonly clusterId: bigint;
+  readonly from: NodeId;
+  readonly incarnation: number;
+  readonly knows: number;
+  readonly forwardsReceived: number;
+}
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly message: string;
+}
+
+export type RefusalCode = (typeof refusalCodes)[number];
+
+/** Position is what travels: only ever append. */
+const refusalCodes = [
+  'FLOTILLA_PEER_REFUSED',
+  'FLOTILLA_PEER_VERSION',
+  'FLOTILLA_PEER_CLUSTER_MISMATCH',
+  'FLOTILLA_PEER_ID_MISMATCH',
+  'FLOTILLA_PEER_UNKNOWN',
+  'FLOTILLA_PEER_DUPLICATE_ID',
+] as const satisfies readonly ErrorCode[];
+
+/** The versions of the peer protocol that this build speaks. */
+export const protocolVersions = { min: 1, max: 1 } as const;
+
+/** A hello, welcome or refusal never needs more. */
+export const handshakeFrameBytes = 1024;
+
+export function encodeHello(writer: ByteWriter, hello: Hello): void {
+  writer.u16(hello.minVersion);
+  writer.u16(hello.maxVersion);
+  writer.u64(hello.clusterId);
+  writer.u32(hello.from);
+  writer.u32(hello.to);
+  writer.u53(hello.incarnation);
+  writer.u53(hello.knows);
+  writer.u53(hello.forwardsReceived);
+}
+
+/** Fields that a later version appends to a hello are ignored: the version range alone decides. */
+export function decodeHello(body: Uint8Array): Hello {
+  const reader = new ByteReader(body);
+  return {
+    minVersion: reader.u16(),
+    maxVersion: reader.u16(),
+    clusterId: reader.u64(),
+    from: reader.u32() as NodeId,
+    to: reader.u32() as NodeId,
+    incarnation: reader.u53(),
+    knows: reader.u53(),
+    forwardsReceived: reader.u53(),
+  };
+}
+
+export function encodeWelcome(writer: ByteWriter, welcome: Welcome): void {
+  writer.u16(welcome.version);
+  writer.u64(welcome.clusterId);
+  writer.u32(welcome.from);
+  writer.u53(welcome.incarnation);
+  writer.u53(welcome.knows);
+  writer.u53(welcome.forwardsReceived);
+}
+
+export function decodeWelcome(body: Uint8Array): Welcome {
+  const reader = new ByteReader(body);
+  return {
+    version: reader.u16(),
+    clusterId: reader.u64(),
+    from: reader.u32() as NodeId,
+    incarnation: reader.u53(),
+    knows: reader.u53(),
+    forwardsReceived: reader.u53(),
+  };
+}
+
+export function encodeRefusal(writer: ByteWriter, refusal: Refusal): void {
+  writer.u16(refusalCodes.indexOf(refusal.code));
+  writer.blob(new TextEncoder().encode(refusal.message.slice(0, 200)));
+}
+
+export function decodeRefusal(body: Uint8Array): Refusal {
+  const reader = new ByteReader(body);
+  const code = refusalCodes[reader.u16()] ?? 'FLOTILLA_PEER_REFUSED';
+  return { code, message: new TextDecoder().decode(reader.blob()) };
+}
+
+/** Who a member is and whom it accepts. */
+export interface HandshakePolicy {
+  readonly clusterId: bigint;
+  readonly nodeId: NodeId;
+  isPeer(id: NodeId): boolean;
+}
+
+/** The version to speak, or why not to speak at all. Checked in this order, before anything else is read. */
+export function judgeHello(hello: Hello, policy: HandshakePolicy): number | Refusal {
+  if (hello.minVersion > protocolVersions.max || hello.maxVersion < protocolVersions.min) {
+    return {
+      code: 'FLOTILLA_PEER_VERSION',
+      message:
+        `the peer speaks protocol versions ${hello.minVersion} to ${hello.maxVersion}, ` +
+        `this member ${protocolVersions.min} to ${protocolVersions.max}`,
+    };
+  }
+  if (hello.clusterId !== policy.clusterId) {
+    return {
+      code: 'FLOTILLA_PEER_CLUSTER_MISMATCH',
+      message: clusterMismatch(hello.clusterId, policy.clusterId),
+    };
+  }
+  if (hello.to !== policy.nodeId) {
+    return {
+      code: 'FLOTILLA_PEER_ID_MISMATCH',
+      message: `the peer looked for member ${hello.to} and found member ${policy.nodeId}`,
+    };
+  }
+  if (hello.from === policy.nodeId) {
+    return { code: 'FLOTILLA_PEER_DUPLICATE_ID', message: `two members call themselves ${policy.nodeId}` };
+  }
+  if (!policy.isPeer(hello.from)) {
+    return { code: 'FLOTILLA_PEER_UNKNOWN', message: `member ${hello.from} is not known here` };
+  }
+  return Math.min(hello.maxVersion, protocolVersions.max);
+}
+
+/** The dialer's side of {@link judgeHello}. Throws a `FlotillaError` with the refusal's code. */
+export function judgeWelcome(welcome: Welcome, expected: NodeId, policy: HandshakePolicy): void {
+  if (welcome.version < protocolVersions.min || welcome.version > protocolVersions.max) {
+    throw new FlotillaError('FLOTILLA_PEER_VERSION', `the peer chose unknown version ${welcome.version}`);
+  }
+  if (welcome.clusterId !== policy.clusterId) {
+    throw new FlotillaError(
+      'FLOTILLA_PEER_CLUSTER_MISMATCH',
+      clusterMismatch(welcome.clusterId, policy.clusterId),
+    );
+  }
+  if (welcome.from !== expected) {
+    throw new FlotillaError(
+      'FLOTILLA_PEER_ID_MISMATCH',
+      `dialed member ${expected} and found member ${welcome.from}`,
+    );
+  }
+}
+
+function clusterMismatch(theirs: bigint, ours: bigint): string {
+  return `the peer belongs to cluster ${theirs.toString(16)}, this member to ${ours.toString(16)}`;
+}

@@ -1,0 +1,70 @@
+/**
+ * Every bound of the host in one place. Sizes in bytes unless the name says otherwise. A bound that is reached never
+ * costs safety: it refuses, drops (and says so to the core) or slows down.
+ */
+export interface HostLimits {
+  /** One event-loop turn spends at most this long on applying before it lets the loop go round. */
+  readonly turnMs: number;
+  /** Entries are applied in slices of at most this many payload bytes; the clock is read between slices. */
+  readonly applySliceBytes: number;
+  /** Entries of one slice: small entries cost time without costing bytes. */
+  readonly applySliceEntries: number;
+  /** One frame between peers, header included. A longer one is garbage and closes the connection. */
+  readonly frameBytes: number;
+  /** A batch is closed and a new frame begun beyond this size, so that one frame's checksum covers little. */
+  readonly frameTargetBytes: number;
+  /** What may wait for one peer's socket. Beyond it messages are dropped, and the core hears `unreachable`. */
+  readonly sendQueueBytes: number;
+  /** Accepted connections that have not said who they are yet. One more is closed at once. */
+  readonly pendingHandshakes: number;
+  /** From connect or accept to the end of the handshake. */
+  readonly handshakeTimeoutMs: number;
+  /** Pause before dialing again: doubles from the first to the second, with jitter. */
+  readonly reconnectMinMs: number;
+  readonly reconnectMaxMs: number;
+  /** Pause before dialing again a peer that refused us: it will hardly change its mind soon. */
+  readonly refusedRetryMs: number;
+  /** Proposals of one group that have no answer yet, in number and in payload bytes. */
+  readonly pendingProposals: number;
+  readonly pendingProposalBytes: number;
+  /** Waiting proposals handed to the core in one turn. */
+  readonly proposalsPerTurn: number;
+  /** Callers of `readBarrier` without an answer. */
+  readonly pendingReads: number;
+  /** ReadIndex rounds on the way at once; callers beyond share the next one. */
+  readonly readRounds: number;
+  /** How often deadlines of proposals and reads are looked at. */
+  readonly sweepMs: number;
+  /** One chunk of a snapshot on its way to a peer. */
+  readonly snapshotChunkBytes: number;
+  /** Chunks sent and not yet written by the receiver. */
+  readonly snapshotWindowChunks: number;
+  /** Snapshots streamed out at once by one member, over all groups and peers. */
+  readonly snapshotSends: number;
+  /** A receiver that waits this long for the next chunk gives up; so does a sender that waits for its window. */
+  readonly snapshotStallMs: number;
+}
+
+export const hostLimits: HostLimits = Object.freeze({
+  turnMs: 5,
+  applySliceBytes: 64 * 1024,
+  applySliceEntries: 256,
+  frameBytes: 64 * 1024 * 1024,
+  frameTargetBytes: 1024 * 1024,
+  sendQueueBytes: 64 * 1024 * 1024,
+  pendingHandshakes: 64,
+  handshakeTimeoutMs: 5_000,
+  reconnectMinMs: 10,
+  reconnectMaxMs: 250,
+  refusedRetryMs: 2_000,
+  pendingProposals: 65_536,
+  pendingProposalBytes: 256 * 1024 * 1024,
+  proposalsPerTurn: 4_096,
+  pendingReads: 262_144,
+  readRounds: 16,
+  sweepMs: 50,
+  snapshotChunkBytes: 256 * 1024,
+  snapshotWindowChunks: 8,
+  snapshotSends: 4,
+  snapshotStallMs: 30_000,
+});

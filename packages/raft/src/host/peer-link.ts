@@ -1,0 +1,133 @@
+import type { Platform } from '@flotilla/platform';
+import type { NodeId, PeerMessage, Term } from '../core/types.ts';
+import { ByteWriter } from './bytes.ts';
+import { beginFrame, endFrame, frameHeaderBytes } from './frame.ts';
+import type { HostLimits } from './limits.ts';
+import { encodeHostMessage, encodeRaftMessage } from './messages.ts';
+import type { HostMessage, Leadership } from './messages.ts';
+import type { HostMetrics } from './metrics.ts';
+import type { PeerConnection } from './peer-connection.ts';
+import type { GroupId } from './types.ts';
+
+/** One peer as this member sees it, over all its connections: what waits to be sent, and what it last said. */
+export class PeerLink {
+  readonly id: NodeId;
+  /** The life that the connection goes to. */
+  incarnation = 0;
+  /** The peer is alive: it has a connection and has been heard on it. */
+  alive = false;
+  /** Which groups the peer says it leads, and in which term. Empty while it is silent. */
+  leads: ReadonlyMap<GroupId, Term> = noLeads;
+  /** What our last heartbeat on this connection said, so that an unchanged list need not travel again. */
+  leadsTold: readonly Leadership[] | null = null;
+  /**
+   * Forwarded proposals (messages) written to the peer's current life, and how many came from it. The handshake
+   * compares them: what was written and did not arrive before a connection broke is lost for sure, so its proposals may
+   * be proposed again without any risk of being applied twice.
+   */
+  forwardsSent = 0;
+  forwardsReceived = 0;
+  readonly #platform: Platform;
+  readonly #limits: HostLimits;
+  readonly #metrics: HostMetrics;
+  readonly #writer = new ByteWriter();
+  #connection: PeerConnection | null = null;
+  #frameStart = -1;
+  #bufferedBytes = 0;
+
+  constructor(id: NodeId, platform: Platform, limits: HostLimits, metrics: HostMetrics) {
+    this.id = id;
+    this.#platform = platform;
+    this.#limits = limits;
+    this.#metrics = metrics;
+  }
+
+  get connection(): PeerConnection | null {
+    return this.#connection;
+  }
+
+  /** The handshake is over on `connection`. */
+  attach(connection: PeerConnection, incarnation: number): void {
+    this.#connection = connection;
+    if (incarnation !== this.incarnation) {
+      this.forwardsSent = 0;
+      this.forwardsReceived = 0;
+    }
+    this.incarnation = incarnation;
+    this.leadsTold = null;
+    this.#discard();
+  }
+
+  detach(): void {
+    this.#connection = null;
+    this.alive = false;
+    this.leads = noLeads;
+    this.#discard();
+  }
+
+  /** Queues a core's message for the end of the turn. False: it was dropped, and nobody will ever see it. */
+  send(group: GroupId, message: PeerMessage): boolean {
+    if (!this.#hasRoom()) {
+      this.#metrics.messagesDropped += 1;
+      return false;
+    }
+    this.#beginMessage();
+    encodeRaftMessage(this.#writer, group, message);
+    if (message.type === 'propose') this.forwardsSent += 1;
+    return true;
+  }
+
+  /** Queues a message of the host. Small ones, and snapshot chunks that are paced by a window: never dropped for room. */
+  sendHost(message: Exclude<HostMessage, { type: 'raft' }>): void {
+    if (this.#connection === null) return;
+    this.#beginMessage();
+    encodeHostMessage(this.#writer, message);
+  }
+
+  /** Bytes that wait for the socket. */
+  get queuedBytes(): number {
+    return this.#writer.length + (this.#connection?.bufferedBytes ?? 0);
+  }
+
+  /** Everything that was queued in this turn leaves in one write. */
+  flush(): void {
+    if (this.#frameStart < 0) return;
+    this.#endFrame();
+    const bytes = this.#writer.take();
+    this.#connection?.write(bytes);
+  }
+
+  #hasRoom(): boolean {
+    if (this.#connection === null) return false;
+    // Asked once a turn: the socket takes nothing while a turn runs.
+    if (this.#frameStart < 0) this.#bufferedBytes = this.#connection.bufferedBytes;
+    return this.#bufferedBytes + this.#writer.length <= this.#limits.sendQueueBytes;
+  }
+
+  #beginMessage(): void {
+    this.#metrics.messagesSent += 1;
+    if (this.#frameStart >= 0) {
+      if (this.#writer.length - this.#frameStart < this.#limits.frameTargetBytes) return;
+      this.#endFrame();
+    }
+    this.#frameStart = beginFrame(this.#writer, 'batch');
+  }
+
+  #endFrame(): void {
+    endFrame(this.#writer, this.#frameStart, this.#checksum);
+    this.#metrics.framesSent += 1;
+    this.#frameStart = -1;
+  }
+
+  readonly #checksum = (bytes: Uint8Array, seed?: number): number => this.#platform.checksum(bytes, seed);
+
+  #discard(): void {
+    this.#writer.rewind(0);
+    this.#frameStart = -1;
+  }
+}
+
+const noLeads: ReadonlyMap<GroupId, Term> = new Map();
+
+/** What a message of this payload size needs at most beyond it, as a frame of its own. */
+export const messageOverheadBytes: number = frameHeaderBytes + 64;

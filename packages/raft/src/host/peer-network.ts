@@ -1,0 +1,407 @@
+import type { Address, Connection, Listener, Platform, Random, Timer, TlsOptions } from '@flotilla/platform';
+import { FlotillaError, isFlotillaError, messageOf } from '@flotilla/platform';
+import type { NodeId } from '../core/types.ts';
+import type { FrameKind } from './frame.ts';
+import {
+  decodeHello,
+  decodeRefusal,
+  decodeWelcome,
+  encodeHello,
+  encodeRefusal,
+  encodeWelcome,
+  judgeHello,
+  judgeWelcome,
+  protocolVersions,
+} from './handshake.ts';
+import type { HandshakePolicy, Refusal, Welcome } from './handshake.ts';
+import type { HostLimits } from './limits.ts';
+import { decodeBatch } from './messages.ts';
+import type { HostMessage } from './messages.ts';
+import type { HostMetrics } from './metrics.ts';
+import { PeerConnection } from './peer-connection.ts';
+import { PeerLink } from './peer-link.ts';
+
+export interface PeerNetworkOptions {
+  readonly platform: Platform;
+  readonly clusterId: bigint;
+  readonly nodeId: NodeId;
+  readonly incarnation: number;
+  /** Where the others listen. */
+  readonly peers: ReadonlyMap<NodeId, Address>;
+  readonly tls?: TlsOptions;
+  readonly limits: HostLimits;
+  readonly metrics: HostMetrics;
+  /** A connection on which nothing comes for this long is closed: silence and a broken connection are one thing. */
+  readonly silenceMs: number;
+  readonly handler: PeerNetworkHandler;
+}
+
+export interface PeerNetworkHandler {
+  /** Bytes came, from whomever. Called before they are read. */
+  received(nowMs: number): void;
+  message(link: PeerLink, message: HostMessage): void;
+  /**
+   * `forwardsArrived`: how many of the forwarded proposals that were ever written to this life of the peer have
+   * arrived there.
+   */
+  connected(link: PeerLink, forwardsArrived: number): void;
+  disconnected(link: PeerLink, reason: Error): void;
+  drained(link: PeerLink): void;
+}
+
+/**
+ * One connection per pair of members.
+ *
+ * The member with the lower id dials. One connection for both directions, rather than one for each, because then the
+ * connection *is* the liveness of the pair: both sides send heartbeats on it, whoever hears nothing for the election
+ * time-out closes it, and the other side sees that at once. A cut in one direction only (A reaches B, B does not reach
+ * A) becomes a cut in both, which is the kind that Raft's elections are good at; with two connections A would look alive
+ * to B for ever. And two members that dial each other at the same time need no tie-break. The price: a member that comes
+ * back with a higher id waits for the next attempt of its peers, at most {@link HostLimits.reconnectMaxMs}.
+ */
+export class PeerNetwork {
+  readonly links: ReadonlyMap<NodeId, PeerLink>;
+  readonly #options: PeerNetworkOptions;
+  readonly #policy: HandshakePolicy;
+  readonly #random: Random;
+  readonly #dialers: Dialer[] = [];
+  readonly #strangers = new Set<PeerConnection>();
+  #listener: Listener | null = null;
+  #closed = false;
+
+  constructor(options: PeerNetworkOptions) {
+    this.#options = options;
+    const { platform, limits, metrics, nodeId } = options;
+    this.#random = platform.random.fork('peer-network');
+    const links = new Map<NodeId, PeerLink>();
+    for (const id of options.peers.keys()) {
+      if (id !== nodeId) links.set(id, new PeerLink(id, platform, limits, metrics));
+    }
+    this.links = links;
+    this.#policy = {
+      clusterId: options.clusterId,
+      nodeId,
+      isPeer: (id) => links.has(id),
+    };
+  }
+
+  /** Rejects with the platform's error when the address cannot be listened on. */
+  async start(address: Address): Promise<Address> {
+    const { platform, tls, peers, nodeId } = this.#options;
+    this.#listener = await platform.network.listen(address, tls === undefined ? {} : { tls }, (connection) =>
+      this.#accept(connection),
+    );
+    for (const [id, link] of this.links) {
+      const peer = peers.get(id);
+      if (peer === undefined || id < nodeId) continue;
+      const dialer = new Dialer(this.#options, link, peer, this.#policy, this.#random, this.#tie);
+      this.#dialers.push(dialer);
+      dialer.dial();
+    }
+    return this.#listener.address;
+  }
+
+  /** Closes every connection whose other side has been silent for too long. */
+  closeSilent(): void {
+    const { platform, silenceMs } = this.#options;
+    const now = platform.now();
+    for (const link of this.links.values()) {
+      const connection = link.connection;
+      if (connection === null || now - connection.lastReceivedMs <= silenceMs) continue;
+      connection.close(
+        new FlotillaError('FLOTILLA_PEER_SILENT', `nothing came from member ${link.id} for ${silenceMs} ms`),
+      );
+    }
+  }
+
+  /** After this process was stopped: what is buffered in sockets is old, and no peer waits for us any more. */
+  closeAll(reason: Error): void {
+    for (const link of this.links.values()) link.connection?.close(reason);
+    for (const stranger of this.#strangers) stranger.close(reason);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const dialer of this.#dialers) dialer.stop();
+    this.closeAll(new FlotillaError('FLOTILLA_STOPPED', 'this member stops'));
+    await this.#listener?.close();
+  }
+
+  #accept(raw: Connection): void {
+    const { platform, limits, metrics } = this.#options;
+    if (this.#closed || this.#strangers.size >= limits.pendingHandshakes) {
+      raw.destroy();
+      return;
+    }
+    let link: PeerLink | null = null;
+    const connection = new PeerConnection(platform, raw, limits, metrics, {
+      received: (nowMs) => this.#options.handler.received(nowMs),
+      frame: (kind, body) => {
+        if (link === null) link = this.#greet(connection, kind, body);
+        else this.#receive(link, kind, body);
+      },
+      drained: () => {
+        if (link !== null) this.#options.handler.drained(link);
+      },
+      closed: (reason) => {
+        this.#strangers.delete(connection);
+        if (link !== null) this.#untie(link, connection, reason);
+        else if (!this.#closed) {
+          platform.log.warn('closed a connection before it said who it is', {
+            remote: connection.remote,
+            reason: messageOf(reason),
+            code: isFlotillaError(reason) ? reason.code : 'unknown',
+          });
+        }
+      },
+    });
+    this.#strangers.add(connection);
+    connection.start();
+  }
+
+  /** The accepting side of the handshake. Null: the connection was refused. */
+  #greet(connection: PeerConnection, kind: FrameKind, body: Uint8Array): PeerLink | null {
+    if (kind !== 'hello') {
+      throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `the first frame is a ${kind}, not a hello`);
+    }
+    const hello = decodeHello(body);
+    const verdict = judgeHello(hello, this.#policy);
+    if (typeof verdict !== 'number') return this.#refuse(connection, verdict);
+    const link = this.links.get(hello.from);
+    if (link === undefined || hello.from > this.#options.nodeId) {
+      return this.#refuse(connection, {
+        code: 'FLOTILLA_PEER_REFUSED',
+        message: 'of two members the one with the lower id dials',
+      });
+    }
+    const former = link.connection;
+    if (former !== null) {
+      if (hello.incarnation !== link.incarnation) {
+        // Either the peer was started anew and the end of its former life has not been noticed yet, or two processes
+        // run under one name. In the first case the old connection falls silent and the next attempt succeeds; in the
+        // second, the one that is alive keeps its place instead of both cutting each other off for ever.
+        return this.#refuse(connection, {
+          code: 'FLOTILLA_PEER_DUPLICATE_ID',
+          message: `another process is connected here as member ${hello.from}`,
+        });
+      }
+      former.close(new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${hello.from} has dialed again`));
+    }
+    this.#strangers.delete(connection);
+    connection.handshakeDone();
+    link.attach(connection, hello.incarnation);
+    connection.writeHandshake('welcome', (writer) =>
+      encodeWelcome(writer, {
+        version: verdict,
+        clusterId: this.#options.clusterId,
+        from: this.#options.nodeId,
+        incarnation: this.#options.incarnation,
+        knows: link.incarnation,
+        forwardsReceived: link.forwardsReceived,
+      }),
+    );
+    this.#tied(link, connection, hello.knows === this.#options.incarnation ? hello.forwardsReceived : 0);
+    return link;
+  }
+
+  #refuse(connection: PeerConnection, refusal: Refusal): null {
+    this.#options.metrics.handshakesRefused += 1;
+    connection.writeHandshake('refusal', (writer) => encodeRefusal(writer, refusal));
+    connection.closeGently(new FlotillaError(refusal.code, refusal.message));
+    return null;
+  }
+
+  /** The dialing side of the handshake: `welcome` was found good. */
+  readonly #tie = (link: PeerLink, connection: PeerConnection, welcome: Welcome): ConnectionOwner => {
+    connection.handshakeDone();
+    link.attach(connection, welcome.incarnation);
+    this.#tied(link, connection, welcome.knows === this.#options.incarnation ? welcome.forwardsReceived : 0);
+    return {
+      frame: (kind, body) => this.#receive(link, kind, body),
+      drained: () => this.#options.handler.drained(link),
+      closed: (reason) => this.#untie(link, connection, reason),
+    };
+  };
+
+  #tied(link: PeerLink, connection: PeerConnection, forwardsArrived: number): void {
+    this.#options.metrics.connectionsOpened += 1;
+    this.#options.platform.log.info('peer connected', { peer: link.id, remote: connection.remote });
+    link.forwardsSent = forwardsArrived;
+    this.#options.handler.connected(link, forwardsArrived);
+  }
+
+  #untie(link: PeerLink, connection: PeerConnection, reason: Error): void {
+    if (link.connection !== connection) return;
+    link.detach();
+    this.#options.metrics.connectionsLost += 1;
+    if (!this.#closed) {
+      this.#options.platform.log.warn('peer disconnected', {
+        peer: link.id,
+        reason: messageOf(reason),
+        code: isFlotillaError(reason) ? reason.code : 'unknown',
+      });
+    }
+    this.#options.handler.disconnected(link, reason);
+  }
+
+  #receive(link: PeerLink, kind: FrameKind, body: Uint8Array): void {
+    if (kind !== 'batch') {
+      throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `a ${kind} frame after the handshake`);
+    }
+    const { metrics, handler, nodeId } = this.#options;
+    metrics.framesReceived += 1;
+    decodeBatch(body, link.id, nodeId, (message) => {
+      metrics.messagesReceived += 1;
+      if (message.type === 'raft' && message.message.type === 'propose') link.forwardsReceived += 1;
+      handler.message(link, message);
+    });
+  }
+}
+
+interface ConnectionOwner {
+  frame(kind: FrameKind, body: Uint8Array): void;
+  drained(): void;
+  closed(reason: Error): void;
+}
+
+type Tie = (link: PeerLink, connection: PeerConnection, welcome: Welcome) => ConnectionOwner;
+
+/** Keeps one outgoing connection: dials, greets, and dials again after a pause when it breaks. */
+class Dialer {
+  readonly #options: PeerNetworkOptions;
+  readonly #link: PeerLink;
+  readonly #address: Address;
+  readonly #policy: HandshakePolicy;
+  readonly #random: Random;
+  readonly #tie: Tie;
+  #pauseMs: number;
+  #timer: Timer | null = null;
+  #stopped = false;
+  #lastComplaint = '';
+  #current: PeerConnection | null = null;
+
+  constructor(
+    options: PeerNetworkOptions,
+    link: PeerLink,
+    address: Address,
+    policy: HandshakePolicy,
+    random: Random,
+    tie: Tie,
+  ) {
+    this.#options = options;
+    this.#link = link;
+    this.#address = address;
+    this.#policy = policy;
+    this.#random = random;
+    this.#tie = tie;
+    this.#pauseMs = options.limits.reconnectMinMs;
+  }
+
+  dial(): void {
+    const { platform, tls, limits } = this.#options;
+    platform.network
+      .connect(this.#address, {
+        ...(tls === undefined ? {} : { tls }),
+        timeoutMs: Math.min(this.#options.silenceMs, limits.handshakeTimeoutMs),
+      })
+      .then(
+        (connection) => this.#connected(connection),
+        (error: unknown) => this.#lost(error),
+      );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#current?.close(new FlotillaError('FLOTILLA_STOPPED', 'this member stops'));
+  }
+
+  #connected(raw: Connection): void {
+    if (this.#stopped) {
+      raw.destroy();
+      return;
+    }
+    const { platform, limits, metrics } = this.#options;
+    let owner: ConnectionOwner | null = null;
+    const connection = new PeerConnection(platform, raw, limits, metrics, {
+      received: (nowMs) => this.#options.handler.received(nowMs),
+      frame: (kind, body) => {
+        if (owner !== null) owner.frame(kind, body);
+        else {
+          const welcome = this.#answered(kind, body);
+          owner = this.#tie(this.#link, connection, welcome);
+          this.#pauseMs = limits.reconnectMinMs;
+          this.#lastComplaint = '';
+        }
+      },
+      drained: () => owner?.drained(),
+      closed: (reason) => {
+        this.#current = null;
+        owner?.closed(reason);
+        this.#lost(reason);
+      },
+    });
+    this.#current = connection;
+    connection.start();
+    connection.writeHandshake('hello', (writer) =>
+      encodeHello(writer, {
+        minVersion: protocolVersions.min,
+        maxVersion: protocolVersions.max,
+        clusterId: this.#options.clusterId,
+        from: this.#options.nodeId,
+        to: this.#link.id,
+        incarnation: this.#options.incarnation,
+        knows: this.#link.incarnation,
+        forwardsReceived: this.#link.forwardsReceived,
+      }),
+    );
+  }
+
+  #answered(kind: FrameKind, body: Uint8Array): Welcome {
+    if (kind === 'refusal') {
+      const refusal = decodeRefusal(body);
+      throw new FlotillaError(refusal.code, `member ${this.#link.id} refused: ${refusal.message}`);
+    }
+    if (kind !== 'welcome') {
+      throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `answered hello with a ${kind} frame`);
+    }
+    const welcome = decodeWelcome(body);
+    judgeWelcome(welcome, this.#link.id, this.#policy);
+    return welcome;
+  }
+
+  #lost(reason: unknown): void {
+    if (this.#stopped) return;
+    const { platform, limits, metrics } = this.#options;
+    const mismatch = isFlotillaError(reason) && lastingCodes.has(reason.code);
+    if (mismatch) metrics.handshakesRefused += 1;
+    const complaint = messageOf(reason);
+    // Said once, not at every attempt.
+    if (complaint !== this.#lastComplaint) {
+      this.#lastComplaint = complaint;
+      const fields = {
+        peer: this.#link.id,
+        reason: complaint,
+        code: isFlotillaError(reason) ? reason.code : 'unknown',
+      };
+      if (mismatch) platform.log.error('peer refused', fields);
+      else platform.log.info('peer cannot be reached', fields);
+    }
+    const pauseMs = mismatch ? limits.refusedRetryMs : this.#pauseMs;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, limits.reconnectMaxMs);
+    // Jitter, so that members that lost each other together do not knock together.
+    const jitteredMs = pauseMs * (0.5 + this.#random.float() / 2);
+    this.#timer?.cancel();
+    this.#timer = platform.timer(jitteredMs, 'peer-dial', () => this.dial());
+  }
+}
+
+/** Refusals that only somebody's configuration can change. */
+const lastingCodes: ReadonlySet<string> = new Set([
+  'FLOTILLA_PEER_REFUSED',
+  'FLOTILLA_PEER_VERSION',
+  'FLOTILLA_PEER_CLUSTER_MISMATCH',
+  'FLOTILLA_PEER_ID_MISMATCH',
+  'FLOTILLA_PEER_UNKNOWN',
+]);
