@@ -60,6 +60,25 @@ export class EventHeap<Event> {
     return first;
   }
 
+  /** Takes out what `keep` refuses. The order of the others stays. */
+  retain(keep: (event: Event) => boolean): void {
+    const kept: { time: number; sequence: number; event: Event }[] = [];
+    for (let i = 0; i < this.#size; i += 1) {
+      const event = this.#events[i] as Event;
+      if (!keep(event)) continue;
+      kept.push({ time: this.#times[i] as number, sequence: this.#sequences[i] as number, event });
+    }
+    // A sorted list is a heap.
+    kept.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
+    this.#events.length = kept.length;
+    this.#size = kept.length;
+    kept.forEach((row, i) => {
+      this.#times[i] = row.time;
+      this.#sequences[i] = row.sequence;
+      this.#events[i] = row.event;
+    });
+  }
+
   clear(): void {
     this.#events.length = 0;
     this.#size = 0;
