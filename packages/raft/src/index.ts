@@ -7,4 +7,4 @@ export { roles } from './core/roles.ts';
 export { transitionTable } from './core/transition-table.ts';
 export type { TransitionCount, TransitionTable } from './core/transition-table.ts';
 export type * from './core/types.ts';
-export type * from './host/types.ts';
+export * from './host/index.ts';
