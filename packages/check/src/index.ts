@@ -7,3 +7,6 @@ export * from './models/key-value.ts';
 export * from './models/register.ts';
 export * from './ndjson.ts';
 export * from './violation.ts';
+export * from './etcd/describe.ts';
+export * from './etcd/requests.ts';
+export * from './etcd/revisions.ts';

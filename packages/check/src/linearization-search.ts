@@ -1,6 +1,7 @@
+import { present } from './assert.ts';
 import { endOf, type Call } from './history.ts';
 import type { Model } from './model.ts';
-import { OrderedSet } from './ordered-set.ts';
+import { entry, OrderedSet } from './ordered-set.ts';
 
 /** Counted down by the searches that share it. */
 export interface SearchBudget {
@@ -88,17 +89,19 @@ export class LinearizationSearch<State, Operation, Result> {
 
   /** Ids of the calls placed so far, in their order. */
   order(): number[] {
-    return this.#stack.map(({ call, event }) => (event === null ? this.#lost[call] : this.#known[call])!.id);
+    return this.#stack.map(
+      ({ call, event }) => present(event === null ? this.#lost[call] : this.#known[call], 'call').id,
+    );
   }
 
   /** The id of the call that is over and has no place. */
   blockedBy(): number {
-    return this.#known[this.#events.callOf(this.#events.firstReturn())]!.id;
+    return present(this.#known[this.#events.callOf(this.#events.firstReturn())], 'call').id;
   }
 
   #tryKnown(event: number): 'placed' | 'refused' | 'exhausted' {
     const call = this.#events.callOf(event);
-    const { operation, outcome } = this.#known[call]!;
+    const { operation, outcome } = present(this.#known[call], 'call');
     if (outcome.type !== 'returned') return 'refused';
     if (this.#budget.steps-- <= 0) return 'exhausted';
     const next = this.#model.step(this.state, operation, outcome.result);
@@ -120,10 +123,10 @@ export class LinearizationSearch<State, Operation, Result> {
     const returns = this.#events.returnsUpTo(blocking);
     for (let call = from; call < this.#lost.length; call += 1) {
       // Sorted by call time: those behind were made after the blocking return.
-      if (this.#lostAfterReturns[call]! >= returns) break;
+      if (entry(this.#lostAfterReturns, call) >= returns) break;
       if (this.#lostUsed[call] === 1) continue;
       if (this.#budget.steps-- <= 0) return 'exhausted';
-      const { operation } = this.#lost[call]!;
+      const { operation } = present(this.#lost[call], 'lost call');
       const next = this.#model.step(this.state, operation, null);
       if (next === undefined || this.#hidesLost(operation, null, next)) continue;
       const lostPlaced = insertSorted(this.#lostPlaced, call);
@@ -228,23 +231,23 @@ class EventList {
       const event = position + 1;
       this.#call[event] = index;
       if (isReturn === 0) callEvent[index] = event;
-      else this.#match[callEvent[index]!] = event;
+      else this.#match[entry(callEvent, index)] = event;
       if (isReturn === 1) this.#returnNumber[event] = returns += 1;
     }
   }
 
   first(): number {
-    return this.#next[0]!;
+    return entry(this.#next, 0);
   }
 
   firstReturn(): number {
-    let event = this.#next[0]!;
-    while (this.isCall(event)) event = this.#next[event]!;
+    let event = entry(this.#next, 0);
+    while (this.isCall(event)) event = entry(this.#next, event);
     return event;
   }
 
   next(event: number): number {
-    return this.#next[event]!;
+    return entry(this.#next, event);
   }
 
   isCall(event: number): boolean {
@@ -252,31 +255,31 @@ class EventList {
   }
 
   callOf(event: number): number {
-    return this.#call[event]!;
+    return entry(this.#call, event);
   }
 
   returnsUpTo(event: number): number {
-    return this.#returnNumber[event]!;
+    return entry(this.#returnNumber, event);
   }
 
   lift(event: number): void {
     this.#unlink(event);
-    this.#unlink(this.#match[event]!);
+    this.#unlink(entry(this.#match, event));
   }
 
   unlift(event: number): void {
-    this.#relink(this.#match[event]!);
+    this.#relink(entry(this.#match, event));
     this.#relink(event);
   }
 
   #unlink(event: number): void {
-    this.#next[this.#previous[event]!] = this.#next[event]!;
-    this.#previous[this.#next[event]!] = this.#previous[event]!;
+    this.#next[entry(this.#previous, event)] = entry(this.#next, event);
+    this.#previous[entry(this.#next, event)] = entry(this.#previous, event);
   }
 
   #relink(event: number): void {
-    this.#next[this.#previous[event]!] = event;
-    this.#previous[this.#next[event]!] = event;
+    this.#next[entry(this.#previous, event)] = event;
+    this.#previous[entry(this.#next, event)] = event;
   }
 }
 
@@ -289,7 +292,7 @@ function returnsBefore(
   const counts = new Int32Array(lost.length);
   let count = 0;
   for (const [index, call] of lost.entries()) {
-    while (count < ends.length && ends[count]! < call.calledAt) count += 1;
+    while (count < ends.length && (ends[count] ?? Infinity) < call.calledAt) count += 1;
     counts[index] = count;
   }
   return counts;
@@ -304,7 +307,7 @@ function isSubset(subset: readonly number[], superset: readonly number[]): boole
   if (subset.length > superset.length) return false;
   let position = 0;
   for (const element of subset) {
-    while (position < superset.length && superset[position]! < element) position += 1;
+    while (position < superset.length && (superset[position] ?? Infinity) < element) position += 1;
     if (superset[position] !== element) return false;
   }
   return true;

@@ -18,7 +18,7 @@ export class OrderedSet {
 
   add(member: number): void {
     const word = member >>> 5;
-    this.#words[word]! |= 1 << (member & 31);
+    this.#words[word] = entry(this.#words, word) | (1 << (member & 31));
     this.hash ^= mix(member);
     if (word > this.#high) this.#high = word;
     while (this.#words[this.#low] === -1) this.#low += 1;
@@ -26,7 +26,7 @@ export class OrderedSet {
 
   remove(member: number): void {
     const word = member >>> 5;
-    this.#words[word]! &= ~(1 << (member & 31));
+    this.#words[word] = entry(this.#words, word) & ~(1 << (member & 31));
     this.hash ^= mix(member);
     if (word < this.#low) this.#low = word;
     while (this.#high >= 0 && this.#words[this.#high] === 0) this.#high -= 1;
@@ -37,7 +37,7 @@ export class OrderedSet {
     const length = Math.max(0, this.#high + 1 - this.#low);
     const snapshot = new Int32Array(length + 1);
     snapshot[0] = this.#low;
-    for (let i = 0; i < length; i += 1) snapshot[i + 1] = this.#words[this.#low + i]!;
+    for (let i = 0; i < length; i += 1) snapshot[i + 1] = entry(this.#words, this.#low + i);
     return snapshot;
   }
 
@@ -57,4 +57,9 @@ function mix(member: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return hash ^ (hash >>> 16);
+}
+
+/** A word of a typed array whose index is known to be in range: no check in the innermost loop. */
+export function entry(words: Int32Array, index: number): number {
+  return words[index] as number;
 }
