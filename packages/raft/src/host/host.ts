@@ -207,6 +207,7 @@ class RaftHost implements Host, ReplicaContext {
       for (const link of this.links.values()) {
         if (link.alive) replica.peerAlive(link.id, link.leads.get(id) ?? null);
       }
+      replica.campaignIfAlone();
       this.schedule(replica);
       return replica;
     } finally {

@@ -15,23 +15,45 @@ export const originBytes = 16;
 /** Incarnations and sequences are below this. */
 export const originBound: number = 2 ** 48;
 
-/** `payload` with its origin before it. A copy, so that the caller may use its array again. */
-export function withOrigin(
-  nodeId: NodeId,
-  incarnation: number,
-  sequence: number,
-  payload: Uint8Array,
-): Uint8Array {
-  const bytes = new Uint8Array(originBytes + payload.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, nodeId);
-  view.setUint16(4, Math.floor(incarnation / 0x1_0000_0000));
-  view.setUint32(6, incarnation >>> 0);
-  view.setUint16(10, Math.floor(sequence / 0x1_0000_0000));
-  view.setUint32(12, sequence >>> 0);
-  bytes.set(payload, originBytes);
-  return bytes;
+/**
+ * Puts origins before payloads. The copies are cut from slabs: an array with a buffer of its own for each small payload
+ * costs the garbage collector more than everything else that happens to it.
+ */
+export class OriginWriter {
+  readonly #nodeId: NodeId;
+  readonly #incarnation: number;
+  #slab: Uint8Array = new Uint8Array(slabBytes);
+  #used = 0;
+
+  constructor(nodeId: NodeId, incarnation: number) {
+    this.#nodeId = nodeId;
+    this.#incarnation = incarnation;
+  }
+
+  /** `payload` with its origin before it. A copy, so that the caller may use its array again. */
+  write(sequence: number, payload: Uint8Array): Uint8Array {
+    const bytes = this.#take(originBytes + payload.length);
+    writeU32(bytes, 0, this.#nodeId);
+    writeU48(bytes, 4, this.#incarnation);
+    writeU48(bytes, 10, sequence);
+    bytes.set(payload, originBytes);
+    return bytes;
+  }
+
+  #take(length: number): Uint8Array {
+    // A large payload would pin its neighbours, or be pinned by them.
+    if (length > slabBytes / 16) return new Uint8Array(length);
+    if (this.#used + length > slabBytes) {
+      this.#slab = new Uint8Array(slabBytes);
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += length;
+    return this.#slab.subarray(start, this.#used);
+  }
 }
+
+const slabBytes = 64 * 1024;
 
 export function originNode(payload: Uint8Array): number {
   return readU32(payload, 0);
@@ -71,4 +93,18 @@ function readU32(bytes: Uint8Array, at: number): number {
       (bytes[at + 3] ?? 0)) >>>
     0
   );
+}
+
+function writeU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+function writeU48(bytes: Uint8Array, at: number, value: number): void {
+  const high = Math.floor(value / 0x1_0000_0000);
+  bytes[at] = high >>> 8;
+  bytes[at + 1] = high;
+  writeU32(bytes, at + 2, value);
 }

@@ -2,7 +2,7 @@ import { assert, FlotillaError } from '@flotilla/platform';
 import type { Index, NodeId, RaftCore, Ref, RefusalReason, SnapshotMeta, Term } from '../core/types.ts';
 import type { HostLimits } from './limits.ts';
 import type { HostMetrics } from './metrics.ts';
-import { originBytes, originIncarnation, originNode, originSequence, withOrigin } from './origin.ts';
+import { originBytes, originIncarnation, originNode, originSequence, OriginWriter } from './origin.ts';
 import { Queue } from './queue.ts';
 
 /**
@@ -26,6 +26,7 @@ import { Queue } from './queue.ts';
 export class ProposalTable<Result> {
   readonly #nodeId: NodeId;
   readonly #incarnation: number;
+  readonly #origins: OriginWriter;
   readonly #limits: HostLimits;
   readonly #metrics: HostMetrics;
   readonly #maxPayloadBytes: number;
@@ -48,6 +49,7 @@ export class ProposalTable<Result> {
   ) {
     this.#nodeId = nodeId;
     this.#incarnation = incarnation;
+    this.#origins = new OriginWriter(nodeId, incarnation);
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#limits = limits;
     this.#metrics = metrics;
@@ -80,7 +82,7 @@ export class ProposalTable<Result> {
     }
     const sequence = this.#nextSequence;
     this.#nextSequence += 1;
-    const bytes = withOrigin(this.#nodeId, this.#incarnation, sequence, payload);
+    const bytes = this.#origins.write(sequence, payload);
     this.#metrics.proposals += 1;
     this.#pendingBytes += bytes.length;
     return new Promise((resolve, reject) => {

@@ -1,6 +1,7 @@
 import { assert } from '@flotilla/platform';
 import type { FlotillaError, Platform } from '@flotilla/platform';
 import { createCore } from '../core/core.ts';
+import { isSingleVoter } from '../core/quorum.ts';
 import type {
   CoreView,
   Effects,
@@ -192,6 +193,13 @@ export class Replica<Result> implements Group<Result> {
     return this.#proposals.size > 0 || this.#reads.size > 0;
   }
 
+  /** The only voter has nobody to wait for. */
+  campaignIfAlone(): void {
+    if (this.#view.role !== 'follower' || !isSingleVoter(this.#view.configuration)) return;
+    this.#core.step({ type: 'campaign' });
+    this.#context.schedule(this);
+  }
+
   tick(count: number): void {
     for (let i = 0; i < count; i += 1) this.#core.step({ type: 'tick' });
     if (this.#core.ready) this.#context.schedule(this);
@@ -264,6 +272,8 @@ export class Replica<Result> implements Group<Result> {
 
   /** Once a heartbeat: what nobody else gives cause to. */
   beat(nowMs: number, logIsFull: boolean): void {
+    // A core refuses to campaign until what it restored is applied, so the first time may have been too early.
+    this.campaignIfAlone();
     if (this.#state === 'ready') this.#compact(logIsFull);
     else if (this.#state === 'missing') this.#askForSnapshot(nowMs);
   }

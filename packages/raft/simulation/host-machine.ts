@@ -1,0 +1,144 @@
+import { assert } from '@flotilla/platform';
+import type { Entry, Index, Term } from '../src/core/types.ts';
+import type { SnapshotMeta } from '../src/core/types.ts';
+import type { SnapshotSink, SnapshotSource, StateMachine } from '../src/host/types.ts';
+
+/** What the machine answers to an append: how many values there are now, and a hash of all of them in order. */
+export interface ListResult {
+  readonly count: number;
+  readonly hash: number;
+}
+
+interface Position {
+  readonly index: Index;
+  readonly term: Term;
+}
+
+/** What survives a crash of a {@link ListMachine}: its state as of the last flush. Belongs to the machine's disk. */
+export class ListImage {
+  values: readonly number[] = [];
+  hash = 0;
+  applied: Position = { index: 0 as Index, term: 0 as Term };
+  /** A snapshot was being installed: the rest means nothing. */
+  installing = false;
+}
+
+/**
+ * The smallest state machine that notices everything: a list of numbers. An entry applied twice, left out, or in another
+ * order changes the count or the hash of everything after it.
+ */
+export class ListMachine implements StateMachine<ListResult> {
+  readonly #image: ListImage;
+  readonly #flushEvery: number;
+  readonly #chunkValues: number;
+  values: number[];
+  hash: number;
+  applied: Position;
+
+  /** `flushEvery`: entries after which the state is flushed by itself; 1 for always. */
+  constructor(image: ListImage, flushEvery = 1, chunkValues = 1024) {
+    this.#image = image;
+    this.#flushEvery = flushEvery;
+    this.#chunkValues = chunkValues;
+    if (image.installing) Object.assign(image, new ListImage());
+    this.values = [...image.values];
+    this.hash = image.hash;
+    this.applied = image.applied;
+  }
+
+  get flushed(): Position {
+    return this.#image.applied;
+  }
+
+  apply(entries: readonly Entry[]): readonly ListResult[] {
+    const results: ListResult[] = [];
+    for (const entry of entries) {
+      assert(entry.index === this.applied.index + 1, 'entries come in order');
+      assert(!this.#image.installing, 'nothing is applied to a state that is being replaced');
+      if (entry.kind === 'command') {
+        const value = readValue(entry.payload);
+        this.values.push(value);
+        this.hash = nextHash(this.hash, value);
+      }
+      this.applied = { index: entry.index, term: entry.term };
+      results.push({ count: this.values.length, hash: this.hash });
+    }
+    if (this.applied.index - this.#image.applied.index >= this.#flushEvery) this.flush();
+    return results;
+  }
+
+  flush(): void {
+    this.#image.values = this.#flushEvery === 1 ? this.values : [...this.values];
+    this.#image.hash = this.hash;
+    this.#image.applied = this.applied;
+  }
+
+  snapshot(): SnapshotSource {
+    const values = [...this.values];
+    const { index, term } = this.applied;
+    const chunkValues = this.#chunkValues;
+    return {
+      index,
+      term,
+      // oxlint-disable-next-line typescript/require-await -- the interface is asynchronous, this source is not
+      async *chunks() {
+        for (let at = 0; at < values.length; at += chunkValues) {
+          yield encodeValues(values.slice(at, at + chunkValues));
+        }
+      },
+      release: () => undefined,
+    };
+  }
+
+  // oxlint-disable-next-line typescript/require-await -- the interface is asynchronous, this machine is not
+  async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    const received: number[] = [];
+    const image = this.#image;
+    image.installing = true;
+    return {
+      write: async (chunk) => {
+        received.push(...decodeValues(chunk));
+        await Promise.resolve();
+      },
+      finish: async () => {
+        await Promise.resolve();
+        this.values = received;
+        this.hash = 0;
+        for (const value of received) this.hash = nextHash(this.hash, value);
+        this.applied = { index: meta.index, term: meta.term };
+        this.flush();
+        image.installing = false;
+      },
+      abort: () => Promise.resolve(),
+    };
+  }
+}
+
+/** A command that appends `value`. */
+export function appendCommand(value: number, sizeBytes = 4): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+export function nextHash(hash: number, value: number): number {
+  return Math.imul(hash ^ value, 0x9e37_79b1) ^ (hash >>> 15);
+}
+
+function readValue(payload: Uint8Array): number {
+  return new DataView(payload.buffer, payload.byteOffset, payload.byteLength).getUint32(0);
+}
+
+function encodeValues(values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 4);
+  const view = new DataView(bytes.buffer);
+  values.forEach((value, i) => view.setUint32(i * 4, value));
+  return bytes;
+}
+
+function decodeValues(bytes: Uint8Array): readonly number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values: number[] = [];
+  for (let at = 0; at < bytes.length; at += 4) values.push(view.getUint32(at));
+  return values;
+}

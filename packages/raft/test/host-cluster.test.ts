@@ -1,0 +1,104 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { appendCommand } from '../simulation/host-machine.ts';
+import { TestCluster, until } from './host-cluster.ts';
+
+const timeoutMs = 10_000;
+let cluster: TestCluster | null = null;
+
+async function clusterOf(...options: Parameters<typeof TestCluster.create>): Promise<TestCluster> {
+  cluster = await TestCluster.create(...options);
+  return cluster.start();
+}
+
+afterEach(async () => {
+  await cluster?.stop();
+  cluster = null;
+});
+
+describe('a cluster of hosts on loopback', () => {
+  it('applies what is proposed at any member everywhere, in one order', async () => {
+    const { members } = await clusterOf(3);
+    const results = await Promise.all(
+      members.flatMap((member) =>
+        Array.from({ length: 50 }, (_, i) =>
+          member.running.propose(appendCommand(member.id * 1000 + i), { timeoutMs }),
+        ),
+      ),
+    );
+    expect(results.map((result) => result.count).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 150 }, (_, i) => i + 1),
+    );
+    await cluster?.converged();
+    expect(members[0]?.machine.values).toHaveLength(150);
+    expect(new Set(members[0]?.machine.values).size).toBe(150);
+  });
+
+  it('reads its own and others\u2019 writes after a barrier', async () => {
+    const { members } = await clusterOf(3);
+    for (let i = 0; i < 20; i += 1) {
+      const writer = members[i % 3];
+      const reader = members[(i + 1) % 3];
+      await writer?.running.propose(appendCommand(i), { timeoutMs });
+      await reader?.running.readBarrier({ timeoutMs });
+      expect(reader?.machine.values.length).toBe(i + 1);
+    }
+  });
+
+  it('serves on after the leader is gone, and the leader catches up when it is back', async () => {
+    const running = await clusterOf(3);
+    await running.member(1).running.propose(appendCommand(1), { timeoutMs });
+    const leader = await running.leader();
+    await leader.stop();
+    const survivor = await running.follower();
+    await survivor.running.propose(appendCommand(2), { timeoutMs });
+    await leader.start();
+    await running.converged();
+    expect(leader.machine.values).toEqual([1, 2]);
+  });
+
+  it('keeps everything over a restart of all members', async () => {
+    const running = await clusterOf(3);
+    for (let i = 0; i < 10; i += 1) {
+      await running.member(2).running.propose(appendCommand(i), { timeoutMs });
+    }
+    await Promise.all(running.members.map((member) => member.stop()));
+    await running.start();
+    await running.member(3).running.readBarrier({ timeoutMs });
+    expect(running.member(3).machine.values).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('replays from the log what the state machine had not flushed', async () => {
+    const running = await TestCluster.create(1);
+    cluster = running;
+    await running.member(1).start(1_000_000);
+    for (let i = 0; i < 10; i += 1) {
+      await running.member(1).running.propose(appendCommand(i), { timeoutMs });
+    }
+    expect(running.member(1).image.applied.index).toBe(0);
+    await running.member(1).stop();
+    await running.member(1).start();
+    await running.member(1).running.readBarrier({ timeoutMs });
+    expect(running.member(1).machine.values).toHaveLength(10);
+  });
+
+  it('sends a snapshot to a follower that is behind the log', async () => {
+    const running = await clusterOf(3, { snapshotCount: 50, tailEntries: 10, laggingEntries: 20 });
+    const follower = await running.follower();
+    await follower.stop();
+    const leader = await running.leader();
+    for (let batch = 0; batch < 10; batch += 1) {
+      await Promise.all(
+        Array.from({ length: 100 }, (_, i) =>
+          leader.running.propose(appendCommand(batch * 100 + i), { timeoutMs }),
+        ),
+      );
+    }
+    await until('a compaction', () => (leader.host?.metrics.compactions ?? 0) > 0);
+    await follower.start();
+    await running.converged();
+    expect(follower.host?.metrics.snapshotsReceived).toBe(1);
+    expect(follower.machine.values).toHaveLength(1000);
+    await follower.running.propose(appendCommand(7), { timeoutMs });
+    expect(follower.machine.values).toHaveLength(1001);
+  });
+});
