@@ -5,21 +5,22 @@ import { describeCall } from './describe.ts';
 import { isSerializable } from './etcd-history.ts';
 import { isEffective, type EtcdCall } from './requests.ts';
 
-/** The newest revision that was known for sure when a call was made, and the answer that showed it. */
+/** The newest revision that was known for sure when a call was made, and the answer that showed it: null for the baseline. */
 export interface Floor {
   readonly revision: number;
   readonly shownBy: EtcdCall | null;
 }
 
 /**
- * For each call, by id, the newest revision in an answer that came strictly before the call was made. What the call
+ * For each call, by id, the newest revision in an answer that came strictly before the call was made, or the one that
+ * the history began with. What the call
  * does happens at this revision or later, and what it writes gets a later one.
  */
-export function floorsOf(calls: readonly EtcdCall[]): Map<number, Floor> {
+export function floorsOf(calls: readonly EtcdCall[], baselineRevision: number): Map<number, Floor> {
   const byCall = [...calls].sort((a, b) => a.calledAt - b.calledAt);
   const byReturn = calls.filter((call) => revisionOf(call) !== null).sort((a, b) => endOf(a) - endOf(b));
   const floors = new Map<number, Floor>();
-  let floor: Floor = { revision: 0, shownBy: null };
+  let floor: Floor = { revision: baselineRevision, shownBy: null };
   let next = 0;
   for (const call of byCall) {
     for (; next < byReturn.length; next += 1) {
@@ -45,11 +46,16 @@ export function realTimeViolations(
     if (isSerializable(call.operation)) continue;
     const floor = present(floors.get(call.id), 'floor');
     const least = isEffective(outcome.result) ? floor.revision + 1 : floor.revision;
-    if (outcome.result.revision >= least || floor.shownBy === null) continue;
+    if (outcome.result.revision >= least) continue;
+    const { shownBy } = floor;
+    const before =
+      shownBy === null
+        ? `the history began at revision ${floor.revision}`
+        : `${describeCall(shownBy)} had been answered`;
     violations.push({
       rule: 'revisions/real-time',
-      message: `${describeCall(call)} came after ${describeCall(floor.shownBy)} had been answered`,
-      calls: [floor.shownBy.id, call.id],
+      message: `${describeCall(call)} came after ${before}`,
+      calls: [...(shownBy === null ? [] : [shownBy.id]), call.id],
     });
   }
   return violations;

@@ -51,7 +51,7 @@ export function checkRevisions(
   options: RevisionCheckOptions = {},
 ): RevisionReport {
   const baseline = options.baseline ?? { revision: 1, kvs: [] };
-  const floors = floorsOf(calls);
+  const floors = floorsOf(calls, baseline.revision);
   const sorted = sortCalls(calls);
   const input: ReplayInput = {
     baseline,

@@ -1,0 +1,93 @@
+import { answerDifference, sameEvents } from '../src/etcd/difference.ts';
+import { execute } from '../src/etcd/execute.ts';
+import { KeySpace } from '../src/etcd/key-space.ts';
+import type { EtcdCall, RevisionEvents, TxnOperation, TxnResult } from '../src/etcd/requests.ts';
+import { endOf, type Call } from '../src/history.ts';
+import type { Model } from '../src/model.ts';
+
+/**
+ * Linearizability by its definition: some order of the calls respects real time and the model, whatever the cost.
+ * No partitions, no memory, no pruning: as simple as can be, to judge the fast checkers on small histories.
+ */
+export function isLinearizable<State, Operation, Result>(
+  model: Model<State, Operation, Result>,
+  calls: readonly Call<Operation, Result>[],
+): boolean {
+  const search = (
+    remaining: readonly Call<Operation, Result>[],
+    states: ReadonlyMap<string, State>,
+  ): boolean => {
+    if (remaining.every((call) => call.outcome.type === 'unknown')) return true;
+    return remaining.some((call) => {
+      if (mustWait(call, remaining)) return false;
+      const part = model.partition(call.operation);
+      const result = call.outcome.type === 'returned' ? call.outcome.result : null;
+      const next = model.step(states.get(part) ?? model.initial, call.operation, result);
+      if (next === undefined) return false;
+      return search(without(remaining, call), new Map(states).set(part, next));
+    });
+  };
+  return search(
+    calls.filter((call) => call.outcome.type !== 'failed'),
+    new Map(),
+  );
+}
+
+/**
+ * Strict serializability of etcd histories by its definition, revisions included. With `persisted`, the order must
+ * also write exactly that. Histories without serializable reads, of requests that etcd never refuses.
+ */
+export function isStrictlySerializable(
+  calls: readonly EtcdCall[],
+  names: readonly string[],
+  persisted: readonly RevisionEvents[] | null,
+): boolean {
+  const written: RevisionEvents[] = [];
+  const search = (remaining: readonly EtcdCall[]): boolean => {
+    if (remaining.every((call) => call.outcome.type === 'unknown')) {
+      if (persisted === null || written.length === persisted.length) return true;
+    }
+    return remaining.some((call) => {
+      if (mustWait(call, remaining)) return false;
+      const events = place(call, names, written);
+      if (events === null) return false;
+      if (events.length === 0) return search(without(remaining, call));
+      const revision = written.length + 2;
+      const wanted = persisted?.[written.length];
+      if (persisted !== null && (wanted === undefined || !sameEvents(wanted.events, events))) return false;
+      written.push({ revision, events });
+      const found = search(without(remaining, call));
+      written.pop();
+      return found;
+    });
+  };
+  return search(calls);
+}
+
+/** What the call writes as the next one in order, or null when it did not answer so. */
+function place(
+  call: EtcdCall,
+  names: readonly string[],
+  written: readonly RevisionEvents[],
+): RevisionEvents['events'] | null {
+  const request = call.operation as TxnOperation;
+  const latest = written.length + 1;
+  const at = request.type === 'range' && request.revision > 0 ? request.revision : latest;
+  if (at > latest) return null;
+  const space = new KeySpace(names);
+  for (const { revision, events } of written) if (revision <= at) space.apply(events);
+  const { result, events } = execute(space, request, latest + 1)!;
+  if (call.outcome.type !== 'returned') return events;
+  const answer = call.outcome.result as TxnResult & { readonly revision: number };
+  const header = events.length > 0 ? latest + 1 : latest;
+  return answer.revision === header && answerDifference(request, result, answer) === null ? events : null;
+}
+
+/** Whether another call was over before this one was made. */
+function mustWait(call: Call<unknown, unknown>, remaining: readonly Call<unknown, unknown>[]): boolean {
+  return remaining.some((other) => endOf(other) < call.calledAt);
+}
+
+function without<T>(list: readonly T[], element: T): T[] {
+  return list.filter((other) => other !== element);
+}

@@ -1,0 +1,89 @@
+import { seededRandom, type Random } from '@flotilla/platform';
+import type { ScenarioResult } from '../../../scripts/mutations/mutation.ts';
+import { checkRevisions } from '../src/etcd/revisions.ts';
+import { checkLinearizability } from '../src/linearizability.ts';
+import { registerModel } from '../src/models/register.ts';
+import { describeVerdict } from '../src/violation.ts';
+import { isLinearizable, isStrictlySerializable } from './brute-force.ts';
+import { corruptEtcdHistory, corruptRevisions, etcdHistory, isPlain } from './etcd-histories.ts';
+import { corruptRegisterHistory, registerHistory, type HistoryShape } from './register-histories.ts';
+
+/**
+ * Judges the judges: correct histories must be accepted, and on small histories that were tampered with the checkers
+ * must agree with a search that knows nothing but the definition.
+ */
+export function run(seed: number): ScenarioResult {
+  const random = seededRandom(seed);
+  const message =
+    longRegisterHistory(random.fork('long register')) ??
+    smallRegisterHistories(random.fork('small register')) ??
+    longEtcdHistory(random.fork('long etcd')) ??
+    smallEtcdHistories(random.fork('small etcd'));
+  return { violation: message };
+}
+
+type Complaint = ScenarioResult['violation'];
+
+function longRegisterHistory(random: Random): Complaint {
+  const shape = { calls: 200, clients: 5, keys: 3, lostPercent: random.below(10), values: 1_000 };
+  const { verdict } = checkLinearizability(registerModel, registerHistory(random, shape));
+  if (verdict.outcome === 'ok') return null;
+  return { invariant: 'linearizability accepts', message: describeVerdict(verdict) };
+}
+
+function smallRegisterHistories(random: Random): Complaint {
+  for (let round = 0; round < 10; round += 1) {
+    const calls = corruptRegisterHistory(random, registerHistory(random, smallShape(random)));
+    const expected = isLinearizable(registerModel, calls);
+    const { verdict } = checkLinearizability(registerModel, calls);
+    if ((verdict.outcome === 'ok') === expected) continue;
+    const message = `says ${describeVerdict(verdict)}, expected ${expected} for ${JSON.stringify(calls)}`;
+    return { invariant: 'linearizability = definition', message };
+  }
+  return null;
+}
+
+function longEtcdHistory(random: Random): Complaint {
+  // Values are nearly unique, as in every real workload: they tell which lost write filled a gap.
+  const shape = { calls: 150, clients: 5, keys: 4, lostPercent: random.below(5), values: 100_000 };
+  const { calls, revisions } = etcdHistory(random, shape);
+  for (const options of [{ persisted: revisions }, {}]) {
+    const { verdict } = checkRevisions(calls, options);
+    if (verdict.outcome === 'ok') continue;
+    const how = 'persisted' in options ? 'with' : 'without';
+    return { invariant: `revisions accept ${how} order`, message: describeVerdict(verdict) };
+  }
+  return null;
+}
+
+function smallEtcdHistories(random: Random): Complaint {
+  for (let round = 0; round < 10; round += 1) {
+    const shape = smallShape(random);
+    const names = Array.from({ length: shape.keys }, (_, key) => `k${key}`);
+    const run = etcdHistory(random, shape);
+    const calls = corruptEtcdHistory(random, run.calls.filter(isPlain));
+    const persisted = random.below(2) === 0 ? run.revisions : corruptRevisions(random, run.revisions);
+    for (const order of [null, persisted]) {
+      const expected = isStrictlySerializable(calls, names, order);
+      const { verdict } = checkRevisions(calls, order === null ? {} : { persisted: order });
+      if ((verdict.outcome === 'ok') === expected) continue;
+      const how = order === null ? 'without' : 'with';
+      const history = JSON.stringify([calls, order], (_, value: unknown) =>
+        typeof value === 'bigint' ? Number(value) : value,
+      );
+      const message = `says ${describeVerdict(verdict)}, expected ${expected} for ${history}`;
+      return { invariant: `revisions ${how} order = definition`, message };
+    }
+  }
+  return null;
+}
+
+function smallShape(random: Random): HistoryShape {
+  return {
+    calls: 3 + random.below(4),
+    clients: 1 + random.below(3),
+    keys: 1 + random.below(2),
+    lostPercent: random.below(3) * 25,
+    values: 3,
+  };
+}
