@@ -14,5 +14,9 @@ export interface FaultRecord {
  */
 export function describeFaults(faults: readonly FaultRecord[]): string {
   if (faults.length === 0) return 'no faults: the failure needs nothing but the order of events';
-  return faults.map((fault) => `at ${(fault.timeMs / 1000).toFixed(3)} s: ${fault.text}`).join('\n');
+  return faults.map((fault) => `at ${inSeconds(fault.timeMs)}: ${fault.text}`).join('\n');
+}
+
+export function inSeconds(durationMs: number): string {
+  return `${(durationMs / 1000).toFixed(3)} s`;
 }

@@ -7,7 +7,7 @@ interface Scene {
   readonly world: World;
   readonly node: SimNode;
   /** Runs `body` as a process of the node until it is over. */
-  live(body: (disk: Disk) => Promise<void>): void;
+  readonly live: (body: (disk: Disk) => Promise<void>) => void;
 }
 
 function inScene(tape: Tape, act: (scene: Scene) => void): Promise<void> {

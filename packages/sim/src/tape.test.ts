@@ -25,6 +25,17 @@ test('the recorded values replay the run, and the replay records them again', ()
   expect(replayed.length).toBe(generated.length);
 });
 
+test('lanes replay the run too, and editing one label leaves the others in step', () => {
+  const generated = generatedTape(3);
+  const answers = questions(generated);
+  const lanes = new Map(generated.lanes());
+  expect(questions(replayedTape(lanes))).toEqual(answers);
+  lanes.delete('fault');
+  const edited = questions(replayedTape(lanes));
+  expect(edited.filter((_, i) => i % 2 === 0)).toEqual(answers.filter((_, i) => i % 2 === 0));
+  expect(edited.filter((_, i) => i % 2 === 1).every((answer) => answer === 0)).toBe(true);
+});
+
 test('a bound of 1 and an impossible chance take nothing from the tape', () => {
   const tape = generatedTape(1);
   expect(tape.choose(1, 'none')).toBe(0);

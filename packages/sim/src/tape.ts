@@ -19,11 +19,16 @@ export interface RecordedTape extends Tape {
   readonly length: number;
   /** A copy of the values drawn so far. Replaying them repeats the run. */
   values(): Uint32Array;
+  /** The same by label. Replaying them repeats the run too, and edits of one label leave the others in step. */
+  lanes(): TapeLanes;
   /** What was drawn at `position`, for reports. */
   at(position: number): Choice;
   /** How often each label was drawn, and how often it was not harmless: where a run's variety comes from. */
   summary(): ReadonlyMap<string, { readonly drawn: number; readonly notHarmless: number }>;
 }
+
+/** The choices of a run, in order, by label. */
+export type TapeLanes = ReadonlyMap<string, readonly number[]>;
 
 export interface Choice {
   readonly value: number;
@@ -43,11 +48,40 @@ export function generatedTape(seed: number): RecordedTape {
 }
 
 /**
- * A tape that answers `choices` in order. Past their end every answer is 0, and an answer that is out of range becomes
+ * A tape that answers `choices` in order, or, where they are lanes, each label's choices in their own order: when a
+ * shrinker takes out a fault, the next fault is still the same one, however many messages fewer were delayed between. Past their end every answer is 0, and an answer that is out of range becomes
  * the largest one allowed, so every list of numbers is a valid run: that is what lets the shrinker edit tapes blindly.
  */
-export function replayedTape(choices: ArrayLike<number>): RecordedTape {
-  return new ReplayedTape(choices);
+export function replayedTape(choices: ArrayLike<number> | TapeLanes): RecordedTape {
+  return new ReplayedTape(isLanes(choices) ? laneSource(choices) : flatSource(choices));
+}
+
+function isLanes(choices: ArrayLike<number> | TapeLanes): choices is TapeLanes {
+  return choices instanceof Map;
+}
+
+/** Answers the next choice for a label. */
+type Source = (label: string) => number;
+
+function flatSource(choices: ArrayLike<number>): Source {
+  let position = 0;
+  return () => {
+    const value = position < choices.length ? choices[position] : undefined;
+    position += 1;
+    return value ?? 0;
+  };
+}
+
+function laneSource(lanes: TapeLanes): Source {
+  const cursors = new Map<string, { readonly values: readonly number[]; position: number }>();
+  for (const [label, values] of lanes) cursors.set(label, { values, position: 0 });
+  return (label) => {
+    const cursor = cursors.get(label);
+    if (cursor === undefined) return 0;
+    const value = cursor.values[cursor.position];
+    cursor.position += 1;
+    return value ?? 0;
+  };
 }
 
 const initialCapacity = 2048;
@@ -79,6 +113,14 @@ class Recording {
 
   values(): Uint32Array {
     return this.#values.slice(0, this.length);
+  }
+
+  lanes(): Map<string, number[]> {
+    const lanes = this.#names.map((): number[] => []);
+    for (let i = 0; i < this.length; i += 1) {
+      lanes[this.#labels[i] as number]?.push(this.#values[i] as number);
+    }
+    return new Map(this.#names.map((name, id) => [name, lanes[id] ?? []]));
   }
 
   at(position: number): Choice {
@@ -149,6 +191,10 @@ class GeneratedTape implements RecordedTape {
     return this.#recording.values();
   }
 
+  lanes(): TapeLanes {
+    return this.#recording.lanes();
+  }
+
   at(position: number): Choice {
     return this.#recording.at(position);
   }
@@ -159,11 +205,11 @@ class GeneratedTape implements RecordedTape {
 }
 
 class ReplayedTape implements RecordedTape {
-  readonly #choices: ArrayLike<number>;
+  readonly #source: Source;
   readonly #recording = new Recording();
 
-  constructor(choices: ArrayLike<number>) {
-    this.#choices = choices;
+  constructor(source: Source) {
+    this.#source = source;
   }
 
   get length(): number {
@@ -173,7 +219,7 @@ class ReplayedTape implements RecordedTape {
   choose(bound: number, label: string): number {
     assertBound(bound);
     if (bound === 1) return 0;
-    const written = this.#next();
+    const written = this.#source(label);
     const value = written < bound ? written : bound - 1;
     this.#recording.add(value, label);
     return value;
@@ -181,18 +227,17 @@ class ReplayedTape implements RecordedTape {
 
   chance(numerator: number, _denominator: number, label: string): boolean {
     if (numerator <= 0) return false;
-    const value = this.#next() > 0;
+    const value = this.#source(label) > 0;
     this.#recording.add(value ? 1 : 0, label);
     return value;
   }
 
-  #next(): number {
-    const position = this.#recording.length;
-    return position < this.#choices.length ? (this.#choices[position] as number) : 0;
-  }
-
   values(): Uint32Array {
     return this.#recording.values();
+  }
+
+  lanes(): TapeLanes {
+    return this.#recording.lanes();
   }
 
   at(position: number): Choice {

@@ -1,0 +1,103 @@
+import { Coverage } from './coverage.ts';
+import { fromEventLoop } from './drain.ts';
+import { enterSimulation, leaveSimulation } from './escape-detector.ts';
+import type { RunResult, Scenario } from './scenario.ts';
+import { generatedTape } from './tape.ts';
+import type { RecordedTape, Tape, TapeLanes } from './tape.ts';
+
+export interface ExploreOptions {
+  readonly scenario: Scenario;
+  /** The first seed, and how many. */
+  readonly from: number;
+  readonly seeds: number;
+  /** From one seed to the next; workers that share a search take every n-th. */
+  readonly step?: number;
+  /** Every so many seeds a run is made twice and the trace hashes are compared. 0: never. */
+  readonly repeatEvery?: number;
+  /** Called after each seed. Answering false ends the search. */
+  readonly onSeed?: (seed: number, result: RunResult) => boolean | void;
+}
+
+export interface Finding {
+  readonly seed: number;
+  readonly result: RunResult;
+  readonly lanes: TapeLanes;
+}
+
+export interface Exploration {
+  readonly seeds: number;
+  readonly events: number;
+  readonly simulatedMs: number;
+  /** Runs that were made a second time. */
+  readonly repeated: number;
+  readonly coverage: Coverage;
+  /** The first violation; the search ends with it. */
+  readonly finding: Finding | null;
+}
+
+/**
+ * Runs a scenario with one seed after the other until one violates something.
+ *
+ * @example
+ * const { finding } = await explore({ scenario, from: 0, seeds: 1000 });
+ * if (finding !== null) console.log(describeFaults(finding.result.faults));
+ */
+export async function explore(options: ExploreOptions): Promise<Exploration> {
+  const { scenario, step = 1, repeatEvery = 100 } = options;
+  const coverage = new Coverage();
+  let [seeds, events, simulatedMs, repeated] = [0, 0, 0, 0];
+  for (let i = 0; i < options.seeds; i += 1) {
+    const seed = options.from + i * step;
+    const tape = generatedTape(seed);
+    let result = await runScenario(scenario, tape);
+    if (repeatEvery > 0 && seed % repeatEvery === 0 && result.violation === null) {
+      repeated += 1;
+      result = comparedWith(result, await runScenario(scenario, generatedTape(seed)));
+    }
+    seeds += 1;
+    events += result.events;
+    simulatedMs += result.simulatedMs;
+    coverage.add(result.coverage);
+    const goOn = options.onSeed?.(seed, result) !== false;
+    if (result.violation !== null) {
+      return {
+        seeds,
+        events,
+        simulatedMs,
+        repeated,
+        coverage,
+        finding: { seed, result, lanes: tape.lanes() },
+      };
+    }
+    if (!goOn) break;
+  }
+  return { seeds, events, simulatedMs, repeated, coverage, finding: null };
+}
+
+/** One run, from the event loop and with the guards of the escape detector up throughout. */
+export function runScenario(scenario: Scenario, tape: Tape | RecordedTape): Promise<RunResult> {
+  return fromEventLoop(() => {
+    enterSimulation();
+    try {
+      return scenario.run(tape);
+    } finally {
+      leaveSimulation();
+    }
+  });
+}
+
+/** `result`, or a violation when the second run of the same seed was another one. */
+function comparedWith(result: RunResult, second: RunResult): RunResult {
+  if (second.traceHash === result.traceHash && second.events === result.events) return result;
+  return {
+    ...result,
+    violation: {
+      name: 'nondeterminism',
+      message: `two runs of one seed differ: ${result.events} events and hash ${result.traceHash}, then ${second.events} and ${second.traceHash}`,
+      node: null,
+      timeMs: result.simulatedMs,
+      event: result.events,
+      stack: null,
+    },
+  };
+}

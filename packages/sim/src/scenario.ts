@@ -1,0 +1,22 @@
+import type { FaultRecord } from './fault-log.ts';
+import type { Tape } from './tape.ts';
+import type { Violation } from './world.ts';
+
+/** What one run was. Everything in it is a function of the tape. */
+export interface RunResult {
+  /** Null: nothing was found. */
+  readonly violation: Violation | null;
+  readonly events: number;
+  readonly simulatedMs: number;
+  /** Equal for equal tapes, or something reached around the platform. */
+  readonly traceHash: string;
+  /** How often what was injected, met or done. */
+  readonly coverage: Readonly<Record<string, number>>;
+  readonly faults: readonly FaultRecord[];
+}
+
+/** A simulated experiment: a world, what happens in it, and what must hold. Synchronous and deterministic. */
+export interface Scenario {
+  readonly name: string;
+  run(tape: Tape): RunResult;
+}
