@@ -8,3 +8,4 @@ export { transitionTable } from './core/transition-table.ts';
 export type { TransitionCount, TransitionTable } from './core/transition-table.ts';
 export type * from './core/types.ts';
 export * from './host/index.ts';
+export * from './log/index.ts';

@@ -144,11 +144,13 @@ async function replay(
   let used = 0;
   let tail = first;
   let previous: number | null = first.sequence === 1 ? first.checksum : null;
+  let beforeTail = first.checksum;
   let chain: Chain = { end: 0, previous: 0, kindOfLast: seal, broken: false };
   for (const segment of segments) {
     if (chain.kindOfLast !== seal) break;
     tail = segment;
     used += 1;
+    beforeTail = previous ?? beforeTail;
     chain = await walkChain(
       platform,
       segment,
@@ -164,9 +166,15 @@ async function replay(
     throw damaged(missing, 0, `the segment is missing, and ${tail.path} says that it was there`);
   }
   const tornEnd = await judgeTail(platform, limits, tail, chain, segments.slice(used));
-  replayed.requireCheckpoints(first);
+  const opened = chain.end > segmentHeaderBytes && replayed.openingIsWhole;
+  if (!opened && tail === first && first.sequence > 1) {
+    // Segments before the first one were removed only when its opening had been synced.
+    throw damaged(tail.path, chain.end, 'the segment does not remember the groups of the segments before it');
+  }
   replayed.requireWhole(directory, first.sequence);
-  await repair(platform, limits, tail, chain.end, tornEnd);
+  // A torn opening goes as a whole: without one of its checkpoints, the segments before would be needed for ever.
+  const position = opened ? chain.end : segmentHeaderBytes;
+  await repair(platform, limits, tail, position, tornEnd);
   // Only the tail and, right after a seal, the segment before can hold anything that was not synced.
   for (const segment of segments.slice(Math.max(0, used - 2), used)) await segment.file.sync();
   await platform.disk.syncDirectory(directory);
@@ -175,8 +183,8 @@ async function replay(
     ...replayed.result(),
     segments: segments.slice(0, used),
     spare: segments[used] ?? null,
-    position: chain.end,
-    previous: chain.previous,
+    position,
+    previous: opened ? chain.previous : beforeTail,
     marked: chain.kindOfLast === kindNumber('mark'),
   };
 }
@@ -216,6 +224,7 @@ async function repair(
   if (tornEnd === chainEnd) return;
   const fields = { file: tail.path, offset: chainEnd, sizeBytes: tornEnd - chainEnd };
   platform.log.warn('repairing the torn tail of the log', fields);
+  if (platform.tracing) platform.trace('log repair', fields);
   await fillWithZeros(platform, tail.file, chainEnd, tornEnd, limits.chunkBytes);
 }
 
@@ -234,10 +243,7 @@ class Replay {
   readonly #groups = new Map<GroupId, GroupState>();
   readonly #membership = new Map<GroupId, Map<number, Entry>>();
   readonly #live = new LiveBytes();
-  /** Of the first segment. */
-  #checkpointsPromised: number | null = null;
-  #checkpoints = 0;
-  #checkpointsEnd = segmentHeaderBytes;
+  #checkpointsMissing = 0;
 
   visit(segment: Segment, header: RecordHeader, bytes: Uint8Array, at: number): void {
     try {
@@ -257,17 +263,9 @@ class Replay {
     return { groups: this.#groups, membership: this.#membership, live: this.#live };
   }
 
-  /**
-   * The segments before the first one were removed only after its checkpoints had been synced: whatever the rules of
-   * the tail say of them, they must all be there.
-   */
-  requireCheckpoints(first: Segment): void {
-    if (first.sequence === 1 || this.#checkpoints === this.#checkpointsPromised) return;
-    throw damaged(
-      first.path,
-      this.#checkpointsEnd,
-      'the segment was made to remember more groups than are there',
-    );
+  /** Whether the segment visited last has all the checkpoints that its opening promises. */
+  get openingIsWhole(): boolean {
+    return this.#checkpointsMissing === 0;
   }
 
   /** Every live entry must have turned up: at its place, or relocated. */
@@ -294,7 +292,7 @@ class Replay {
         return;
       }
       case 'opening':
-        this.#checkpointsPromised ??= body.checkpoints;
+        this.#checkpointsMissing = body.checkpoints;
         return;
       case 'compaction':
         this.#group(header.group).compact(body.snapshot);
@@ -302,13 +300,9 @@ class Replay {
         return;
       case 'checkpoint': {
         const known = this.#groups.get(header.group);
-        if (known !== undefined) {
-          known.confirm(body);
-          return;
-        }
-        this.#group(header.group).restore(body);
-        this.#checkpoints += 1;
-        this.#checkpointsEnd = header.position + place.length;
+        if (known === undefined) this.#group(header.group).restore(body);
+        else known.confirm(body);
+        this.#checkpointsMissing -= 1;
         return;
       }
       case 'relocation':

@@ -418,6 +418,7 @@ export class SegmentedLog implements WriteAheadLog {
     while (this.#oldest !== this.#tail && live.of(this.#oldest.sequence) === 0) {
       const segment = this.#oldest;
       segments.shift();
+      if (this.#platform.tracing) this.#platform.trace('log segment freed', { sequence: segment.sequence });
       this.#removals = this.#removals
         .then(() => removeSegment(this.#platform.disk, this.#options.directory, segment))
         .catch((cause: unknown) => this.#fail(cause));
@@ -449,6 +450,7 @@ export class SegmentedLog implements WriteAheadLog {
 
   async #relocateOldest(): Promise<void> {
     const { sequence } = this.#oldest;
+    if (this.#platform.tracing) this.#platform.trace('log relocation', { sequence });
     try {
       for (const [group, state] of this.#recovered.groups) {
         let last = 0;
