@@ -1,1 +1,14 @@
-export {};
+export * from './apply-result.ts';
+export * from './database.ts';
+export * from './limits.ts';
+export * from './memory/memory-storage.ts';
+export { isReadOnly } from './mvcc/txn.ts';
+export { storageTables } from './mvcc/tables.ts';
+export * from './proposal.ts';
+export type { StateHash } from './state-hash.ts';
+export * from './storage.ts';
+export * from './validate.ts';
+export type { WatchHubOptions } from './watch/hub.ts';
+export { WatchHub } from './watch/hub.ts';
+export type { WatchSink } from './watch/stream.ts';
+export { WatchStream } from './watch/stream.ts';

@@ -1,1 +1,1 @@
-export {};
+export { LmdbStorage, openLmdb } from './lmdb-storage.ts';

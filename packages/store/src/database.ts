@@ -1,0 +1,420 @@
+import { assert, unreachable } from '@flotilla/platform';
+import type { Platform, Timer } from '@flotilla/platform';
+import type {
+  Entry,
+  Index,
+  SnapshotMeta,
+  SnapshotSink,
+  SnapshotSource,
+  StateMachine,
+  Term,
+} from '@flotilla/raft';
+import { CompactionRequest, DeleteRangeRequest, PutRequest, RpcError, TxnRequest } from '@flotilla/wire';
+import type { RangeRequest, RangeResponse, TxnResponse } from '@flotilla/wire';
+import type { ApplyResult } from './apply-result.ts';
+import { limits } from './limits.ts';
+import { compactSlice } from './mvcc/compaction.ts';
+import { Layers } from './mvcc/layers.ts';
+import { decodeState, encodeState, installingKey, stateKey } from './mvcc/meta.ts';
+import type { LogPosition, StoredState } from './mvcc/meta.ts';
+import { Pinned } from './mvcc/pinned.ts';
+import { RangeScan, range } from './mvcc/range.ts';
+import type { ReadPoint } from './mvcc/range.ts';
+import { MultiVersionState, emptySummary } from './mvcc/state.ts';
+import type { Change } from './mvcc/state.ts';
+import { Table } from './mvcc/tables.ts';
+import { executeTxn, readTxn } from './mvcc/txn.ts';
+import { WriteBuffer } from './mvcc/write-buffer.ts';
+import { decodeProposal } from './proposal.ts';
+import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
+import { DatabaseSnapshot } from './snapshot-stream.ts';
+import { hashState } from './state-hash.ts';
+import type { StateHash } from './state-hash.ts';
+import type { OrderedStorage, TableWrites } from './storage.ts';
+import { WatchHub } from './watch/hub.ts';
+
+export interface DatabaseStats {
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** Every kept version's key, value and fields: what a quota is about. Free the moment compaction removes it. */
+  readonly liveBytes: number;
+  /** What the storage takes, free pages included. */
+  readonly storageBytes: number;
+  /** What was applied and is not in a commit yet. */
+  readonly bufferedBytes: number;
+  readonly bufferedOperations: number;
+  readonly watchers: number;
+  readonly watchStreams: number;
+}
+
+/**
+ * The database as Raft's state machine: applies proposals in log order, answers reads of local state, streams and
+ * installs snapshots, and tells watchers.
+ *
+ * Applied state runs ahead of storage: writes are buffered and go down in commits that carry the applied index and
+ * term, so what is stored is always the state after some entry. The log replays what comes after `flushed`.
+ *
+ * @example
+ * const database = await Database.open(platform, openLmdb(directory, storageTables));
+ * const [result] = database.apply([entry]);
+ * database.range(RangeRequest.create({ key }));
+ */
+export class Database implements StateMachine<ApplyResult> {
+  readonly watches: WatchHub;
+  /** The stored state was being replaced by a snapshot when the member stopped: it has none and needs one. */
+  readonly interruptedInstall: LogPosition | null;
+  readonly #platform: Platform;
+  readonly #storage: OrderedStorage;
+  #applied: Position;
+  #flushed: Position;
+  #state: MultiVersionState;
+  /** What reads see: the live state, or the one before an install that has not finished. */
+  #readable: ReadPoint;
+  #installing = false;
+  #marked: boolean;
+  #before: Pinned | null = null;
+  #closed = false;
+  /** A commit is outstanding. */
+  #committing: Promise<void> | null = null;
+  #committedApplied: Index;
+  #commitTimer: Timer | null = null;
+  #commitDeferred = false;
+  #compactionScheduled = false;
+  #compactionWaiters: { revision: number; resolve: () => void }[] = [];
+  #changes: Change[] = [];
+  /** Commits that the storage took and has not flushed. */
+  #flushing: Promise<void> = Promise.resolve();
+
+  /**
+   * Opens what `storage` holds. Rejects with `FLOTILLA_STORAGE_VERSION` when a newer program wrote it. The storage
+   * belongs to the database from here on.
+   */
+  static async open(platform: Platform, storage: OrderedStorage): Promise<Database> {
+    const mark = storage.get(Table.META, installingKey);
+    if (mark === null) {
+      const record = storage.get(Table.META, stateKey);
+      const stored = record === null ? fresh : decodeState(record);
+      return new Database(platform, storage, stored, null);
+    }
+    // Part of a snapshot is no state. Emptied, the database can take another, or the log from its first entry.
+    const position = decodeMark(mark);
+    await storage.commit(markedEmpty(storage, position)).committed;
+    return new Database(platform, storage, fresh, position);
+  }
+
+  /** Use {@link Database.open}. */
+  constructor(
+    platform: Platform,
+    storage: OrderedStorage,
+    stored: StoredState,
+    interruptedInstall: LogPosition | null,
+  ) {
+    this.interruptedInstall = interruptedInstall;
+    this.#marked = interruptedInstall !== null;
+    this.#platform = platform;
+    this.#storage = storage;
+    this.#applied = stored.applied as Position;
+    this.#flushed = stored.applied as Position;
+    this.#committedApplied = this.#applied.index;
+    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, storage), stored.summary);
+    this.#readable = this.#state;
+    this.watches = new WatchHub(platform, this.#state);
+    this.#observe();
+    this.#scheduleCompaction();
+  }
+
+  get applied(): Position {
+    return this.#applied;
+  }
+
+  get flushed(): Position {
+    return this.#flushed;
+  }
+
+  get revision(): number {
+    return this.#readable.revision;
+  }
+
+  get compactRevision(): number {
+    return this.#readable.compactRevision;
+  }
+
+  /** More waits for the storage than it should: writes had better be refused for a while. */
+  get overloaded(): boolean {
+    const { active, committing } = this.#state.layers;
+    return active.bytes + (committing?.bytes ?? 0) > limits.bufferedBytes;
+  }
+
+  get stats(): DatabaseStats {
+    const { active, committing } = this.#state.layers;
+    return {
+      revision: this.revision,
+      compactRevision: this.compactRevision,
+      liveBytes: this.#state.liveBytes,
+      storageBytes: this.#storage.sizeBytes,
+      bufferedBytes: active.bytes + (committing?.bytes ?? 0),
+      bufferedOperations: active.operations + (committing?.operations ?? 0),
+      watchers: this.watches.watcherCount,
+      watchStreams: this.watches.streamCount,
+    };
+  }
+
+  apply(entries: readonly Entry[]): readonly ApplyResult[] {
+    assert(!this.#installing, 'nothing is applied while a snapshot is being installed');
+    const results: ApplyResult[] = new Array<ApplyResult>(entries.length);
+    for (let i = 0; i < entries.length; i += 1) {
+      const entry = entries[i]!;
+      assert(entry.index === this.#applied.index + 1, 'entries are applied one after the other, each once');
+      results[i] = entry.kind === 'command' ? this.#execute(entry.payload) : nothing;
+      this.#applied = { index: entry.index, term: entry.term };
+    }
+    if (this.#changes.length > 0) {
+      const changes = this.#changes;
+      this.#changes = [];
+      this.watches.publish(changes);
+    }
+    this.#scheduleCommit();
+    return results;
+  }
+
+  /** Answers from the state of this member. Throws `RpcError`. The request must have passed `validate.ts`. */
+  range(request: RangeRequest): RangeResponse {
+    return range(this.#readable, request);
+  }
+
+  /**
+   * As {@link Database.range}, but a long one is read in slices with other work between them, all of it from the
+   * state as it was at the call.
+   */
+  async rangeInSlices(request: RangeRequest): Promise<RangeResponse> {
+    // While a snapshot is being installed reads are served from a view that may go at any turn.
+    if (this.#installing) return this.range(request);
+    const first = new RangeScan(this.#readable, request);
+    if (first.step(limits.rangeSliceKeys)) return first.response();
+    first.close();
+    // Too long for one turn: once more from the start, on a view that outlives the turn.
+    const pinned = new Pinned(this.#state, this.#storage);
+    try {
+      const scan = new RangeScan(pinned, request);
+      while (!scan.step(limits.rangeSliceKeys)) await this.#nextTurn();
+      return scan.response();
+    } finally {
+      pinned.release();
+    }
+  }
+
+  /** Answers a transaction that only reads, see `isReadOnly`. */
+  txn(request: TxnRequest): TxnResponse {
+    return readTxn(this.#readable, request);
+  }
+
+  /** Resolves when nothing at or below `revision` is left that compaction has to remove, and that is stored. */
+  async compacted(revision: number): Promise<void> {
+    if (this.#state.compactedThrough < Math.min(revision, this.#state.compactRevision)) {
+      await new Promise<void>((resolve) => {
+        this.#compactionWaiters.push({ revision, resolve });
+      });
+    }
+    await this.commitNow();
+  }
+
+  /** Commits what is applied, now. Resolves when it is in storage, flushed or not. */
+  async commitNow(): Promise<void> {
+    while (this.#committing !== null) await this.#committing;
+    if (this.#dirty() && !this.#installing && !this.#closed) this.#startCommit();
+    if (this.#committing !== null) await this.#committing;
+  }
+
+  snapshot(): SnapshotSource {
+    assert(!this.#installing, 'a member that is being given a state has none to give');
+    const pinned = new Pinned(this.#state, this.#storage);
+    return new DatabaseSnapshot(this.#platform, pinned, {
+      applied: this.#applied,
+      summary: this.#state.summary,
+    });
+  }
+
+  async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    assert(meta.index >= this.#applied.index, 'a snapshot is not installed over newer state');
+    this.#installing = true;
+    this.#commitTimer?.cancel();
+    this.#commitTimer = null;
+    while (this.#committing !== null) await this.#committing;
+    // Reads go on from the state before, until there is another.
+    if (this.#before === null) {
+      this.#before = new Pinned(this.#state, this.#storage);
+      this.#readable = this.#before;
+      this.watches.readFrom(this.#before);
+    }
+    const install = new SnapshotInstall(this.#platform, this.#storage);
+    await install.begin({ index: meta.index, term: meta.term });
+    return {
+      write: (chunk) => install.write(chunk),
+      finish: async () => {
+        const stored = await install.finish();
+        assert(stored.applied.index === meta.index, 'a snapshot is the one that was announced');
+        this.#replace(stored);
+      },
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  /** Equal on all members at equal applied index. Reads everything: for tests and for checks that were asked for. */
+  hash(): StateHash {
+    return hashState(this.#platform, this.#readable);
+  }
+
+  /** Commits and flushes what is applied and closes the storage. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    if (!this.#installing) await this.commitNow();
+    this.#closed = true;
+    this.#commitTimer?.cancel();
+    this.watches.close();
+    while (this.#committing !== null) await this.#committing;
+    await this.#storage.close();
+    await this.#flushing;
+  }
+
+  #execute(payload: Uint8Array): ApplyResult {
+    const proposal = decodeProposal(payload);
+    const state = this.#state;
+    try {
+      switch (proposal.kind) {
+        case 'put':
+          return { kind: 'put', response: state.put(PutRequest.decode(proposal.request)) };
+        case 'delete-range':
+          return {
+            kind: 'delete-range',
+            response: state.deleteRange(DeleteRangeRequest.decode(proposal.request)),
+          };
+        case 'txn':
+          return { kind: 'txn', response: executeTxn(state, TxnRequest.decode(proposal.request)) };
+        case 'compact': {
+          const response = state.compact(CompactionRequest.decode(proposal.request));
+          this.#scheduleCompaction();
+          return { kind: 'compact', response };
+        }
+        default:
+          return unreachable(proposal.kind);
+      }
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      assert(state.readRevision === state.revision, 'a request that is refused has changed nothing');
+      return { kind: 'error', error };
+    }
+  }
+
+  #observe(): void {
+    this.#state.observer = (change) => {
+      if (this.watches.listening) this.#changes.push(change);
+    };
+  }
+
+  #dirty(): boolean {
+    return this.#applied.index !== this.#committedApplied || this.#state.layers.active.operations > 0;
+  }
+
+  #scheduleCommit(): void {
+    if (this.#committing !== null || this.#commitDeferred || this.#installing || this.#closed) return;
+    const { active } = this.#state.layers;
+    if (active.operations >= limits.commitOperations || active.bytes >= limits.commitBytes) {
+      // After the turn's answers have left: handing a commit over takes some milliseconds.
+      this.#commitDeferred = true;
+      this.#platform.defer(() => {
+        this.#commitDeferred = false;
+        if (this.#committing === null && !this.#installing && !this.#closed) this.#startCommit();
+      });
+      return;
+    }
+    if (this.#commitTimer !== null || !this.#dirty()) return;
+    this.#commitTimer = this.#platform.timer(limits.commitIntervalMs, 'database-commit', () => {
+      this.#commitTimer = null;
+      if (this.#committing === null && !this.#installing && !this.#closed) this.#startCommit();
+    });
+  }
+
+  #startCommit(): void {
+    this.#commitTimer?.cancel();
+    this.#commitTimer = null;
+    const state = this.#state;
+    state.settle();
+    const applied = this.#applied;
+    const buffer = state.layers.active;
+    state.layers.committing = buffer;
+    state.layers.active = new WriteBuffer();
+    this.#committedApplied = applied.index;
+    const record = encodeState({ applied, summary: state.summary });
+    // What is applied after an interrupted install is state again.
+    const meta: TableWrites = this.#marked
+      ? { keys: [installingKey, stateKey], values: [null, record] }
+      : { keys: [stateKey], values: [record] };
+    this.#marked = false;
+    const { committed, flushed } = this.#storage.commit(buffer.encode(meta));
+    this.#committing = committed.then(() => {
+      state.layers.committing = null;
+      this.#committing = null;
+      this.#scheduleCommit();
+    });
+    this.#flushing = flushed.then(() => {
+      this.#flushed = applied;
+    });
+    // A storage that cannot commit stops the member: state in memory that never reaches the disk must not grow.
+    const { #committing: committing, #flushing: flushing } = this;
+    this.#platform.spawn('database-commit', () => committing);
+    this.#platform.spawn('database-flush', () => flushing);
+  }
+
+  #scheduleCompaction(): void {
+    if (this.#compactionScheduled || this.#state.compactedThrough >= this.#state.compactRevision) return;
+    this.#compactionScheduled = true;
+    this.#platform.timer(limits.compactionPauseMs, 'database-compaction', () => {
+      this.#compactionScheduled = false;
+      this.#compactSlice();
+    });
+  }
+
+  #compactSlice(): void {
+    if (this.#installing || this.#closed) return;
+    // The disk is behind: compaction can wait, it only makes more work for it.
+    if (!this.overloaded) compactSlice(this.#state, limits.compactionSliceEvents);
+    const { compactedThrough } = this.#state;
+    this.#compactionWaiters = this.#compactionWaiters.filter(({ revision, resolve }) => {
+      if (compactedThrough < revision) return true;
+      resolve();
+      return false;
+    });
+    this.#scheduleCommit();
+    this.#scheduleCompaction();
+  }
+
+  #replace(stored: StoredState): void {
+    this.#applied = stored.applied as Position;
+    this.#flushed = stored.applied as Position;
+    this.#committedApplied = this.#applied.index;
+    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, this.#storage), stored.summary);
+    this.#readable = this.#state;
+    this.#installing = false;
+    this.#observe();
+    this.watches.restore(this.#state);
+    this.#before?.release();
+    this.#before = null;
+    const waiters = this.#compactionWaiters;
+    this.#compactionWaiters = [];
+    for (const { resolve } of waiters) resolve();
+    this.#scheduleCompaction();
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => this.#platform.defer(resolve));
+  }
+}
+
+interface Position {
+  readonly index: Index;
+  readonly term: Term;
+}
+
+const fresh: StoredState = { applied: { index: 0, term: 0 }, summary: emptySummary };
+
+const nothing: ApplyResult = Object.freeze({ kind: 'none' });

@@ -1,0 +1,48 @@
+/** Every bound of this package. Sizes are bytes, times milliseconds. */
+export const limits = {
+  /** A commit starts this long after the first write that is not in one… */
+  commitIntervalMs: 50,
+  /** …or as soon as so many table writes or bytes wait. Handing them over happens in one turn: about 2 µs each. */
+  commitOperations: 4_000,
+  commitBytes: 4 * 1024 * 1024,
+  /** Beyond this much in the write buffers the database says that it is overloaded, and a server refuses writes. */
+  bufferedBytes: 64 * 1024 * 1024,
+
+  /** Keys of one counted bucket, and buckets of one group: what a count reads at most at either end. */
+  bucketKeys: 256,
+  groupBuckets: 256,
+  /** Bucket descriptors kept on the heap. */
+  cachedBuckets: 8_192,
+
+  /** An event chunk is closed at this size. */
+  eventChunkBytes: 16 * 1024,
+
+  /** Keys that a sliced range visits in one turn. */
+  rangeSliceKeys: 2_000,
+  /** A count at an old revision walks the events since then while they are at most so many revisions… */
+  countEventRevisions: 10_000,
+  /** Events that compaction handles in one turn, and the pause between turns. */
+  compactionSliceEvents: 500,
+  compactionPauseMs: 1,
+
+  snapshotChunkBytes: 256 * 1024,
+  /** Entries that an installing member writes in one commit. */
+  installBatchBytes: 4 * 1024 * 1024,
+
+  /** etcd's `--max-txn-ops`. */
+  transactionOperations: 128,
+
+  /** A watch response is cut, between revisions, at so many events or bytes. */
+  watchBatchEvents: 1_000,
+  watchBatchBytes: 1024 * 1024,
+  /** Watchers that read history together, and events that they read in one turn. */
+  watchSliceWatchers: 512,
+  watchSliceEvents: 1_000,
+  /** Between slices. */
+  watchResyncMs: 1,
+  /** What one stream may hold that its client has not taken. Beyond it its watchers read from history. */
+  watchStreamBufferBytes: 4 * 1024 * 1024,
+  watchStreamBufferResponses: 1_024,
+  /** etcd's interval between progress notices. */
+  watchProgressIntervalMs: 600_000,
+} as const;

@@ -1,0 +1,159 @@
+import { assert, present } from '@flotilla/platform';
+import type { Platform } from '@flotilla/platform';
+import { copyBytes } from '../bytes.ts';
+import type { Commit, Cursor, OrderedStorage, ScanRange, StorageView, WriteBatch } from '../storage.ts';
+import { ByteTree } from '../tree/byte-tree.ts';
+
+/**
+ * What a crash leaves behind: the last flushed commit. The simulator hands the image of one life of a node to the
+ * next; the platform of a crashed node is silent, so nothing of the old life changes it any more.
+ */
+export class MemoryImage {
+  trees: readonly ByteTree<Uint8Array>[] = [];
+}
+
+export interface MemoryStorageOptions {
+  /** Null: nothing is to survive. */
+  readonly image: MemoryImage | null;
+  /** A commit resolves up to this much later. 0: at the end of the turn. */
+  readonly maxCommitDelayMs: number;
+  /** A flush completes up to this much after its commit. 0: with it. */
+  readonly maxFlushDelayMs: number;
+}
+
+/**
+ * Ordered storage on the heap, for simulations and for members that keep nothing. Commits and flushes complete late,
+ * as those of a disk do, so that whoever reads before the commit or trusts before the flush is found out.
+ *
+ * @example
+ * const image = new MemoryImage();
+ * const storage = new MemoryStorage(platform, tables, { image, maxCommitDelayMs: 5, maxFlushDelayMs: 100 });
+ * // the node crashes; its next life sees what was flushed:
+ * const survivor = new MemoryStorage(nextPlatform, tables, { image, maxCommitDelayMs: 5, maxFlushDelayMs: 100 });
+ */
+export class MemoryStorage implements OrderedStorage {
+  readonly tables: readonly string[];
+  readonly #platform: Platform;
+  readonly #options: MemoryStorageOptions;
+  #trees: ByteTree<Uint8Array>[];
+  #sizeBytes = 0;
+  #committing = false;
+  #closed = false;
+  /** Flushes complete in order: a later one never overtakes. */
+  #lastFlush: Promise<void> = Promise.resolve();
+
+  constructor(platform: Platform, tables: readonly string[], options: MemoryStorageOptions) {
+    this.tables = tables;
+    this.#platform = platform;
+    this.#options = options;
+    const survived = options.image?.trees ?? [];
+    assert(
+      survived.length === 0 || survived.length === tables.length,
+      'a memory image is opened with the tables that it was made with',
+    );
+    this.#trees = tables.map((_, table) => survived[table]?.clone() ?? new ByteTree<Uint8Array>());
+    for (const tree of this.#trees) {
+      for (const cursor = tree.scan(wholeTable); cursor.key !== null; cursor.advance()) {
+        this.#sizeBytes += entryBytes(cursor.key, cursor.value);
+      }
+    }
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get(table: number, key: Uint8Array): Uint8Array | null {
+    return this.#trees[table]!.get(key) ?? null;
+  }
+
+  scan(table: number, range: ScanRange): Cursor<Uint8Array> {
+    return this.#trees[table]!.scan(range);
+  }
+
+  view(): StorageView {
+    return new MemoryView(this.#trees.map((tree) => tree.clone()));
+  }
+
+  commit(batch: WriteBatch): Commit {
+    assert(!this.#closed, 'a closed storage takes no commit');
+    assert(!this.#committing, 'one commit is outstanding at a time');
+    assert(batch.tables.length === this.tables.length, 'a batch has one element per table');
+    this.#committing = true;
+    const image = this.#options.image;
+    let flushable: readonly ByteTree<Uint8Array>[] = [];
+    const committed = this.#later(this.#options.maxCommitDelayMs, 'storage-commit').then(() => {
+      this.#apply(batch);
+      this.#committing = false;
+      if (image !== null) flushable = this.#trees.map((tree) => tree.clone());
+    });
+    const flushed = Promise.all([committed, this.#lastFlush])
+      .then(() =>
+        this.#options.maxFlushDelayMs === 0
+          ? undefined
+          : this.#later(this.#options.maxFlushDelayMs, 'storage-flush'),
+      )
+      .then(() => {
+        if (image !== null) image.trees = flushable;
+      });
+    this.#lastFlush = flushed;
+    return { committed, flushed };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#lastFlush;
+  }
+
+  #apply(batch: WriteBatch): void {
+    if (batch.clear) {
+      for (const tree of this.#trees) tree.clear();
+      this.#sizeBytes = 0;
+    }
+    for (let table = 0; table < batch.tables.length; table += 1) {
+      const { keys, values } = batch.tables[table]!;
+      for (let i = 0; i < keys.length; i += 1) this.#write(this.#trees[table]!, keys[i]!, values[i]!);
+    }
+  }
+
+  #write(tree: ByteTree<Uint8Array>, key: Uint8Array, value: Uint8Array | null): void {
+    // Copies, because a batch's bytes are views of bigger buffers, and one of them kept alive keeps the buffer.
+    const before = value === null ? tree.delete(key) : tree.set(copyBytes(key), copyBytes(value));
+    if (before !== undefined) this.#sizeBytes -= entryBytes(key, before);
+    if (value !== null) this.#sizeBytes += entryBytes(key, value);
+  }
+
+  #later(maxDelayMs: number, label: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (maxDelayMs === 0) this.#platform.defer(resolve);
+      else this.#platform.timer(this.#platform.random.float() * maxDelayMs, label, resolve);
+    });
+  }
+}
+
+const wholeTable: ScanRange = { from: null, to: null, reverse: false };
+
+/** Two array slots and two byte-array headers beside the bytes. */
+function entryBytes(key: Uint8Array, value: Uint8Array): number {
+  return key.length + value.length + 160;
+}
+
+class MemoryView implements StorageView {
+  #trees: readonly ByteTree<Uint8Array>[] | null;
+
+  constructor(trees: readonly ByteTree<Uint8Array>[]) {
+    this.#trees = trees;
+  }
+
+  get(table: number, key: Uint8Array): Uint8Array | null {
+    return present(this.#trees, 'a released view')[table]!.get(key) ?? null;
+  }
+
+  scan(table: number, range: ScanRange): Cursor<Uint8Array> {
+    return present(this.#trees, 'a released view')[table]!.scan(range);
+  }
+
+  release(): void {
+    this.#trees = null;
+  }
+}

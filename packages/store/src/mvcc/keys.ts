@@ -1,0 +1,71 @@
+import { writeUint32 } from '../encoding/byte-writer.ts';
+
+const revisionBytes = 8;
+
+/**
+ * The place of one version of a key in the history table: by key, then by revision. Zero bytes of the key are
+ * escaped and 00 01 ends it, so that the order of places is the order of keys, and no key's versions mix with those
+ * of a longer one.
+ */
+export function historyKey(key: Uint8Array, revision: number): Uint8Array {
+  let zeros = 0;
+  for (let i = 0; i < key.length; i += 1) if (key[i] === 0) zeros += 1;
+  const result = new Uint8Array(key.length + zeros + 2 + revisionBytes);
+  let at = 0;
+  if (zeros === 0) {
+    result.set(key);
+    at = key.length;
+  } else {
+    for (let i = 0; i < key.length; i += 1) {
+      result[at++] = key[i]!;
+      if (key[i] === 0) result[at++] = 0xff;
+    }
+  }
+  result[at + 1] = 1;
+  writeRevision(result, at + 2, revision);
+  return result;
+}
+
+/** Where the versions of keys from `key` on begin: before every revision of it. */
+export function historyStart(key: Uint8Array): Uint8Array {
+  return historyKey(key, 0);
+}
+
+/** The user key of a place in the history table. */
+export function keyOfHistory(place: Uint8Array): Uint8Array {
+  const end = place.length - revisionBytes - 2;
+  const firstZero = place.indexOf(0);
+  if (firstZero === end) return place.subarray(0, end);
+  const key = new Uint8Array(end);
+  let length = 0;
+  for (let i = 0; i < end; i += 1) {
+    key[length++] = place[i]!;
+    if (place[i] === 0) i += 1;
+  }
+  return key.subarray(0, length);
+}
+
+export function revisionOfHistory(place: Uint8Array): number {
+  return readRevision(place, place.length - revisionBytes);
+}
+
+/** The place of an event: revision, then sub-revision. A revision's events may span chunks. */
+export function eventKey(revision: number, sub: number): Uint8Array {
+  const key = new Uint8Array(revisionBytes + 4);
+  writeRevision(key, 0, revision);
+  writeUint32(key, revisionBytes, sub);
+  return key;
+}
+
+export function readRevision(bytes: Uint8Array, at: number): number {
+  return readUint32(bytes, at) * 0x1_0000_0000 + readUint32(bytes, at + 4);
+}
+
+export function readUint32(bytes: Uint8Array, at: number): number {
+  return bytes[at]! * 0x100_0000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+}
+
+function writeRevision(target: Uint8Array, at: number, revision: number): void {
+  writeUint32(target, at, Math.floor(revision / 0x1_0000_0000));
+  writeUint32(target, at + 4, revision % 0x1_0000_0000);
+}

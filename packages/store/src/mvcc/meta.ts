@@ -1,0 +1,66 @@
+import { FlotillaError } from '@flotilla/platform';
+import { ByteReader } from '../encoding/byte-reader.ts';
+import { ByteWriter } from '../encoding/byte-writer.ts';
+import type { StateSummary } from './state.ts';
+
+/** Of everything in storage. A newer one is refused before anything is read. */
+export const storedFormat = 1;
+
+/** Where stored state stands in the log. */
+export interface LogPosition {
+  readonly index: number;
+  readonly term: number;
+}
+
+export interface StoredState {
+  readonly applied: LogPosition;
+  readonly summary: StateSummary;
+}
+
+/** Sorted, as a batch must be. */
+export const installingKey: Uint8Array = new Uint8Array([0x69]);
+export const stateKey: Uint8Array = new Uint8Array([0x73]);
+
+export function encodeState(state: StoredState): Uint8Array {
+  const writer = new ByteWriter(64);
+  writer.byte(storedFormat);
+  writeState(writer, state);
+  return writer.take();
+}
+
+/** Throws `FLOTILLA_STORAGE_VERSION` for state that a newer program wrote. */
+export function decodeState(record: Uint8Array): StoredState {
+  const reader = new ByteReader(record);
+  checkFormat(reader.byte());
+  return readState(reader);
+}
+
+export function checkFormat(format: number): void {
+  if (format === storedFormat) return;
+  throw new FlotillaError(
+    'FLOTILLA_STORAGE_VERSION',
+    `the stored state has format ${format}; this program reads ${storedFormat}`,
+  );
+}
+
+export function writeState(writer: ByteWriter, { applied, summary }: StoredState): void {
+  writer.varint(applied.index);
+  writer.varint(applied.term);
+  writer.varint(summary.revision);
+  // −1 means that nothing was ever compacted.
+  writer.varint(summary.compactRevision + 1);
+  writer.varint(summary.compactedThrough);
+  writer.varint(summary.liveBytes);
+}
+
+export function readState(reader: ByteReader): StoredState {
+  return {
+    applied: { index: reader.varint(), term: reader.varint() },
+    summary: {
+      revision: reader.varint(),
+      compactRevision: reader.varint() - 1,
+      compactedThrough: reader.varint(),
+      liveBytes: reader.varint(),
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import type { OrderedStorage, StorageView } from '../storage.ts';
+import { Layers } from './layers.ts';
+import type { ReadPoint } from './range.ts';
+import type { MultiVersionState } from './state.ts';
+
+/** The state as it was, to be read while the live one goes on. Taking it is O(1); release it. */
+export class Pinned implements ReadPoint {
+  readonly layers: Layers;
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly #view: StorageView;
+
+  constructor(state: MultiVersionState, storage: OrderedStorage) {
+    state.settle();
+    this.#view = storage.view();
+    // The buffer in flight is written no more, so it can be shared as it is.
+    this.layers = new Layers(state.layers.active.clone(), state.layers.committing, this.#view);
+    this.revision = state.revision;
+    this.compactRevision = state.compactRevision;
+  }
+
+  release(): void {
+    this.#view.release();
+  }
+}

@@ -1,0 +1,52 @@
+import type { KeyValue } from '@flotilla/wire';
+import { ByteReader } from '../encoding/byte-reader.ts';
+import type { ByteWriter } from '../encoding/byte-writer.ts';
+
+/** A version that is no longer the latest: visible at revisions in [`kv.modRevision`, `end`). */
+export interface PastVersion {
+  readonly kv: KeyValue;
+  /** The revision that replaced or deleted it. */
+  readonly end: number;
+}
+
+/** What counts as stored for one version: key, value, and the fields beside them. */
+export function versionBytes(kv: KeyValue): number {
+  return kv.key.length + kv.value.length + 16;
+}
+
+const withLease = 1;
+
+/** The key is not part of the record: it is the place in the table. */
+export function writeVersion(writer: ByteWriter, kv: KeyValue): void {
+  writer.byte(kv.lease === 0n ? 0 : withLease);
+  writer.varint(kv.createRevision);
+  writer.varint(kv.modRevision - kv.createRevision);
+  writer.varint(kv.version);
+  if (kv.lease !== 0n) writer.bigint64(kv.lease);
+  writer.bytes(kv.value);
+}
+
+export function readVersion(key: Uint8Array, record: Uint8Array): KeyValue {
+  return readFrom(key, new ByteReader(record));
+}
+
+export function writePastVersion(writer: ByteWriter, past: PastVersion): void {
+  writer.varint(past.end - past.kv.modRevision);
+  writeVersion(writer, past.kv);
+}
+
+export function readPastVersion(key: Uint8Array, record: Uint8Array): PastVersion {
+  const reader = new ByteReader(record);
+  const lasted = reader.varint();
+  const kv = readFrom(key, reader);
+  return { kv, end: kv.modRevision + lasted };
+}
+
+function readFrom(key: Uint8Array, reader: ByteReader): KeyValue {
+  const flags = reader.byte();
+  const createRevision = reader.varint();
+  const modRevision = createRevision + reader.varint();
+  const version = reader.varint();
+  const lease = (flags & withLease) === 0 ? 0n : reader.bigint64();
+  return { key, createRevision, modRevision, version, value: reader.rest(), lease };
+}

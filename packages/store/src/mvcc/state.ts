@@ -1,0 +1,225 @@
+import { assert } from '@flotilla/platform';
+import { CompactionResponse, DeleteRangeResponse, EMPTY_LIST, PutResponse, etcdErrors } from '@flotilla/wire';
+import type {
+  CompactionRequest,
+  DeleteRangeRequest,
+  KeyValue,
+  PutRequest,
+  RangeRequest,
+  RangeResponse,
+} from '@flotilla/wire';
+import { EventLog } from './event-log.ts';
+import { header } from './header.ts';
+import { KeyCounts } from './key-counts.ts';
+import { isEmpty, keyRange } from './key-range.ts';
+import { historyKey } from './keys.ts';
+import type { Layers, Pending } from './layers.ts';
+import { range } from './range.ts';
+import type { ReadPoint } from './range.ts';
+import { versionBytes } from './records.ts';
+
+/** One change of one key, as watchers are told of it. */
+export interface Change {
+  readonly revision: number;
+  /** The new version; of a deletion only key and `modRevision`. */
+  readonly kv: KeyValue;
+  readonly deleted: boolean;
+  /** The version before it; null: the key was absent. */
+  readonly previous: KeyValue | null;
+}
+
+/** The numbers that stored state begins with. */
+export interface StateSummary {
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** Compaction has removed what it must up to and including this revision. */
+  readonly compactedThrough: number;
+  /** Of all versions that are kept, see {@link versionBytes}. */
+  readonly liveBytes: number;
+}
+
+/** An empty store is at revision 1, as etcd's; nothing was ever compacted. */
+export const emptySummary: StateSummary = {
+  revision: 1,
+  compactRevision: -1,
+  compactedThrough: 0,
+  liveBytes: 0,
+};
+
+/**
+ * The multi-version map of etcd: every effective write takes the next revision, and past versions stay readable until
+ * they are compacted. Synchronous and deterministic; requests must have passed `validate.ts`.
+ *
+ * A write is `begin`, any number of changes, `end`: all of them carry one revision and are numbered by
+ * sub-revisions. Nothing in between may fail, since there is no way back.
+ */
+export class MultiVersionState implements ReadPoint, Pending {
+  readonly layers: Layers;
+  revision: number;
+  compactRevision: number;
+  compactedThrough: number;
+  liveBytes: number;
+  /** Receives every change, in order, while set. */
+  observer: ((change: Change) => void) | null = null;
+  readonly #counts: KeyCounts;
+  readonly #events = new EventLog();
+  /** Changes in the write in progress. */
+  #sub = 0;
+
+  constructor(layers: Layers, summary: StateSummary) {
+    this.layers = layers;
+    this.revision = summary.revision;
+    this.compactRevision = summary.compactRevision;
+    this.compactedThrough = summary.compactedThrough;
+    this.liveBytes = summary.liveBytes;
+    this.#counts = new KeyCounts(layers);
+    layers.pending = this;
+  }
+
+  get summary(): StateSummary {
+    const { revision, compactRevision, compactedThrough, liveBytes } = this;
+    return { revision, compactRevision, compactedThrough, liveBytes };
+  }
+
+  settle(): void {
+    this.#counts.flush();
+    this.#events.seal(this.layers);
+  }
+
+  // Requests that are one write each.
+
+  put(request: PutRequest): PutResponse {
+    this.checkPut(request);
+    const response = this.executePut(request);
+    this.end();
+    return response;
+  }
+
+  deleteRange(request: DeleteRangeRequest): DeleteRangeResponse {
+    const response = this.executeDelete(request);
+    this.end();
+    return response;
+  }
+
+  /** Only sets the boundary: removing what lies below it is `compaction.ts`'s, in its own time. */
+  compact(request: CompactionRequest): CompactionResponse {
+    if (request.revision <= this.compactRevision) throw etcdErrors.compacted;
+    if (request.revision > this.revision) throw etcdErrors.futureRevision;
+    this.compactRevision = request.revision;
+    return CompactionResponse.create({ header: header(this.revision) });
+  }
+
+  // Parts of a write. Checks come before the first change.
+
+  /** Throws what etcd answers to a put that the state does not allow. */
+  checkPut(request: PutRequest): void {
+    // No lease is granted yet, so none is found.
+    if (request.lease !== 0n) throw etcdErrors.leaseNotFound;
+    if ((request.ignoreValue || request.ignoreLease) && this.layers.latest(request.key) === null) {
+      throw etcdErrors.keyNotFound;
+    }
+  }
+
+  executePut(request: PutRequest): PutResponse {
+    const previous = this.layers.latest(request.key);
+    const revision = this.revision + 1;
+    const kv: KeyValue = {
+      key: request.key,
+      createRevision: previous === null ? revision : previous.createRevision,
+      modRevision: revision,
+      version: previous === null ? 1 : previous.version + 1,
+      value: request.ignoreValue ? previous!.value : request.value,
+      lease: request.ignoreLease ? previous!.lease : request.lease,
+    };
+    this.#record(kv, false, previous);
+    return { header: header(revision), prevKv: request.prevKv ? previous : null };
+  }
+
+  executeDelete(request: DeleteRangeRequest): DeleteRangeResponse {
+    const victims = this.#inRange(request);
+    for (const previous of victims) {
+      const tombstone: KeyValue = {
+        key: previous.key,
+        createRevision: 0,
+        modRevision: this.revision + 1,
+        version: 0,
+        value: noValue,
+        lease: 0n,
+      };
+      this.#record(tombstone, true, previous);
+    }
+    return {
+      header: header(this.readRevision),
+      deleted: victims.length,
+      prevKvs: request.prevKv ? victims : EMPTY_LIST,
+    };
+  }
+
+  /** As the write in progress sees it: earlier changes of it included. */
+  executeRange(request: RangeRequest): RangeResponse {
+    const { layers, compactRevision } = this;
+    return range({ layers, compactRevision, revision: this.readRevision }, request);
+  }
+
+  /** The newest revision that is readable: the write in progress's own, once it has changed something. */
+  get readRevision(): number {
+    return this.#sub > 0 ? this.revision + 1 : this.revision;
+  }
+
+  /** Ends a write. One that changed nothing takes no revision. */
+  end(): void {
+    if (this.#sub === 0) return;
+    this.revision += 1;
+    this.#sub = 0;
+  }
+
+  /** Compaction's part: a past version that nobody can read any more. */
+  forget(key: Uint8Array, revision: number, bytes: number): void {
+    assert(revision < this.compactRevision, 'only what lies below the compaction revision is removed');
+    const { active } = this.layers;
+    active.history.set(historyKey(key, revision), null);
+    active.bytes += key.length;
+    this.liveBytes -= bytes;
+  }
+
+  #inRange(request: DeleteRangeRequest): KeyValue[] {
+    const { from, to, single } = keyRange(request.key, request.rangeEnd);
+    if (single) {
+      const kv = this.layers.latest(from);
+      return kv === null ? [] : [kv];
+    }
+    const kvs: KeyValue[] = [];
+    if (isEmpty({ from, to, single })) return kvs;
+    const cursor = this.layers.scanLatest({ from, to, reverse: false });
+    for (; cursor.key !== null; cursor.advance()) kvs.push(cursor.value);
+    return kvs;
+  }
+
+  #record(kv: KeyValue, deleted: boolean, previous: KeyValue | null): void {
+    const { key, modRevision } = kv;
+    const { active } = this.layers;
+    active.latest.set(key, deleted ? null : kv);
+    active.bytes += key.length + kv.value.length;
+    if (!deleted) this.liveBytes += versionBytes(kv);
+    if (previous !== null) {
+      active.history.set(historyKey(key, previous.modRevision), { kv: previous, end: modRevision });
+      active.bytes += key.length + previous.value.length;
+    }
+    if (previous === null) this.#counts.add(key);
+    else if (deleted) this.#counts.remove(key);
+    this.#events.append({
+      revision: modRevision,
+      sub: this.#sub,
+      deleted,
+      created: previous === null,
+      key,
+      previousRevision: previous === null ? 0 : previous.modRevision,
+      previousBytes: previous === null ? 0 : versionBytes(previous),
+    });
+    this.#sub += 1;
+    if (this.#events.full) this.#events.seal(this.layers);
+    if (this.observer !== null) this.observer({ revision: modRevision, kv, deleted, previous });
+  }
+}
+
+const noValue = new Uint8Array(0);

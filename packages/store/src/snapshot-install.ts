@@ -1,0 +1,208 @@
+import type { Platform } from '@flotilla/platform';
+import { compareBytes, emptyBytes } from './bytes.ts';
+import { ByteReader } from './encoding/byte-reader.ts';
+import { ByteWriter } from './encoding/byte-writer.ts';
+import { limits } from './limits.ts';
+import { placeOf, writeBucketCount } from './mvcc/key-counts.ts';
+import { keyOfHistory } from './mvcc/keys.ts';
+import { checkFormat, encodeState, installingKey, stateKey, storedFormat } from './mvcc/meta.ts';
+import type { LogPosition, StoredState } from './mvcc/meta.ts';
+import { readPastVersion, readVersion, versionBytes } from './mvcc/records.ts';
+import { Table } from './mvcc/tables.ts';
+import { SnapshotParser, damaged } from './snapshot-stream.ts';
+import type { SnapshotEntries, SnapshotFrame } from './snapshot-stream.ts';
+import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
+
+/**
+ * Replaces everything in a storage by a snapshot, commit by commit. The first commit clears the storage and leaves
+ * a mark, the last takes the mark away and says what the state is: whoever finds the mark has no state.
+ */
+export class SnapshotInstall {
+  readonly #storage: OrderedStorage;
+  readonly #parser: SnapshotParser;
+  readonly #buckets = new BucketBuilder();
+  #tables: { keys: Uint8Array[]; values: Uint8Array[] }[] = [];
+  #bytes = 0;
+  #entries = 0;
+  #liveBytes = 0;
+  #header: StoredState | null = null;
+  #ended = false;
+
+  constructor(platform: Platform, storage: OrderedStorage) {
+    this.#storage = storage;
+    this.#parser = new SnapshotParser(platform);
+    this.#reset();
+  }
+
+  /** Clears the storage and sets the mark. */
+  async begin(position: LogPosition): Promise<void> {
+    await this.#storage.commit(markedEmpty(this.#storage, position)).committed;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (const frame of this.#parser.push(chunk)) {
+      this.#take(frame);
+      if (this.#bytes >= limits.installBatchBytes) await this.#commit(null);
+    }
+  }
+
+  /** Answers the state that is now stored, once it is durable. */
+  async finish(): Promise<StoredState> {
+    if (!this.#ended || this.#header === null || this.#parser.incomplete) {
+      throw damaged('it ends before its end');
+    }
+    const { applied, summary } = this.#header;
+    const { revision, compactRevision } = summary;
+    const state: StoredState = {
+      applied,
+      summary: {
+        revision,
+        compactRevision,
+        // Nothing came that compaction would have to remove.
+        compactedThrough: Math.max(compactRevision, 0),
+        liveBytes: this.#liveBytes,
+      },
+    };
+    this.#buckets.end();
+    await this.#commit(state);
+    return state;
+  }
+
+  #take(frame: SnapshotFrame): void {
+    if (this.#ended) throw damaged('it goes on after its end');
+    if (frame.kind === 'header') {
+      if (this.#header !== null) throw damaged('it has two headers');
+      this.#header = frame.state;
+      return;
+    }
+    if (this.#header === null) throw damaged('it has no header');
+    if (frame.kind === 'end') {
+      if (frame.entries !== this.#entries) throw damaged('entries are missing');
+      this.#ended = true;
+      return;
+    }
+    this.#takeEntries(frame);
+  }
+
+  #takeEntries({ table, entries }: SnapshotEntries): void {
+    const writes = this.#tables[table]!;
+    for (const { key, value } of entries) {
+      writes.keys.push(key);
+      writes.values.push(value);
+      this.#bytes += key.length + value.length;
+      this.#entries += 1;
+      if (table === Table.LATEST) {
+        this.#liveBytes += versionBytes(readVersion(key, value));
+        this.#buckets.add(key);
+      } else if (table === Table.HISTORY) {
+        this.#liveBytes += versionBytes(readPastVersion(keyOfHistory(key), value).kv);
+      }
+    }
+  }
+
+  /** With a state: the last commit, awaited until it is durable. */
+  async #commit(state: StoredState | null): Promise<void> {
+    const tables: TableWrites[] = this.#tables.slice();
+    tables[Table.BUCKETS] = this.#buckets.take();
+    if (state !== null) {
+      tables[Table.META] = { keys: [installingKey, stateKey], values: [null, encodeState(state)] };
+    }
+    this.#reset();
+    const commit = this.#storage.commit({ clear: false, tables });
+    await commit.committed;
+    if (state !== null) await commit.flushed;
+  }
+
+  #reset(): void {
+    this.#tables = this.#storage.tables.map(() => ({ keys: [], values: [] }));
+    this.#bytes = 0;
+  }
+}
+
+/** A storage with nothing but the mark that an install had begun. */
+export function markedEmpty(storage: OrderedStorage, position: LogPosition): WriteBatch {
+  const tables: TableWrites[] = storage.tables.map(() => ({ keys: [], values: [] }));
+  const writer = new ByteWriter(32);
+  writer.byte(storedFormat);
+  writer.varint(position.index);
+  writer.varint(position.term);
+  tables[Table.META] = { keys: [installingKey], values: [writer.take()] };
+  return { clear: true, tables };
+}
+
+/** Which snapshot was being installed. */
+export function decodeMark(record: Uint8Array): LogPosition {
+  const reader = new ByteReader(record);
+  checkFormat(reader.byte());
+  return { index: reader.varint(), term: reader.varint() };
+}
+
+/** Key counts for keys that come in order: buckets and groups three quarters full, so that they do not split at once. */
+class BucketBuilder {
+  readonly #writer = new ByteWriter();
+  #buckets: { keys: Uint8Array[]; values: Uint8Array[] } = { keys: [], values: [] };
+  #groups: { keys: Uint8Array[]; values: Uint8Array[] } = { keys: [], values: [] };
+  #bucketStart: Uint8Array = emptyBytes;
+  #bucketKeys = 0;
+  #groupStart: Uint8Array = emptyBytes;
+  #groupKeys = 0;
+  #groupBuckets = 0;
+  #lastKey: Uint8Array | null = null;
+
+  add(key: Uint8Array): void {
+    if (this.#lastKey !== null && compareBytes(this.#lastKey, key) >= 0) throw damaged('keys out of order');
+    this.#lastKey = key;
+    if (this.#bucketKeys >= (limits.bucketKeys * 3) / 4) this.#endBucket(key);
+    this.#bucketKeys += 1;
+  }
+
+  end(): void {
+    this.#writeBucket();
+    this.#writeGroup();
+  }
+
+  /** What is complete, as sorted writes: group places sort after all bucket places. */
+  take(): TableWrites {
+    const writes = {
+      keys: [...this.#buckets.keys, ...this.#groups.keys],
+      values: [...this.#buckets.values, ...this.#groups.values],
+    };
+    this.#buckets = { keys: [], values: [] };
+    this.#groups = { keys: [], values: [] };
+    return writes;
+  }
+
+  #endBucket(next: Uint8Array): void {
+    this.#writeBucket();
+    if (this.#groupBuckets >= (limits.groupBuckets * 3) / 4) {
+      this.#writeGroup();
+      this.#groupStart = next;
+      this.#groupKeys = 0;
+      this.#groupBuckets = 0;
+    }
+    this.#bucketStart = next;
+    this.#bucketKeys = 0;
+  }
+
+  #writeBucket(): void {
+    this.#put(this.#buckets, 0, this.#bucketStart, this.#bucketKeys, 0);
+    this.#groupKeys += this.#bucketKeys;
+    this.#groupBuckets += 1;
+  }
+
+  #writeGroup(): void {
+    this.#put(this.#groups, 1, this.#groupStart, this.#groupKeys, this.#groupBuckets);
+  }
+
+  #put(
+    target: { keys: Uint8Array[]; values: Uint8Array[] },
+    level: 0 | 1,
+    start: Uint8Array,
+    keys: number,
+    buckets: number,
+  ): void {
+    target.keys.push(placeOf(level, start));
+    writeBucketCount(this.#writer, { keys, buckets });
+    target.values.push(this.#writer.take());
+  }
+}

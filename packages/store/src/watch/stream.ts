@@ -1,0 +1,233 @@
+import type { Timer } from '@flotilla/platform';
+import { EMPTY_LIST, WatchResponse, etcdErrors } from '@flotilla/wire';
+import type { Event, WatchCreateRequest, WatchRequest } from '@flotilla/wire';
+import { limits } from '../limits.ts';
+import { header } from '../mvcc/header.ts';
+import { isEmpty } from '../mvcc/key-range.ts';
+import { eventBytes } from './event-size.ts';
+import type { WatchHub } from './hub.ts';
+import { Watcher, watchRange } from './watcher.ts';
+
+/**
+ * Takes what a stream has to say. The server encodes a response and writes it to its client.
+ *
+ * `send` answers false when the client is slow: the response was taken, but none is sent after it until
+ * {@link WatchStream.drained} is called.
+ */
+export interface WatchSink {
+  send(response: WatchResponse): boolean;
+}
+
+/** etcd's text for an empty or inverted range. */
+const emptyRange = 'mvcc: watcher range is empty';
+const duplicateId = 'mvcc: duplicate watch ID provided on the WatchStream';
+const noWatch = -1;
+
+/**
+ * One client's stream of watches. What its client has not taken is bounded: beyond the bound its watchers fall behind
+ * and read from history later, so that a slow client costs no memory and never holds up apply.
+ */
+export class WatchStream {
+  readonly watchers = new Map<number, Watcher>();
+  readonly #hub: WatchHub;
+  readonly #sink: WatchSink;
+  #nextId = 0;
+  #queue: { response: WatchResponse; bytes: number }[] = [];
+  #head = 0;
+  #queuedBytes = 0;
+  #full = false;
+  #closed = false;
+  #progressTimer: Timer | null = null;
+
+  constructor(hub: WatchHub, sink: WatchSink) {
+    this.#hub = hub;
+    this.#sink = sink;
+  }
+
+  /** The client does not take what it is sent: a server had better not read more of its requests. */
+  get blocked(): boolean {
+    return this.#full;
+  }
+
+  /** Whether events may be queued. Answers to requests always may: a server bounds those. */
+  get accepts(): boolean {
+    return (
+      this.#queuedBytes < limits.watchStreamBufferBytes &&
+      this.#queue.length - this.#head < limits.watchStreamBufferResponses
+    );
+  }
+
+  /** What a client sends on the stream. */
+  request({ requestUnion: request }: WatchRequest): void {
+    if (this.#closed || request === null) return;
+    if (request.case === 'createRequest') this.create(request.value);
+    else if (request.case === 'cancelRequest') this.cancel(request.value.watchId);
+    else this.requestProgress();
+  }
+
+  create(request: WatchCreateRequest): void {
+    if (request.startRevision < 0) return this.#refuse(etcdErrors.compacted.message);
+    if (isEmpty(watchRange(request))) return this.#refuse(emptyRange);
+    if (request.watchId !== 0 && this.watchers.has(request.watchId)) return this.#refuse(duplicateId);
+    const watcher = this.#hub.add(this, this.#chooseId(request.watchId), request);
+    this.watchers.set(watcher.id, watcher);
+    this.#send(WatchResponse.create({ header: this.#header(), watchId: watcher.id, created: true }));
+    if (watcher.progressNotify) this.#startProgress();
+  }
+
+  /** An id that is not there is ignored, as etcd does. */
+  cancel(id: number): void {
+    const watcher = this.watchers.get(id);
+    if (watcher === undefined) return;
+    this.#drop(watcher);
+    this.#send(WatchResponse.create({ header: this.#header(), watchId: id, canceled: true }));
+  }
+
+  /** Answered, with watch id −1, only when every watcher of the stream has been told everything. */
+  requestProgress(): void {
+    if (this.watchers.size === 0) return;
+    for (const watcher of this.watchers.values()) if (!this.#isCurrent(watcher)) return;
+    this.#send(WatchResponse.create({ header: this.#header(), watchId: noWatch }));
+  }
+
+  /** The sink takes responses again. */
+  drained(): void {
+    if (!this.#full || this.#closed) return;
+    this.#full = false;
+    this.#flush();
+  }
+
+  /** The client is gone. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#progressTimer?.cancel();
+    for (const watcher of this.watchers.values()) this.#hub.remove(watcher);
+    this.watchers.clear();
+    this.#queue = [];
+    this.#hub.closed(this);
+  }
+
+  /** The hub's: events of whole revisions, in order. */
+  sendEvents(watcher: Watcher, events: readonly Event[], bytes: number): void {
+    watcher.recentlySent = true;
+    if (watcher.fragment && bytes >= this.#hub.fragmentBytes && events.length > 1) {
+      this.#sendFragments(watcher, events);
+      return;
+    }
+    this.#send(WatchResponse.create({ header: this.#header(), watchId: watcher.id, events }), bytes);
+  }
+
+  /** The hub's: what the watcher asks for was compacted. etcd gives this response no revision and no reason. */
+  sendCompacted(watcher: Watcher, compactRevision: number): void {
+    this.#drop(watcher);
+    this.#send(
+      WatchResponse.create({ header: header(0), watchId: watcher.id, canceled: true, compactRevision }),
+    );
+  }
+
+  #chooseId(requested: number): number {
+    if (requested !== 0) return requested;
+    while (this.watchers.has(this.#nextId)) this.#nextId += 1;
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return id;
+  }
+
+  #refuse(cancelReason: string): void {
+    this.#send(
+      WatchResponse.create({
+        header: this.#header(),
+        watchId: noWatch,
+        created: true,
+        canceled: true,
+        cancelReason,
+      }),
+    );
+  }
+
+  #drop(watcher: Watcher): void {
+    this.watchers.delete(watcher.id);
+    this.#hub.remove(watcher);
+  }
+
+  /** Whether a notice «you know everything up to the current revision» would be true of the watcher. */
+  #isCurrent(watcher: Watcher): boolean {
+    return watcher.state === 'synced' && watcher.startRevision <= this.#hub.revision;
+  }
+
+  #sendFragments(watcher: Watcher, events: readonly Event[]): void {
+    let fragment: Event[] = [];
+    let bytes = 0;
+    for (const event of events) {
+      const size = eventBytes(event);
+      if (fragment.length > 0 && bytes + size >= this.#hub.fragmentBytes) {
+        this.#sendFragment(watcher, fragment, bytes, true);
+        fragment = [];
+        bytes = 0;
+      }
+      fragment.push(event);
+      bytes += size;
+    }
+    this.#sendFragment(watcher, fragment, bytes, false);
+  }
+
+  #sendFragment(watcher: Watcher, events: readonly Event[], bytes: number, more: boolean): void {
+    const response = { header: this.#header(), watchId: watcher.id, events, fragment: more };
+    this.#send(WatchResponse.create(response), bytes);
+  }
+
+  #send(response: WatchResponse, bytes = 64): void {
+    if (this.#closed) return;
+    this.#queue.push({ response, bytes });
+    this.#queuedBytes += bytes;
+    if (!this.#full) this.#hub.flushSoon(this);
+  }
+
+  /** The hub's: once a turn, for all that the turn had to say. */
+  flush(): void {
+    if (!this.#full && !this.#closed) this.#flush();
+  }
+
+  #flush(): void {
+    while (this.#head < this.#queue.length && !this.#full) {
+      const { response, bytes } = this.#queue[this.#head]!;
+      this.#head += 1;
+      this.#queuedBytes -= bytes;
+      if (!this.#sink.send(response)) this.#full = true;
+    }
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    } else if (this.#head > limits.watchStreamBufferResponses) {
+      this.#queue.splice(0, this.#head);
+      this.#head = 0;
+    }
+    if (this.accepts) this.#hub.resume();
+  }
+
+  #startProgress(): void {
+    if (this.#progressTimer !== null) return;
+    this.#progressTimer = this.#hub.progressTimer(() => {
+      this.#progressTimer = null;
+      this.#progressTick();
+    });
+  }
+
+  #progressTick(): void {
+    let wanted = false;
+    for (const watcher of this.watchers.values()) {
+      if (!watcher.progressNotify) continue;
+      wanted = true;
+      if (!watcher.recentlySent && this.#isCurrent(watcher)) {
+        this.#send(WatchResponse.create({ header: this.#header(), watchId: watcher.id, events: EMPTY_LIST }));
+      }
+      watcher.recentlySent = false;
+    }
+    if (wanted) this.#startProgress();
+  }
+
+  #header(): ReturnType<typeof header> {
+    return header(this.#hub.revision);
+  }
+}
