@@ -1,0 +1,183 @@
+// Switches known bugs on, one at a time, and shows what notices them.
+//
+//   node --import tsx scripts/mutations/run.ts [--only 3,7] [--seconds 120] [--parallel 2] [--recorded] [--record]
+//
+// --recorded runs each mutation only at the seed that killed it before; --record writes those seeds down.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Job, JobResult } from './job.ts';
+import type { Mutation } from './mutation.ts';
+import { runJobs } from './pool.ts';
+import { loadMutations, title } from './registry.ts';
+
+export interface MutationsRun {
+  /** One row for each mutation. */
+  readonly rows: readonly MutationRow[];
+  /** The unmutated code on the seeds that caught something. */
+  readonly baselines: readonly BaselineRow[];
+}
+
+export interface MutationRow {
+  readonly mutation: Mutation;
+  readonly result: JobResult;
+}
+
+export interface BaselineRow {
+  readonly scenario: string;
+  readonly seeds: readonly number[];
+  readonly result: JobResult;
+}
+
+/** Title of a mutation to the seed that killed it. */
+export type KillingSeeds = Readonly<Record<string, number>>;
+
+const killingSeedsFile = new URL('./killing-seeds.json', import.meta.url);
+
+export function readKillingSeeds(): KillingSeeds {
+  return JSON.parse(readFileSync(killingSeedsFile, 'utf8')) as KillingSeeds;
+}
+
+export interface MutationsOptions {
+  readonly secondsMax: number;
+  readonly parallel: number;
+  /** Only these seeds; null: from seed 1 up to each mutation's limit. */
+  readonly killingSeeds: KillingSeeds | null;
+  readonly onRow?: (row: MutationRow) => void;
+}
+
+/** Runs each mutation, then the plain code on every seed up to the one that caught the last of them. */
+export async function runMutations(
+  mutations: readonly Mutation[],
+  options: MutationsOptions,
+): Promise<MutationsRun> {
+  const jobs = mutations.map((mutation): Job => {
+    const { scenario, name, file, find, replace } = mutation;
+    const seeds = seedsOf(mutation, options.killingSeeds);
+    return { scenario, mutation: { name, file, find, replace }, seeds, secondsMax: options.secondsMax };
+  });
+  const results = await runJobs(jobs, options.parallel, (index, result) => {
+    options.onRow?.({ mutation: mutations[index]!, result });
+  });
+  const rows = mutations.map((mutation, index) => ({ mutation, result: results[index]! }));
+  return { rows, baselines: await runBaselines(rows, jobs, options) };
+}
+
+/** Whether every mutation was caught and the plain code was clean wherever one was. */
+export function isComplete({ rows, baselines }: MutationsRun): boolean {
+  return (
+    rows.every(({ result }) => result.type === 'caught') &&
+    baselines.every(({ result }) => result.type === 'clean' && !result.timedOut)
+  );
+}
+
+function seedsOf(mutation: Mutation, killingSeeds: KillingSeeds | null): number[] {
+  if (killingSeeds === null) return Array.from({ length: mutation.seeds }, (_, index) => index + 1);
+  const seed = killingSeeds[title(mutation)];
+  return seed === undefined ? [] : [seed];
+}
+
+async function runBaselines(
+  rows: readonly MutationRow[],
+  jobs: readonly Job[],
+  options: MutationsOptions,
+): Promise<BaselineRow[]> {
+  const seedsByScenario = new Map<string, Set<number>>();
+  for (const [index, { mutation, result }] of rows.entries()) {
+    const seeds = seedsByScenario.get(mutation.scenario) ?? new Set<number>();
+    seedsByScenario.set(mutation.scenario, seeds);
+    if (result.type !== 'caught') continue;
+    for (const seed of jobs[index]!.seeds.slice(0, result.seedsTried)) seeds.add(seed);
+  }
+  // A mutation that nothing is known of could be caught by a bug of the plain code: no time limit worth speaking of.
+  const secondsMax = options.secondsMax * 10;
+  const baselines = [...seedsByScenario].map(([scenario, seeds]) => ({
+    scenario,
+    seeds: [...seeds].sort((a, b) => a - b),
+  }));
+  const results = await runJobs(
+    baselines.map(({ scenario, seeds }) => ({ scenario, mutation: null, seeds, secondsMax })),
+    options.parallel,
+  );
+  return baselines.map((baseline, index) => ({ ...baseline, result: results[index]! }));
+}
+
+function row({ mutation, result }: MutationRow): string {
+  const columns = [String(mutation.number).padStart(2), mutation.name.padEnd(58).slice(0, 58)];
+  switch (result.type) {
+    case 'caught':
+      columns.push(
+        result.invariant.padEnd(34).slice(0, 34),
+        String(result.seed).padStart(6),
+        String(result.seedsTried).padStart(6),
+        result.seconds.toFixed(1).padStart(7),
+      );
+      break;
+    case 'clean':
+      columns.push(
+        `SURVIVED${result.timedOut ? ' (out of time)' : ''}`.padEnd(34),
+        '-'.padStart(6),
+        String(result.seedsTried).padStart(6),
+        result.seconds.toFixed(1).padStart(7),
+      );
+      break;
+    case 'broken':
+      columns.push(`BROKEN: ${result.message.split('\n')[0]}`);
+      break;
+  }
+  return columns.join('  ');
+}
+
+function baselineRow({ scenario, seeds, result }: BaselineRow): string {
+  const what = `unmutated ${scenario}, ${seeds.length} seeds`;
+  switch (result.type) {
+    case 'clean':
+      return `${what}: ${result.timedOut ? `OUT OF TIME after ${result.seedsTried}` : 'clean'}, ${result.seconds.toFixed(1)} s`;
+    case 'caught':
+      return `${what}: VIOLATION of ${result.invariant} at seed ${result.seed}: ${result.message}`;
+    case 'broken':
+      return `${what}: BROKEN: ${result.message}`;
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      seconds: { type: 'string', default: '300' },
+      parallel: { type: 'string', default: '2' },
+      recorded: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
+    },
+  });
+  const numbers = values.only?.split(',').map(Number);
+  const all = await loadMutations();
+  const mutations = numbers === undefined ? all : all.filter(({ number }) => numbers.includes(number));
+  console.log(header());
+  const run = await runMutations(mutations, {
+    secondsMax: Number(values.seconds),
+    parallel: Number(values.parallel),
+    killingSeeds: values.recorded ? readKillingSeeds() : null,
+    onRow: (done) => console.log(row(done)),
+  });
+  for (const baseline of run.baselines) console.log(baselineRow(baseline));
+  if (values.record) recordSeeds(run.rows);
+  const caught = run.rows.filter(({ result }) => result.type === 'caught').length;
+  console.log(`${caught} of ${run.rows.length} caught`);
+  process.exitCode = isComplete(run) ? 0 : 1;
+}
+
+function header(): string {
+  const columns = ['no', 'mutation'.padEnd(58), 'caught by'.padEnd(34), '  seed', ' seeds', 'seconds'];
+  return columns.join('  ');
+}
+
+function recordSeeds(rows: readonly MutationRow[]): void {
+  const seeds: Record<string, number> = { ...readKillingSeeds() };
+  for (const { mutation, result } of rows) {
+    if (result.type === 'caught') seeds[title(mutation)] = result.seed;
+  }
+  const sorted = Object.entries(seeds).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
+  writeFileSync(killingSeedsFile, `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+}
+
+if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) await main();
