@@ -17,6 +17,8 @@ export const limits = {
   sectorBytes: 512,
   /** Files are kept in chunks of this size; a chunk that was never written takes no memory. */
   fileChunkBytes: 16 * 1024,
+  /** Copies of small deliveries are cut from pieces of this size. */
+  copySlabBytes: 64 * 1024,
   /** Bytes of one delivery that go into the trace hash. */
   hashedBytesMax: 512,
   /** Old frames remembered per pair of nodes for re-delivery. */

@@ -315,11 +315,10 @@ class DiskGate {
 }
 
 class DiskEvent extends SimEvent {
-  readonly kind = 4;
   readonly #complete: () => void;
 
   constructor(life: Life, complete: () => void) {
-    super(life);
+    super(life, 4);
     this.#complete = complete;
   }
 

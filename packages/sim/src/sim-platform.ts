@@ -81,13 +81,13 @@ export class SimPlatform implements Platform {
 }
 
 class TimerEvent extends SimEvent implements Timer {
-  readonly kind = 2;
   readonly #callback: () => void;
-  #fired = false;
+  #fired: boolean;
 
   constructor(life: Life, callback: () => void) {
-    super(life);
+    super(life, 2);
     this.#callback = callback;
+    this.#fired = false;
   }
 
   cancel(): void {
@@ -103,9 +103,14 @@ class TimerEvent extends SimEvent implements Timer {
 
 /** Everything that one event-loop turn has deferred. */
 class TurnEvent extends SimEvent {
-  readonly kind = 3;
-  readonly callbacks: (() => void)[] = [];
-  fired = false;
+  readonly callbacks: (() => void)[];
+  fired: boolean;
+
+  constructor(life: Life) {
+    super(life, 3);
+    this.callbacks = [];
+    this.fired = false;
+  }
 
   fire(): void {
     this.fired = true;
