@@ -14,7 +14,7 @@ const emptyPayload = new Uint8Array(0);
 
 /** Tries to become leader, if this member may. */
 export function startCampaign(state: CoreState, campaign: Campaign): void {
-  if (state.role === 'leader' || !state.promotable || mayMissMembership(state)) return;
+  if (state.role === 'leader' || !state.promotable || missesMembership(state)) return;
   runCampaign(state, campaign);
 }
 
@@ -22,11 +22,9 @@ export function startCampaign(state: CoreState, campaign: Campaign): void {
  * Whether a committed membership change is not applied here: the configuration in force is not known then, and a
  * quorum of the wrong one could elect a second leader.
  */
-export function mayMissMembership(state: CoreState): boolean {
-  const { applied, commit } = state.log;
-  if (applied < Math.min(commit, state.kindsUnknownTo)) return true;
+function missesMembership(state: CoreState): boolean {
   const first = state.membershipIndexes[0];
-  return first !== undefined && first <= commit;
+  return first !== undefined && first <= state.log.commit;
 }
 
 function runCampaign(state: CoreState, campaign: Campaign): void {

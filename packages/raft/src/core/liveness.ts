@@ -1,4 +1,4 @@
-import { mayMissMembership, startCampaign } from './election.ts';
+import { startCampaign } from './election.ts';
 import { isVoter, voteResult } from './quorum.ts';
 import { broadcastHeartbeat } from './reading.ts';
 import { handleUnreachable, isBehind, remind, wake } from './replication.ts';
@@ -21,8 +21,6 @@ function tickElection(state: CoreState): void {
   if (leaderIsTrusted(state)) return;
   state.electionElapsed += 1;
   if (!state.promotable || state.electionElapsed < state.electionTimeout) return;
-  // Applying what was restored takes a moment after a start: the election waits for that, and not a time-out longer.
-  if (state.log.applied < state.kindsUnknownTo && mayMissMembership(state)) return;
   state.electionElapsed = 0;
   startCampaign(state, state.config.preVote ? 'pre-election' : 'election');
 }

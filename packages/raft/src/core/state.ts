@@ -62,8 +62,6 @@ export class CoreState {
 
   /** Membership entries after the applied index. */
   readonly membershipIndexes: Index[] = [];
-  /** Of unapplied entries up to here the kind is not known: they were restored, and not read yet. */
-  readonly kindsUnknownTo: Index;
 
   constructor(config: CoreConfig, restored: Restored, random: Random) {
     this.id = config.id;
@@ -73,7 +71,9 @@ export class CoreState {
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
     this.configuration = restored.snapshot.configuration;
-    this.kindsUnknownTo = this.log.last;
+    for (const entry of restored.membership) {
+      if (entry.index > this.log.applied) this.membershipIndexes.push(entry.index);
+    }
     assert(this.term >= this.log.lastTerm, 'no entry is of a term that its member has not seen');
     this.#drawElectionTimeout(false);
   }

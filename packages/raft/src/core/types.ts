@@ -287,7 +287,10 @@ export interface Restored {
   readonly lastIndex: Index;
   /** The state machine has everything up to here. At least `snapshot.index`. */
   readonly applied: Index;
-  /** Configuration entries after the snapshot, up to `applied`. */
+  /**
+   * Every configuration entry after the snapshot, in index order: those up to `applied` are in force; a member with
+   * committed ones beyond does not campaign before it has applied them.
+   */
   readonly membership: readonly Entry[];
 }
 

@@ -1,0 +1,688 @@
+import { Coverage, EventHeap, TraceHash } from '@flotilla/sim';
+import type { Tape } from '@flotilla/sim';
+import type { Effects, Entry, Index, LogRead, NodeId, PeerMessage, Ref, Settlement } from '@flotilla/raft';
+import type { SnapshotMeta, SnapshotSend, Term, Write, WriteSequence } from '@flotilla/raft';
+import { SimulatedMember } from './member.ts';
+import type { PendingClientRead, Proposal } from './member.ts';
+import { Monitor } from './monitor.ts';
+import type { CoreSettings } from './settings.ts';
+import { Violation } from './violation.ts';
+
+type SimEvent =
+  | { readonly kind: 'message'; readonly to: NodeId; readonly life: number; readonly message: PeerMessage }
+  | {
+      readonly kind: 'tick' | 'beat' | 'drain' | 'synced';
+      readonly to: NodeId;
+      readonly life: number;
+      readonly upTo: WriteSequence;
+    }
+  | {
+      readonly kind: 'applied';
+      readonly to: NodeId;
+      readonly life: number;
+      readonly entries: readonly Entry[];
+    }
+  | { readonly kind: 'log-read'; readonly to: NodeId; readonly life: number; readonly read: LogRead }
+  | {
+      readonly kind: 'snapshot';
+      readonly to: NodeId;
+      readonly life: number;
+      readonly send: SnapshotSend;
+      readonly from: NodeId;
+    }
+  | {
+      readonly kind: 'snapshot-sent';
+      readonly to: NodeId;
+      readonly life: number;
+      readonly peer: NodeId;
+      readonly ok: boolean;
+    }
+  | {
+      readonly kind: 'alive';
+      readonly to: NodeId;
+      readonly life: number;
+      readonly from: NodeId;
+      readonly leadsTerm: Term | null;
+      readonly beat: number;
+    }
+  | { readonly kind: 'reset'; readonly to: NodeId; readonly life: number; readonly from: NodeId }
+  | { readonly kind: 'propose' | 'read' | 'fault' }
+  | { readonly kind: 'call'; readonly run: () => void };
+
+const noSequence = 0 as WriteSequence;
+/** Messages kept for re-delivery: the whole history of any but the longest runs. */
+const historyMax = 20_000;
+
+/**
+ * Cores on simulated disks and a simulated datagram network, in one thread and one heap of events. The network loses,
+ * duplicates, delays and reorders; nothing but forwarded proposals relies on it not to (the host's connections deliver
+ * those at most once).
+ */
+export class CoreCluster {
+  readonly settings: CoreSettings;
+  readonly members: readonly SimulatedMember[];
+  readonly monitor: Monitor;
+  readonly coverage = new Coverage();
+  readonly hash = new TraceHash();
+  readonly faults: { timeMs: number; text: string }[] = [];
+  readonly history: PeerMessage[] = [];
+  now = 0;
+  events = 0;
+  /** While it is on, faults happen and the network is what the settings say; afterwards everything is calm. */
+  faulty = true;
+
+  readonly #tape: Tape;
+  readonly #heap = new EventHeap<SimEvent>();
+  /** Row from, column to. */
+  readonly #cut: boolean[];
+  #proposals = 0;
+  /** Called when a member has just become leader. */
+  onLeader: (member: SimulatedMember) => void = () => {};
+  onFault: () => void = () => {};
+
+  constructor(tape: Tape, settings: CoreSettings) {
+    this.#tape = tape;
+    this.settings = settings;
+    const ids = Array.from({ length: settings.members }, (_, i) => (i + 1) as NodeId);
+    const configuration = {
+      voters: ids,
+      votersOutgoing: [],
+      learners: [],
+      learnersNext: [],
+      autoLeave: false,
+    };
+    const seed = tape.choose(0x7fff_ffff, 'elections');
+    this.members = ids.map(
+      (id) =>
+        new SimulatedMember(id, settings, configuration, seed, 1 + (tape.choose(21, 'clock') - 10) / 100),
+    );
+    this.monitor = new Monitor(this.members);
+    this.#cut = Array.from({ length: (settings.members + 1) ** 2 }, () => false);
+    for (const member of this.members) this.#start(member);
+  }
+
+  member(id: NodeId): SimulatedMember {
+    return this.members[id - 1] as SimulatedMember;
+  }
+
+  get leader(): SimulatedMember | undefined {
+    let leader: SimulatedMember | undefined;
+    for (const member of this.members) {
+      if (!member.up || member.view.role !== 'leader') continue;
+      if (leader === undefined || member.view.term > leader.view.term) leader = member;
+    }
+    return leader;
+  }
+
+  startClients(): void {
+    this.#push(this.#soon(this.settings.proposeEveryMs), { kind: 'propose' });
+    this.#push(this.#soon(this.settings.readEveryMs), { kind: 'read' });
+    if (this.settings.faultEveryMs > 0) this.#push(this.#soon(this.settings.faultEveryMs), { kind: 'fault' });
+  }
+
+  /** Runs the next event. False: nothing is left. */
+  next(): boolean {
+    if (this.#heap.size === 0) return false;
+    this.now = Math.max(this.now, this.#heap.nextTime);
+    this.#handle(this.#heap.pop());
+    if (this.events % 1000 === 0) this.monitor.checkAll();
+    return true;
+  }
+
+  /** Runs until `done`; false when that has not come by `untilMs`. */
+  runUntil(untilMs: number, done: () => boolean): boolean {
+    while (!done()) {
+      if (this.#heap.nextTime > untilMs || !this.next()) {
+        this.now = Math.max(this.now, untilMs);
+        return done();
+      }
+    }
+    return true;
+  }
+
+  later(delayMs: number, run: () => void): void {
+    this.#push(delayMs, { kind: 'call', run });
+  }
+
+  say(text: string): void {
+    this.faults.push({ timeMs: this.now, text });
+  }
+
+  // --- what a nemesis does -------------------------------------------------------------------------------------
+
+  crash(member: SimulatedMember, survivors: number): void {
+    if (!member.up) return;
+    this.coverage.count('crash');
+    if (member.disk.pendingWrites > survivors) this.coverage.count('crash loses writes');
+    this.say(`crash ${member.id}: ${survivors} of ${member.disk.pendingWrites} unsynced writes survive`);
+    member.crash(survivors);
+    for (const other of this.members) if (other !== member) this.#reset(other, member.id);
+  }
+
+  restart(member: SimulatedMember): void {
+    if (member.up) return;
+    this.coverage.count('restart');
+    this.say(`restart ${member.id}`);
+    member.restart();
+    this.#start(member);
+  }
+
+  pause(member: SimulatedMember, forMs: number): void {
+    if (!member.up) return;
+    this.coverage.count('pause');
+    this.say(`pause ${member.id} for ${forMs} ms`);
+    member.pausedUntilMs = this.now + forMs;
+  }
+
+  cut(from: NodeId, to: NodeId, cut: boolean): void {
+    this.#cut[from * (this.settings.members + 1) + to] = cut;
+  }
+
+  healNetwork(): void {
+    this.#cut.fill(false);
+  }
+
+  /** The connection between two hosts breaks: both notice, as far as they can hear of each other. */
+  resetConnection(a: NodeId, b: NodeId): void {
+    this.#reset(this.member(a), b);
+    this.#reset(this.member(b), a);
+  }
+
+  redeliver(message: PeerMessage, delayMs: number): void {
+    this.coverage.count(`redelivered ${message.type}`);
+    this.#deliver(message, delayMs);
+  }
+
+  step(member: SimulatedMember, input: Parameters<SimulatedMember['core']['step']>[0]): void {
+    if (!member.up) return;
+    member.core.step(input);
+    this.#drainSoon(member);
+  }
+
+  propose(member: SimulatedMember, sizeBytes: number): Proposal {
+    this.#proposals += 1;
+    const proposal: Proposal = {
+      number: this.#proposals,
+      payload: new Uint8Array(sizeBytes),
+      member,
+      life: member.life,
+      term: 0,
+      state: 'asked',
+      committedAt: 0,
+    };
+    this.monitor.register(proposal);
+    const ref = member.nextRef as Ref;
+    member.nextRef += 1;
+    member.proposals.set(ref, proposal);
+    this.step(member, { type: 'propose', ref, payload: proposal.payload });
+    return proposal;
+  }
+
+  read(member: SimulatedMember): PendingClientRead {
+    const ref = member.nextRef as Ref;
+    member.nextRef += 1;
+    const read = { floor: this.monitor.maxApplied, answered: false };
+    member.reads.set(ref, read);
+    this.step(member, { type: 'read', ref });
+    return read;
+  }
+
+  compact(member: SimulatedMember): void {
+    const index = Math.min(member.flushed.index, member.view.applied) as Index;
+    const term = member.view.termAt(index);
+    if (term === null || !member.disk.holds(index, term) || index <= member.disk.snapshot.index) return;
+    this.coverage.count('compaction');
+    const through: SnapshotMeta = { index, term, configuration: member.view.configuration };
+    member.disk.compact(through);
+    this.step(member, { type: 'compacted', through });
+  }
+
+  // --- events --------------------------------------------------------------------------------------------------
+
+  #handle(event: SimEvent): void {
+    switch (event.kind) {
+      case 'propose':
+        this.#clientProposes();
+        return;
+      case 'read':
+        this.#clientReads();
+        return;
+      case 'fault':
+        if (!this.faulty) return;
+        this.onFault();
+        this.#push(this.#soon(this.settings.faultEveryMs), event);
+        return;
+      case 'call':
+        event.run();
+        return;
+      default:
+    }
+    const member = this.member(event.to);
+    if (!member.up) return;
+    if (event.life !== member.life && event.kind !== 'message' && event.kind !== 'snapshot') return;
+    if (member.pausedUntilMs > this.now) {
+      this.#heap.push(member.pausedUntilMs, event);
+      return;
+    }
+    this.hash.add(event.to);
+    this.hash.add(this.now);
+    switch (event.kind) {
+      case 'message':
+        this.events += 1;
+        this.hash.add(event.message.term);
+        member.core.step({ type: 'receive', message: event.message });
+        this.#drainSoon(member, event.message.type === 'append-response');
+        break;
+      case 'drain':
+        member.drainScheduled = false;
+        this.#drain(member, true);
+        break;
+      case 'tick':
+        this.#tick(member);
+        break;
+      case 'beat':
+        this.#beat(member);
+        break;
+      case 'synced':
+        this.events += 1;
+        this.#synced(member, event.upTo);
+        break;
+      case 'applied':
+        this.events += 1;
+        this.#applied(member, event.entries);
+        break;
+      case 'log-read': {
+        this.events += 1;
+        const { ref, from, to, maxBytes } = event.read;
+        const result = member.disk.read(from, to, maxBytes);
+        this.coverage.count(result === 'compacted' ? 'log read: compacted' : 'log read');
+        this.step(member, { type: 'log-read', ref, result });
+        break;
+      }
+      case 'snapshot':
+        this.events += 1;
+        this.#snapshotArrives(member, event.from, event.send);
+        break;
+      case 'snapshot-sent':
+        this.step(member, { type: 'snapshot-sent', to: event.peer, ok: event.ok });
+        break;
+      case 'alive':
+        this.#hears(member, event.from, event.leadsTerm, event.beat);
+        break;
+      case 'reset':
+        this.#silent(member, event.from);
+        break;
+    }
+  }
+
+  #start(member: SimulatedMember): void {
+    const { id: to, life } = member;
+    const { tickMs } = this.settings;
+    this.#push(this.#tape.choose(tickMs, 'tick phase'), { kind: 'tick', to, life, upTo: noSequence });
+    if (this.settings.liveness === 'peers') {
+      this.#push(this.#tape.choose(tickMs, 'beat phase'), { kind: 'beat', to, life, upTo: noSequence });
+    }
+    if (member.core.ready) this.#drainSoon(member);
+  }
+
+  #tick(member: SimulatedMember): void {
+    this.#push(this.settings.tickMs * member.clockRate, {
+      kind: 'tick',
+      to: member.id,
+      life: member.life,
+      upTo: noSequence,
+    });
+    if (!member.core.wantsTicks) return;
+    this.events += 1;
+    member.core.step({ type: 'tick' });
+    this.#drainSoon(member);
+  }
+
+  /** A host tells its peers that it lives and what it leads, and notices whom it has not heard. */
+  #beat(member: SimulatedMember): void {
+    const { tickMs, heartbeatTicks, electionTicks } = this.settings;
+    const everyMs = tickMs * heartbeatTicks;
+    this.#push(everyMs * member.clockRate, {
+      kind: 'beat',
+      to: member.id,
+      life: member.life,
+      upTo: noSequence,
+    });
+    member.beats += 1;
+    const leadsTerm = member.view.role === 'leader' ? member.view.term : null;
+    for (const other of this.members) {
+      if (other === member) continue;
+      const belief = member.peers.get(other.id);
+      if (belief?.alive === true && this.now - belief.heardAtMs > electionTicks * tickMs) {
+        this.#silent(member, other.id);
+      }
+      if (this.#isCut(member.id, other.id) || !other.up) continue;
+      const { id: from, beats: beat } = member;
+      this.#push(this.#delay(), { kind: 'alive', to: other.id, life: other.life, from, leadsTerm, beat });
+    }
+  }
+
+  #hears(member: SimulatedMember, from: NodeId, leadsTerm: Term | null, beat: number): void {
+    const belief = member.peers.get(from) ?? { alive: false, leadsTerm: null, heardAtMs: 0, beat: 0 };
+    member.peers.set(from, belief);
+    if (beat <= belief.beat) return;
+    belief.beat = beat;
+    belief.heardAtMs = this.now;
+    if (belief.alive && belief.leadsTerm === leadsTerm) return;
+    belief.alive = true;
+    belief.leadsTerm = leadsTerm;
+    this.events += 1;
+    this.step(member, { type: 'peer-alive', peer: from, leadsTerm });
+  }
+
+  #silent(member: SimulatedMember, peer: NodeId): void {
+    const belief = member.peers.get(peer);
+    if (belief === undefined || !belief.alive || !member.up) return;
+    belief.alive = false;
+    this.events += 1;
+    this.coverage.count('peer silent');
+    this.step(member, { type: 'peer-silent', peer });
+  }
+
+  #reset(member: SimulatedMember, from: NodeId): void {
+    if (this.settings.liveness !== 'peers' || !member.up || this.#isCut(from, member.id)) return;
+    // A new connection counts its beats anew.
+    const belief = member.peers.get(from);
+    if (belief !== undefined) belief.beat = 0;
+    this.#push(this.#delay(), { kind: 'reset', to: member.id, life: member.life, from });
+  }
+
+  #synced(member: SimulatedMember, upTo: WriteSequence): void {
+    member.syncing = false;
+    member.disk.sync(upTo);
+    member.core.step({ type: 'persisted', upTo });
+    for (const message of member.takePromises(upTo)) this.#release(member, message);
+    this.#drainSoon(member, true);
+    this.#syncSoon(member);
+  }
+
+  #syncSoon(member: SimulatedMember): void {
+    if (member.syncing || !member.disk.unsynced) return;
+    const upTo = member.disk.syncTarget();
+    if (!member.disk.needsSync()) {
+      // Only commit indexes: acknowledged at once, safe with the next sync.
+      member.disk.acknowledge(upTo);
+      member.core.step({ type: 'persisted', upTo });
+      this.#drainSoon(member);
+      return;
+    }
+    member.syncing = true;
+    this.#push(this.#syncDelay(member), { kind: 'synced', to: member.id, life: member.life, upTo });
+  }
+
+  #applied(member: SimulatedMember, entries: readonly Entry[]): void {
+    const last = entries[entries.length - 1] as Entry;
+    // A snapshot may have overtaken the batch.
+    if (last.index > member.applied.index) {
+      for (const entry of entries) if (entry.index > member.applied.index) this.#apply(member, entry);
+      member.applied = { index: last.index, term: last.term };
+    }
+    if (last.index > this.monitor.maxApplied) this.monitor.maxApplied = last.index;
+    if (this.#tape.chance(1, 4, 'flush')) member.flushed = member.applied;
+    member.core.step({ type: 'applied', upTo: member.applied.index });
+    this.#drainSoon(member);
+    const { compactAfter } = this.settings;
+    if (compactAfter > 0 && member.flushed.index - member.disk.snapshot.index >= compactAfter)
+      this.compact(member);
+  }
+
+  #apply(member: SimulatedMember, entry: Entry): void {
+    const proposal = this.monitor.proposalOf(entry.payload);
+    if (entry.term > member.applied.term) this.#laterTermApplied(member, entry.term, proposal);
+    if (proposal !== undefined && proposal.member === member && proposal.life === member.life) {
+      proposal.state = 'applied';
+      member.openProposals.delete(proposal.number);
+      this.coverage.count('write acknowledged');
+    }
+  }
+
+  /** What an earlier leadership took and is not here now never will be: the host would propose it again. */
+  #laterTermApplied(member: SimulatedMember, term: number, applying: Proposal | undefined): void {
+    for (const proposal of member.openProposals.values()) {
+      if (proposal === applying || proposal.term >= term) continue;
+      proposal.state = 'lost';
+      this.coverage.count('proposal lost for sure');
+      if (proposal.committedAt !== 0) {
+        throw new Violation(
+          'I10 at most once',
+          `proposal ${proposal.number} counts as lost, and is committed`,
+        );
+      }
+      member.openProposals.delete(proposal.number);
+    }
+  }
+
+  #snapshotArrives(member: SimulatedMember, from: NodeId, send: SnapshotSend): void {
+    const sender = this.member(from);
+    // What the sender's state machine held when it was read; a crashed sender has sent nothing.
+    if (!sender.up || sender.applied.index < send.index) return;
+    const snapshot: SnapshotMeta = { ...sender.applied, configuration: sender.view.configuration };
+    const { to, term, session } = send;
+    const message: PeerMessage = { type: 'install-snapshot', from, to, term, session, snapshot };
+    this.#remember(message);
+    this.#receiveSnapshot(member, message);
+  }
+
+  #receiveSnapshot(
+    member: SimulatedMember,
+    message: Extract<PeerMessage, { type: 'install-snapshot' }>,
+  ): void {
+    const { index, term } = message.snapshot;
+    if (index > member.view.commit) {
+      this.coverage.count('snapshot installed');
+      member.applied = { index, term };
+      member.flushed = member.applied;
+      // Whether open proposals are in it nobody can tell.
+      member.openProposals.clear();
+    }
+    if (index > this.monitor.maxApplied) this.monitor.maxApplied = index;
+    member.core.step({ type: 'receive', message });
+    this.#drainSoon(member);
+  }
+
+  #clientProposes(): void {
+    if (!this.faulty) return;
+    this.#push(this.#soon(this.settings.proposeEveryMs), { kind: 'propose' });
+    const member = this.#anyMember();
+    if (member === undefined) return;
+    this.events += 1;
+    const burst = 1 + this.#tape.choose(4, 'burst');
+    for (let i = 0; i < burst; i += 1) {
+      this.propose(member, 4 + this.#tape.choose(this.settings.payloadBytesMax, 'payload bytes'));
+    }
+  }
+
+  #clientReads(): void {
+    if (!this.faulty) return;
+    this.#push(this.#soon(this.settings.readEveryMs), { kind: 'read' });
+    const member = this.#anyMember();
+    if (member === undefined) return;
+    this.events += 1;
+    this.read(member);
+  }
+
+  #anyMember(): SimulatedMember | undefined {
+    const { leader } = this;
+    const chosen =
+      leader !== undefined && this.#tape.chance(1, 2, 'ask the leader')
+        ? leader
+        : (this.members[this.#tape.choose(this.members.length, 'ask')] as SimulatedMember);
+    return chosen.up && chosen.pausedUntilMs <= this.now ? chosen : undefined;
+  }
+
+  // --- effects -------------------------------------------------------------------------------------------------
+
+  #drainSoon(member: SimulatedMember, matchesMayHaveMoved = false): void {
+    if (this.settings.turnMs === 0) {
+      this.#drain(member, matchesMayHaveMoved);
+      return;
+    }
+    if (member.drainScheduled) return;
+    member.drainScheduled = true;
+    const { id: to, life } = member;
+    this.#push(this.faulty ? this.#tape.choose(this.settings.turnMs + 1, 'turn') : 0, {
+      kind: 'drain',
+      to,
+      life,
+      upTo: noSequence,
+    });
+  }
+
+  #drain(member: SimulatedMember, matchesMayHaveMoved: boolean): void {
+    const { core } = member;
+    const effects = core.ready ? core.drain() : null;
+    if (core.ready) throw new Violation('I13 drained', `${member.id} is ready right after a drain`);
+    if (effects !== null && effects.write !== null) this.#write(member, effects.write);
+    const led = member.seenLeadingTerm;
+    this.monitor.stepped(member, matchesMayHaveMoved);
+    if (effects !== null) this.#perform(member, effects);
+    if (member.seenLeadingTerm !== led) {
+      this.coverage.count('leader elected');
+      this.onLeader(member);
+    }
+  }
+
+  #write(member: SimulatedMember, write: Write): void {
+    if (write.truncateFrom !== null) this.coverage.count('truncation');
+    member.model(write.truncateFrom, write.snapshot?.index ?? null, write.entries);
+    member.disk.write(write);
+    member.promise(write);
+    this.monitor.wrote(member, write);
+  }
+
+  #perform(member: SimulatedMember, effects: Effects): void {
+    for (const message of effects.send) this.#release(member, message);
+    for (const settlement of effects.settle) this.#settle(member, settlement);
+    if (effects.apply.length > 0) {
+      this.monitor.applying(member, effects.apply);
+      const { id: to, life } = member;
+      const delayMs = this.faulty ? this.#tape.choose(this.settings.applyMaxMs + 1, 'apply delay') : 0;
+      this.#push(delayMs, { kind: 'applied', to, life, entries: effects.apply });
+    }
+    for (const read of effects.readLog) {
+      const { id: to, life } = member;
+      this.#push(this.faulty ? 0.1 + this.#tape.choose(3, 'log read') : 0, {
+        kind: 'log-read',
+        to,
+        life,
+        read,
+      });
+    }
+    for (const send of effects.sendSnapshot) this.#shipSnapshot(member, send);
+    if (effects.write !== null) this.#syncSoon(member);
+  }
+
+  #shipSnapshot(member: SimulatedMember, send: SnapshotSend): void {
+    this.coverage.count('snapshot sent');
+    const { id: from, life } = member;
+    const delayMs = 2 * this.#delay() + this.#tape.choose(30, 'snapshot transfer');
+    const lost = this.#isCut(from, send.to) || this.#tape.chance(this.faulty ? 1 : 0, 5, 'snapshot lost');
+    if (!lost) this.#push(delayMs, { kind: 'snapshot', to: send.to, life: 0, send, from });
+    this.#push(delayMs + this.#delay(), { kind: 'snapshot-sent', to: from, life, peer: send.to, ok: !lost });
+  }
+
+  #settle(member: SimulatedMember, settlement: Settlement): void {
+    switch (settlement.type) {
+      case 'appended':
+      case 'forwarded': {
+        const proposal = member.proposals.get(settlement.ref);
+        if (proposal === undefined) return;
+        proposal.state = 'taken';
+        proposal.term = settlement.term;
+        member.proposals.delete(settlement.ref);
+        member.openProposals.set(proposal.number, proposal);
+        break;
+      }
+      case 'readable': {
+        const read = member.reads.get(settlement.ref);
+        if (read === undefined) return;
+        member.reads.delete(settlement.ref);
+        read.answered = true;
+        this.coverage.count('read answered');
+        this.monitor.readable(member, settlement.index, read.floor);
+        break;
+      }
+      case 'read-forwarded':
+        break;
+      case 'refused': {
+        this.coverage.count(`refused: ${settlement.reason}`);
+        member.reads.delete(settlement.ref);
+        const proposal = member.proposals.get(settlement.ref);
+        if (proposal !== undefined) proposal.state = 'refused';
+        member.proposals.delete(settlement.ref);
+        break;
+      }
+    }
+  }
+
+  #release(member: SimulatedMember, message: PeerMessage): void {
+    this.monitor.released(member, message);
+    this.#remember(message);
+    if (this.#isCut(message.from, message.to)) return;
+    if (this.faulty && this.#tape.chance(this.settings.lossPerMille, 1000, 'loss')) {
+      this.coverage.count('message lost');
+      return;
+    }
+    this.#deliver(message, this.#delay());
+    // A forwarded proposal that came twice would be taken twice: the connection between hosts sees to it.
+    if (!this.faulty || message.type === 'propose') return;
+    if (this.#tape.chance(this.settings.duplicatePerMille, 1000, 'duplicate')) {
+      this.coverage.count('message duplicated');
+      this.#deliver(message, this.#delay() + this.#tape.choose(100, 'duplicate delay'));
+    }
+  }
+
+  #remember(message: PeerMessage): void {
+    if (message.type !== 'propose' && this.history.length < historyMax) this.history.push(message);
+  }
+
+  #deliver(message: PeerMessage, delayMs: number): void {
+    if (message.type === 'install-snapshot') {
+      // Its data comes with it, and goes through the host as the first time.
+      this.later(delayMs, () => {
+        const member = this.member(message.to);
+        if (member.up && member.pausedUntilMs <= this.now) this.#receiveSnapshot(member, message);
+      });
+      return;
+    }
+    this.#push(delayMs, { kind: 'message', to: message.to, life: 0, message });
+  }
+
+  #isCut(from: NodeId, to: NodeId): boolean {
+    return this.#cut[from * (this.settings.members + 1) + to] as boolean;
+  }
+
+  #delay(): number {
+    const { delayMinMs, delayMaxMs, spikePerMille, spikeMaxMs } = this.settings;
+    if (!this.faulty) return delayMinMs;
+    const spread = ((delayMaxMs - delayMinMs) * this.#tape.choose(16, 'delay')) / 16;
+    const spike = this.#tape.chance(spikePerMille, 1000, 'spike')
+      ? this.#tape.choose(spikeMaxMs, 'spike ms')
+      : 0;
+    return delayMinMs + spread + spike;
+  }
+
+  #syncDelay(member: SimulatedMember): number {
+    const { syncMinMs, syncMaxMs, stallPerMille, stallMaxMs } = this.settings;
+    if (!this.faulty) return syncMinMs;
+    const spread = ((syncMaxMs - syncMinMs) * this.#tape.choose(8, 'sync')) / 8;
+    const slow = member.slowDiskUntilMs > this.now ? 50 : 0;
+    const stall = this.#tape.chance(stallPerMille, 1000, 'stall')
+      ? this.#tape.choose(stallMaxMs, 'stall ms')
+      : 0;
+    return syncMinMs + spread + slow + stall;
+  }
+
+  #soon(everyMs: number): number {
+    return everyMs * (0.5 + this.#tape.choose(8, 'interval') / 8);
+  }
+
+  #push(delayMs: number, event: SimEvent): void {
+    this.#heap.push(this.now + delayMs, event);
+  }
+}

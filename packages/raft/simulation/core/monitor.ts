@@ -1,0 +1,343 @@
+import { majority } from '../../src/core/quorum.ts';
+import type { Entry, NodeId, PeerMessage, Write } from '@flotilla/raft';
+import { Violation } from './violation.ts';
+import type { Proposal, SimulatedMember } from './member.ts';
+
+/**
+ * The invariants of SPEC.md, checked from outside: it sees every member's memory and disk at once, knows what was ever
+ * promised, and influences nothing. The cheap part runs after every event, the rest in `checkAll`.
+ */
+export class Monitor {
+  readonly #members: readonly SimulatedMember[];
+  readonly #quorum: number;
+  /** Term -> who led it. */
+  readonly #leaders = new Map<number, NodeId>();
+  /** Voter and term -> whom the vote was given to, as soon as anybody could know of it. */
+  readonly #votes = new Map<number, NodeId>();
+  /** Term and index -> the entry that a leader made, and the term before it. */
+  readonly #entries = new Map<number, { readonly entry: Entry; readonly previousTerm: number }>();
+  readonly #proposals = new Map<Uint8Array, Proposal>();
+  /** By index; [0] stands for the empty log. */
+  readonly #committed: Entry[] = [];
+  /** By index: the term of the leader that committed it first. */
+  readonly #committedIn: number[] = [0];
+  /** What any client may have seen. */
+  maxApplied = 0;
+
+  constructor(members: readonly SimulatedMember[]) {
+    this.#members = members;
+    this.#quorum = majority(members.length);
+  }
+
+  get maxCommit(): number {
+    return this.#committed.length;
+  }
+
+  register(proposal: Proposal): void {
+    this.#proposals.set(proposal.payload, proposal);
+  }
+
+  proposalOf(payload: Uint8Array): Proposal | undefined {
+    return this.#proposals.get(payload);
+  }
+
+  /** I3 log matching: an entry of one term and index is one entry, after one and the same prefix. */
+  wrote(member: SimulatedMember, write: Write): void {
+    for (const entry of write.entries) {
+      const previousTerm = member.view.termAt((entry.index - 1) as Entry['index']);
+      if (previousTerm === null) continue;
+      const key = entry.term * 0x100_0000 + entry.index;
+      const known = this.#entries.get(key);
+      if (known === undefined) {
+        this.#entries.set(key, { entry, previousTerm });
+      } else if (known.entry.payload !== entry.payload || known.previousTerm !== previousTerm) {
+        fail('I3 log matching', `${member.id} has another ${entry.term}/${entry.index} than was seen before`);
+      }
+    }
+  }
+
+  /** Promises may leave a member only when a crash cannot make them untrue. */
+  released(member: SimulatedMember, message: PeerMessage): void {
+    const { hardState } = member.disk;
+    switch (message.type) {
+      case 'vote-response':
+        if (message.granted) this.#promisedVote(member, message.term, message.to);
+        break;
+      case 'vote':
+        this.#promisedVote(member, message.term, member.id);
+        // One that campaigns no longer may have replaced its tail meanwhile.
+        if (
+          member.view.role === 'candidate' &&
+          member.view.term === message.term &&
+          !member.disk.holds(message.lastIndex, message.lastTerm)
+        ) {
+          fail(
+            'I4 vote durability',
+            `${member.id} campaigns with ${message.lastIndex}, which is not durable`,
+          );
+        }
+        break;
+      case 'append-response':
+        if (hardState.term < message.term) {
+          fail(
+            'I4 vote durability',
+            `${member.id} answers in term ${message.term}, its disk has ${hardState.term}`,
+          );
+        }
+        if (!message.rejected && hardState.term === message.term) {
+          if (member.disk.lastIndex < message.index) {
+            fail(
+              'I5 match truth',
+              `${member.id} acknowledges ${message.index}, its disk ends at ${member.disk.lastIndex}`,
+            );
+          }
+        }
+        break;
+      default:
+        break;
+    }
+  }
+
+  #promisedVote(member: SimulatedMember, term: number, candidate: NodeId): void {
+    const key = term * 8 + member.id;
+    const before = this.#votes.get(key);
+    if (before !== undefined && before !== candidate) {
+      fail('I2 one vote a term', `${member.id} votes for ${before} and ${candidate} in term ${term}`);
+    }
+    this.#votes.set(key, candidate);
+    const { hardState } = member.disk;
+    if (hardState.term < term || (hardState.term === term && hardState.vote !== candidate)) {
+      fail(
+        'I4 vote durability',
+        `${member.id} gives its vote of term ${term} to ${candidate}, its disk says ${hardState.vote} in ${hardState.term}`,
+      );
+    }
+  }
+
+  /** After every drain of a member. */
+  stepped(member: SimulatedMember, matchesMayHaveMoved: boolean): void {
+    const { view } = member;
+    const { term, commit } = view;
+    if (term < member.seenTerm)
+      fail('I2 terms grow', `${member.id} goes from term ${member.seenTerm} to ${term}`);
+    member.seenTerm = term;
+    if (commit !== member.seenCommit) this.#commitMoved(member, commit);
+    if (view.role === 'leader') {
+      if (member.seenLeadingTerm !== term) this.#elected(member, term);
+      if (matchesMayHaveMoved) this.#checkMatches(member);
+    }
+  }
+
+  #elected(member: SimulatedMember, term: number): void {
+    member.seenLeadingTerm = term;
+    const other = this.#leaders.get(term);
+    if (other !== undefined && other !== member.id) {
+      fail('I1 election safety', `${other} and ${member.id} both lead in term ${term}`);
+    }
+    this.#leaders.set(term, member.id);
+    let votes = 0;
+    for (const voter of this.#members) if (this.#votes.get(term * 8 + voter.id) === member.id) votes += 1;
+    // The only voter asks nobody: its own vote is on its disk.
+    if (this.#members.length === 1 && member.disk.hardState.vote === member.id) votes = 1;
+    if (votes < this.#quorum)
+      fail('I1 election safety', `${member.id} leads term ${term} with ${votes} votes`);
+    for (let index = this.maxCommit; index > 0; index -= 1) {
+      // Only what was committed before its term must be there; a deposed leader may still commit what it can.
+      if ((this.#committedIn[index] as number) >= term) continue;
+      this.#requireCommitted(member, index);
+      break;
+    }
+  }
+
+  #requireCommitted(member: SimulatedMember, index: number): void {
+    const { view } = member;
+    if (index < view.firstIndex - 1) return;
+    const { term } = this.#committed[index - 1] as Entry;
+    if (view.termAt(index as Entry['index']) !== term) {
+      fail(
+        'I6 leader completeness',
+        `${member.id}, leader of term ${view.term}, lacks committed ${term}/${index}`,
+      );
+    }
+  }
+
+  #commitMoved(member: SimulatedMember, commit: number): void {
+    const { view } = member;
+    if (commit < member.seenCommit) {
+      fail('I7 commit grows', `${member.id} goes from commit ${member.seenCommit} to ${commit}`);
+    }
+    if (commit > view.lastIndex) fail('I7 commit grows', `${member.id} commits beyond its log`);
+    for (let index = Math.max(member.seenCommit + 1, view.firstIndex); index <= commit; index += 1) {
+      const term = view.termAt(index as Entry['index']) as number;
+      const known = this.#committed[index - 1];
+      if (known === undefined) this.#firstCommitted(member, term, index);
+      else if (known.term !== term) {
+        fail(
+          'I8 state machine safety',
+          `${member.id} commits ${term}/${index}, ${known.term}/${index} was committed`,
+        );
+      }
+    }
+    if (commit > this.#checkedCommit) this.#checkQuorumDurability(member, commit);
+    member.seenCommit = commit;
+  }
+
+  #checkedCommit = 0;
+
+  #firstCommitted(member: SimulatedMember, term: number, index: number): void {
+    const known = this.#entries.get(term * 0x100_0000 + index);
+    if (known === undefined) {
+      fail('I4 quorum durability', `${member.id} commits ${term}/${index}, which nobody has written`);
+    }
+    this.#committed.push(known.entry);
+    this.#committedIn.push(member.view.term);
+    const proposal = this.#proposals.get(known.entry.payload);
+    if (proposal === undefined) return;
+    if (proposal.committedAt !== 0) {
+      fail(
+        'I10 at most once',
+        `proposal ${proposal.number} is committed at ${proposal.committedAt} and ${index}`,
+      );
+    }
+    proposal.committedAt = index;
+    if (proposal.state === 'refused' || proposal.state === 'lost') {
+      fail(
+        'I10 at most once',
+        `proposal ${proposal.number} was ${proposal.state}, and is committed at ${index}`,
+      );
+    }
+  }
+
+  /** I4: what is committed is on the disks of a quorum. Log matching takes care of everything before it. */
+  #checkQuorumDurability(member: SimulatedMember, commit: number): void {
+    this.#checkedCommit = commit;
+    this.#requireOnQuorum(commit, member);
+    // Leaders of later terms have it already.
+    for (const other of this.#members) {
+      if (!other.up || other.view.role !== 'leader' || other.view.term <= member.view.term) continue;
+      this.#requireCommitted(other, commit);
+    }
+  }
+
+  #requireOnQuorum(index: number, member: SimulatedMember | null): void {
+    const entry = this.#committed[index - 1];
+    if (entry === undefined) return;
+    let holders = 0;
+    for (const voter of this.#members) if (voter.disk.holds(index, entry.term)) holders += 1;
+    if (holders < this.#quorum) {
+      const who = member === null ? '' : `${member.id} commits `;
+      fail(
+        'I4 quorum durability',
+        `${who}${entry.term}/${index}, which ${holders} of ${this.#members.length} disks hold`,
+      );
+    }
+  }
+
+  /** I5: a leader believes of a follower only what is on its disk. */
+  #checkMatches(leader: SimulatedMember): void {
+    for (const [id, progress] of leader.view.progress) {
+      const { match } = progress;
+      if (match < leader.view.firstIndex) continue;
+      const { disk } = this.#members[id - 1] as SimulatedMember;
+      // A later leader may have replaced what was true in this term.
+      if (disk.hardState.term > leader.view.term) continue;
+      if (!disk.holds(match, leader.view.termAt(match) as number)) {
+        fail(
+          'I5 match truth',
+          `${leader.id} believes that ${id} has ${match}, its disk ends at ${disk.lastIndex}`,
+        );
+      }
+    }
+  }
+
+  /** I8 state machine safety and apply order. */
+  applying(member: SimulatedMember, entries: readonly Entry[]): void {
+    let expected: number = member.view.applied + 1;
+    for (const entry of entries) {
+      const committed = this.#committed[entry.index - 1];
+      if (entry.index !== expected)
+        fail('I9 apply order', `${member.id} applies ${entry.index} after ${expected - 1}`);
+      if (committed === undefined || committed.term !== entry.term || committed.payload !== entry.payload) {
+        fail(
+          'I8 state machine safety',
+          `${member.id} applies ${entry.term}/${entry.index}, which is not committed`,
+        );
+      }
+      if (!member.disk.holds(entry.index, entry.term)) {
+        fail('I9 apply order', `${member.id} applies ${entry.index}, which is not durable there`);
+      }
+      expected += 1;
+    }
+  }
+
+  readable(member: SimulatedMember, index: number, floor: number): void {
+    if (index < floor) {
+      fail('I12 linearizable reads', `${member.id} may read at ${index}, ${floor} was seen before it asked`);
+    }
+    if (index > this.maxCommit)
+      fail('I12 linearizable reads', `${member.id} may read at ${index}, not committed`);
+  }
+
+  /** The costly part. */
+  checkAll(): void {
+    for (let index = 1; index <= this.maxCommit; index += 1) this.#requireOnQuorum(index, null);
+    for (const member of this.#members) {
+      if (!member.up) continue;
+      this.#checkPointers(member);
+      if (!member.core.ready) this.#checkModel(member);
+      for (const other of this.#members) if (other.up && other.id < member.id) checkLogsMatch(member, other);
+    }
+  }
+
+  #checkPointers(member: SimulatedMember): void {
+    const { view } = member;
+    const ordered =
+      view.firstIndex - 1 <= view.applied &&
+      view.applied <= view.commit &&
+      view.commit <= view.lastIndex &&
+      view.durable <= view.lastIndex;
+    if (!ordered) {
+      fail(
+        'I9 apply order',
+        `${member.id}: base ${view.firstIndex - 1} applied ${view.applied} commit ${view.commit} last ${view.lastIndex} durable ${view.durable}`,
+      );
+    }
+    for (const index of [view.commit, view.durable]) {
+      if (index <= view.applied || member.disk.lastIndex < index) continue;
+      if (index === view.durable && !member.disk.holds(index, view.termAt(index) ?? -1)) {
+        fail('I5 match truth', `${member.id} takes ${index} for durable, which its disk does not hold`);
+      }
+    }
+  }
+
+  /** I11: the log in memory is what its writes add up to. */
+  #checkModel(member: SimulatedMember): void {
+    const { view, modelBase, modelTerms } = member;
+    if (view.lastIndex !== modelBase + modelTerms.length) {
+      fail(
+        'I11 write order',
+        `${member.id} ends at ${view.lastIndex}, its writes at ${modelBase + modelTerms.length}`,
+      );
+    }
+    for (let index = Math.max(view.firstIndex, modelBase + 1); index <= view.lastIndex; index += 1) {
+      if (view.termAt(index as Entry['index']) !== modelTerms[index - modelBase - 1]) {
+        fail('I11 write order', `${member.id} has another term at ${index} than it wrote`);
+      }
+    }
+  }
+}
+
+/** I3, directly: where two logs agree on a term, they agree on everything before it. */
+function checkLogsMatch(a: SimulatedMember, b: SimulatedMember): void {
+  let agreed = false;
+  const first = Math.max(a.view.firstIndex, b.view.firstIndex);
+  for (let index = Math.min(a.view.lastIndex, b.view.lastIndex); index >= first; index -= 1) {
+    const equal = a.view.termAt(index as Entry['index']) === b.view.termAt(index as Entry['index']);
+    if (equal) agreed = true;
+    else if (agreed) fail('I3 log matching', `${a.id} and ${b.id} agree after ${index}, and not at it`);
+  }
+}
+
+function fail(invariant: string, message: string): never {
+  throw new Violation(invariant, message);
+}

@@ -1,0 +1,180 @@
+import type { Tape } from '@flotilla/sim';
+import type { CoreCluster } from './cluster.ts';
+import type { SimulatedMember } from './member.ts';
+import { faultKinds } from './settings.ts';
+import type { FaultKind } from './settings.ts';
+
+/** Decides which faults happen, and when. */
+export class Nemesis {
+  readonly #tape: Tape;
+  readonly #cluster: CoreCluster;
+  readonly #totalWeight: number;
+
+  constructor(tape: Tape, cluster: CoreCluster) {
+    this.#tape = tape;
+    this.#cluster = cluster;
+    const { weights } = cluster.settings;
+    this.#totalWeight = faultKinds.reduce((total, kind) => total + weights[kind], 0);
+    cluster.onFault = () => this.#strike();
+    cluster.onLeader = (member) => this.#ambush(member);
+  }
+
+  #strike(): void {
+    if (this.#totalWeight === 0) return;
+    let at = this.#tape.choose(this.#totalWeight, 'fault');
+    for (const kind of faultKinds) {
+      at -= this.#cluster.settings.weights[kind];
+      if (at < 0) {
+        this.#inject(kind);
+        return;
+      }
+    }
+  }
+
+  /** The windows in which replication is half done are short: a new leader is struck within one of them. */
+  #ambush(leader: SimulatedMember): void {
+    const cluster = this.#cluster;
+    const { ambushPerMille } = cluster.settings;
+    if (!cluster.faulty || !this.#tape.chance(ambushPerMille, 1000, 'ambush')) return;
+    const { life } = leader;
+    cluster.later(this.#tape.choose(40, 'ambush delay') / 4, () => {
+      if (!cluster.faulty || leader.life !== life) return;
+      switch (this.#tape.choose(3, 'ambush kind')) {
+        case 0:
+          this.#isolate(leader);
+          break;
+        case 1:
+          this.#crash(leader);
+          break;
+        default:
+          // One follower still hears it: entries get to a minority.
+          this.#isolateBut(leader, this.#member('survivor'));
+          break;
+      }
+    });
+  }
+
+  #inject(kind: FaultKind): void {
+    const cluster = this.#cluster;
+    cluster.coverage.count(`fault: ${kind}`);
+    switch (kind) {
+      case 'crash':
+        this.#crash(this.#member('victim'));
+        break;
+      case 'crash-all':
+        for (const member of cluster.members) this.#crash(member);
+        break;
+      case 'pause':
+        cluster.pause(this.#member('victim'), 10 * (1 + this.#tape.choose(60, 'pause')));
+        break;
+      case 'cut-one-way': {
+        const from = this.#member('from');
+        const to = this.#member('to');
+        cluster.say(`cut ${from.id} -> ${to.id}`);
+        cluster.cut(from.id, to.id, true);
+        break;
+      }
+      case 'isolate':
+        this.#isolate(this.#member('victim'));
+        break;
+      case 'isolate-leader':
+        if (cluster.leader !== undefined) this.#isolate(cluster.leader);
+        break;
+      case 'partition':
+        this.#partition();
+        break;
+      case 'heal-network':
+        cluster.say('heal the network');
+        cluster.healNetwork();
+        break;
+      case 'redeliver':
+        this.#redeliver(1, cluster.history.length);
+        break;
+      case 'redeliver-burst':
+        this.#redeliver(20, this.#tape.chance(1, 2, 'recent') ? 200 : cluster.history.length);
+        break;
+      case 'campaign':
+        cluster.step(this.#running(), { type: 'campaign' });
+        break;
+      case 'transfer':
+        cluster.step(this.#running(), { type: 'transfer', to: this.#member('transferee').id });
+        break;
+      case 'reset-connection': {
+        const a = this.#member('from');
+        const b = this.#member('to');
+        if (a !== b) cluster.resetConnection(a.id, b.id);
+        break;
+      }
+      case 'slow-disk':
+        this.#member('victim').slowDiskUntilMs = cluster.now + 500;
+        break;
+      case 'forget-leader':
+        cluster.step(this.#running(), { type: 'forget-leader' });
+        break;
+    }
+  }
+
+  #crash(member: SimulatedMember): void {
+    if (!member.up) return;
+    const cluster = this.#cluster;
+    const pending = member.disk.pendingWrites;
+    // 0, the harmless choice, loses nothing.
+    cluster.crash(member, pending - this.#tape.choose(pending + 1, 'lost writes'));
+    cluster.later(5 * (1 + this.#tape.choose(60, 'down')), () => cluster.restart(member));
+  }
+
+  #isolate(member: SimulatedMember): void {
+    this.#isolateBut(member, member);
+  }
+
+  #isolateBut(member: SimulatedMember, friend: SimulatedMember): void {
+    const cluster = this.#cluster;
+    cluster.say(
+      friend === member ? `isolate ${member.id}` : `isolate ${member.id} from all but ${friend.id}`,
+    );
+    for (const other of cluster.members) {
+      if (other === member || other === friend) continue;
+      cluster.cut(member.id, other.id, true);
+      cluster.cut(other.id, member.id, true);
+    }
+    this.#healLater();
+  }
+
+  #partition(): void {
+    const cluster = this.#cluster;
+    const sides = cluster.members.map(() => this.#tape.choose(2, 'side'));
+    cluster.say(`partition ${sides.map((side, i) => `${i + 1}:${side}`).join(' ')}`);
+    for (const a of cluster.members) {
+      for (const b of cluster.members) {
+        if (a !== b) cluster.cut(a.id, b.id, sides[a.id - 1] !== sides[b.id - 1]);
+      }
+    }
+    this.#healLater();
+  }
+
+  #healLater(): void {
+    const cluster = this.#cluster;
+    if (this.#tape.chance(1, 4, 'lasting')) return;
+    cluster.later(10 * (1 + this.#tape.choose(80, 'cut')), () => cluster.healNetwork());
+  }
+
+  #redeliver(times: number, reach: number): void {
+    const { history } = this.#cluster;
+    if (history.length === 0) return;
+    for (let i = 0; i < times; i += 1) {
+      const back = this.#tape.choose(Math.min(reach, history.length), 'old message');
+      const message = history[history.length - 1 - back];
+      if (message !== undefined) this.#cluster.redeliver(message, this.#tape.choose(20, 'redelivery'));
+    }
+  }
+
+  #member(label: string): SimulatedMember {
+    const { members } = this.#cluster;
+    return members[this.#tape.choose(members.length, label)] as SimulatedMember;
+  }
+
+  #running(): SimulatedMember {
+    const member = this.#member('member');
+    return member.pausedUntilMs > this.#cluster.now ? (this.#cluster.leader ?? member) : member;
+  }
+}
