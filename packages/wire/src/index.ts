@@ -1,5 +1,7 @@
 export * from './calls.ts';
 export * from './etcd-errors.ts';
+export * from './framed/framed-client.ts';
+export * from './framed/framed-server.ts';
 export * from './generated/index.ts';
 export * from './grpc-text.ts';
 export { Codec, EMPTY_BYTES, EMPTY_LIST } from './protobuf/codec.ts';

@@ -24,10 +24,21 @@ export const limits = {
   headerListBytes: 64 * 1024,
   /** What one call may send before its messages are read. */
   streamWindowBytes: 256 * 1024,
+  /** What all calls of one connection may send together before it is read. HTTP/2's default is 64 KiB. */
+  connectionWindowBytes: 4 * 1024 * 1024,
   /** Node's own bound on one HTTP/2 connection's memory, in millions of bytes. */
   sessionMemoryMegabytes: 256,
   /** Until a connection has said what it speaks. */
   handshakeMs: 10_000,
+  /** Of one frame of the plain transport; more is taken for garbage. */
+  framedBytesMax: 64 * 1024 * 1024,
+  /** Until a client's connection is made. */
+  connectMs: 5_000,
+  /** A client's pause after all its endpoints have failed: doubled each time, from the one to the other. */
+  reconnectMsMin: 50,
+  reconnectMsMax: 3_000,
+  /** How long a client may go on with a request that was answered already. */
+  requestEndMs: 1_000,
   /** Between TCP's probes of an idle connection. */
   keepAliveMs: 30_000,
 } as const;

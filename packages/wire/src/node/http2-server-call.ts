@@ -223,7 +223,8 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
 
   /** The client has sent all. */
   end(): void {
-    if (this.#received) return;
+    // Node says `end` also when the stream was reset; `close` follows and tells that.
+    if (this.#received || this.#stream.aborted) return;
     this.#received = true;
     if (this.#answered) return;
     const incomplete = !this.#parser.isAtBorder;
@@ -242,8 +243,7 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
   sendTrailers(): void {
     const stream = this.#stream;
     stream.sendTrailers(this.#trailers);
-    // The call is over for the client; it need not send what it has not sent.
-    if (!this.#received) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    if (!this.#received) this.#awaitRequestEnd();
   }
 
   closed(): void {
@@ -320,7 +320,7 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
     if (!this.#conclude()) return;
     if (!stream.headersSent) {
       stream.respond({ ':status': 200, ...trailersOnly(error) }, { endStream: true });
-      if (!this.#received) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+      if (!this.#received) this.#awaitRequestEnd();
       return;
     }
     this.#trailers = statusHeaders(error);
@@ -351,6 +351,16 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
     if (drainers === null) return;
     this.#drainers = [];
     for (const { reject } of drainers) reject(reason);
+  }
+
+  /**
+   * The answer was sent before the request had ended. Clients then end it by themselves; one that does not is reset,
+   * but later: a reset could overtake the answer.
+   */
+  #awaitRequestEnd(): void {
+    const stream = this.#stream;
+    stream.resume();
+    this.#deadline = setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), limits.requestEndMs);
   }
 
   #stopClock(): void {

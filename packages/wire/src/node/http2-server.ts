@@ -86,7 +86,7 @@ class Http2Server implements RpcServer {
 
   async destroy(): Promise<void> {
     this.#stopListening();
-    for (const session of this.#sessions) session.destroy();
+    // The sockets, not the sessions: those would end each stream, and clients would take that for an answer.
     for (const socket of this.#sockets) socket.destroy();
     await this.close();
   }
@@ -146,6 +146,7 @@ class Http2Server implements RpcServer {
   #acceptHttp2(socket: net.Socket): void {
     const session = http2.performServerHandshake(socket, SESSION_OPTIONS);
     this.#sessions.add(session);
+    session.setLocalWindowSize(limits.connectionWindowBytes);
     session.once('close', () => {
       this.#sessions.delete(session);
       socket.destroy();

@@ -1,1 +1,2 @@
+export * from './http2-client.ts';
 export * from './http2-server.ts';
