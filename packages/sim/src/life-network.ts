@@ -141,7 +141,7 @@ class ConnectAttempt {
     const client = new SimConnection(this.#life, this.#address, protocol);
     const remote = { host: this.#life.node.name, port: this.#world.network.freePort() };
     const server = new SimConnection(listener.life, remote, protocol);
-    connectEnds(client, server);
+    connectEnds(client, server, this.#address.port);
     this.#world.after(0, () => listener.accept(server), listener.life);
     if (this.#world.now + backMs >= this.#deadlineMs) {
       client.destroy();

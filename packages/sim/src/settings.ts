@@ -16,6 +16,10 @@ export interface NetworkSettings {
   readonly splitPerMille: number;
   /** Out of 1,000 deliveries, how many wait for the next one and come joined to it. */
   readonly joinPerMille: number;
+  /** Out of 1,000 messages on ports with declared frames, how many come twice, late, or again from long ago. */
+  readonly duplicatePerMille: number;
+  readonly reorderPerMille: number;
+  readonly redeliverPerMille: number;
   /** 0: unlimited. */
   readonly bytesPerMs: number;
   /** Out of 1,000 attempts to connect, how many are refused for no reason. */
@@ -59,6 +63,9 @@ export const calmSettings: WorldSettings = {
   retransmitMs: 200,
   splitPerMille: 0,
   joinPerMille: 0,
+  duplicatePerMille: 0,
+  reorderPerMille: 0,
+  redeliverPerMille: 0,
   bytesPerMs: 0,
   refusePerMille: 0,
   giveUpMinMs: 4_000,

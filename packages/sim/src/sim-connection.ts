@@ -183,9 +183,10 @@ export class SimConnection implements Connection {
 }
 
 /** Two ends of one stream. */
-export function connectEnds(client: SimConnection, server: SimConnection): void {
-  const forth = new SimPipe(client, server);
-  const back = new SimPipe(server, client);
+export function connectEnds(client: SimConnection, server: SimConnection, port: number): void {
+  const { network } = client.life.node.world;
+  const forth = new SimPipe(client, server, network.frameFaults(client.life.node, server.life.node, port));
+  const back = new SimPipe(server, client, network.frameFaults(server.life.node, client.life.node, port));
   client.outgoing = forth;
   client.incoming = back;
   server.outgoing = back;

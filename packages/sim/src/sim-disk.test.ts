@@ -12,7 +12,7 @@ interface Scene {
 
 function inScene(tape: Tape, act: (scene: Scene) => void): Promise<void> {
   return fromEventLoop(() => {
-    const world = new World({ tape });
+    const world = new World({ tape, detectEscapes: false });
     let body: (disk: Disk) => Promise<void> = () => Promise.resolve();
     const node = world.addNode('n1', (platform) => body(platform.disk));
     act({

@@ -1,4 +1,6 @@
 import type { Address, Connection } from '@flotilla/platform';
+import { FrameFaults, FrameMemory } from './frame-faults.ts';
+import type { FrameRule } from './frame-faults.ts';
 import type { Life } from './life.ts';
 import { Links } from './links.ts';
 import type { Link } from './links.ts';
@@ -20,10 +22,31 @@ export class SimNetwork {
   readonly #world: World;
   /** Ends whose other side died without telling, and whether they wrote since. */
   readonly #orphans = new Map<SimConnection, boolean>();
+  readonly #frameRules = new Map<number, FrameRule>();
+  readonly #frameMemories = new Map<string, FrameMemory>();
   #nextPort = 49_152;
 
   constructor(world: World) {
     this.#world = world;
+  }
+
+  /**
+   * Lets whole messages to and from `port` be duplicated, reordered and delivered again, as often as the settings say.
+   */
+  declareFrames(port: number, rule: FrameRule): void {
+    this.#frameRules.set(port, rule);
+  }
+
+  frameFaults(from: SimNode, to: SimNode, port: number): FrameFaults | null {
+    const rule = this.#frameRules.get(port);
+    if (rule === undefined) return null;
+    const key = `${from.name} ${to.name} ${port}`;
+    let memory = this.#frameMemories.get(key);
+    if (memory === undefined) {
+      memory = new FrameMemory();
+      this.#frameMemories.set(key, memory);
+    }
+    return new FrameFaults(this.#world, rule, memory);
   }
 
   /** The way of one message over `link`; 0 on the tape is the shortest. */

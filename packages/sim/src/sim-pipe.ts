@@ -1,3 +1,4 @@
+import type { FrameFaults } from './frame-faults.ts';
 import type { Life } from './life.ts';
 import { limits } from './limits.ts';
 import type { Link } from './links.ts';
@@ -19,6 +20,7 @@ export class SimPipe {
   readonly link: Link;
   readonly from: SimConnection;
   readonly to: SimConnection;
+  readonly #frames: FrameFaults | null;
   readonly #parcels: Parcel[] = [];
   #head = 0;
   #lastDueMs = 0;
@@ -27,7 +29,8 @@ export class SimPipe {
   /** Bytes written and not yet taken by the receiver's owner. */
   inFlightBytes = 0;
 
-  constructor(from: SimConnection, to: SimConnection) {
+  constructor(from: SimConnection, to: SimConnection, frames: FrameFaults | null) {
+    this.#frames = frames;
     this.world = from.life.node.world;
     this.from = from;
     this.to = to;
@@ -35,6 +38,11 @@ export class SimPipe {
   }
 
   send(bytes: Uint8Array): void {
+    if (this.#frames === null) this.#sendNow(bytes);
+    else for (const part of this.#frames.pass(bytes)) this.#sendNow(part);
+  }
+
+  #sendNow(bytes: Uint8Array): void {
     this.inFlightBytes += bytes.length;
     const { settings } = this.world;
     const bytesPerMs = this.link.bytesPerMs || settings.bytesPerMs;
@@ -43,6 +51,7 @@ export class SimPipe {
   }
 
   end(): void {
+    for (const part of this.#frames?.flush() ?? []) this.#sendNow(part);
     this.#push({ kind: 'end', dueMs: this.#dueMs() });
   }
 
