@@ -51,14 +51,14 @@ export const mutations: readonly Mutation[] = [
   },
   {
     number: 26,
-    name: 'torn tail left in place',
+    name: 'damage taken for a torn tail',
     description:
-      'Recovery goes on before the torn tail without clearing it: leftovers meet the records written later.',
+      'A hole is cut off together with everything behind it, though what was there had been acknowledged.',
     file: `${log}/recovery.ts`,
-    find: '  if (tornEnd === chainEnd) return;',
-    replace: '  if (tornEnd >= chainEnd) return;',
+    find: 'if (remainder.witness !== null)',
+    replace: 'if (remainder.witness === -1)',
     scenario,
-    seeds: 400,
+    seeds: 200,
   },
   {
     number: 26,

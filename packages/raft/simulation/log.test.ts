@@ -26,6 +26,7 @@ describe('the log on a disk that fails', () => {
           'log: an unacknowledged operation survived',
           'log: an unacknowledged operation was lost',
           'log: closed',
+          'log: damage refused',
           'log: failed for good',
           'log: read back',
         ]),

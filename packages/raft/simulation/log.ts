@@ -1,5 +1,12 @@
 import { isFlotillaError, messageOf, type Platform } from '@flotilla/platform';
-import { openLog, type LogLimits, type LogRecord, type NodeId, type WriteAheadLog } from '@flotilla/raft';
+import {
+  openLog,
+  type LogLimits,
+  type LogRecord,
+  type NodeId,
+  type OpenedLog,
+  type WriteAheadLog,
+} from '@flotilla/raft';
 import {
   generatedTape,
   runScenario,
@@ -26,7 +33,7 @@ const identity = { clusterId: 0xf107n, nodeId: 3 as NodeId };
 const directory = 'data/log';
 /** Faults stop here; what follows must find everything. */
 const faultsMs = 700;
-const operationsMax = 400;
+const operationsMax = 150;
 
 /**
  * One log under a random load of everything that cores ask for, on a disk that crashes at any operation, fails syncs
@@ -70,6 +77,12 @@ function drawLimits(tape: Tape): Partial<LogLimits> {
   };
 }
 
+interface Rot {
+  readonly path: string;
+  readonly offset: number;
+  readonly mask: number;
+}
+
 class LogRun {
   readonly world: World;
   readonly #tape: Tape;
@@ -88,6 +101,10 @@ class LogRun {
   #state: ModelState = new Map();
   #serial = 0;
   #healed = false;
+  /** The last life ended with a close: nothing may have changed, not even a commit index. */
+  #closed = false;
+  /** A flipped bit, while a start has not said what it thinks of it. */
+  #rot: Rot | null = null;
 
   constructor(tape: Tape) {
     this.#tape = tape;
@@ -152,11 +169,31 @@ class LogRun {
 
   #restart(): void {
     this.world.after(1, () => {
-      if (this.world.now < faultsMs && this.#tape.chance(1, 3, 'log: crash during recovery')) {
+      const faulty = this.world.now < faultsMs;
+      if (faulty && this.#closed && this.#tape.chance(1, 2, 'log: bit rot')) this.#flipBit();
+      else if (faulty && this.#tape.chance(1, 3, 'log: crash during recovery')) {
         this.#node.disk.faults.crashAtOperation = 1 + this.#tape.choose(20, 'log: crash at operation');
       }
       this.#node.start();
     });
+  }
+
+  /** In a log that was closed everything is known to be synced: a flipped bit is refused, or it means nothing. */
+  #flipBit(): void {
+    const { inodes } = this.#node.disk;
+    const paths = [...inodes.keys()].filter((path) => path.endsWith('.log')).sort();
+    const path = paths[this.#tape.choose(paths.length, 'log: rot in segment')] ?? '';
+    const size = inodes.get(path)?.bytes.size ?? 0;
+    const offset = this.#tape.choose(size, 'log: rot at offset');
+    this.#rot = { path, offset, mask: 1 << this.#tape.choose(8, 'log: rot bit') };
+    this.#applyRot(this.#rot);
+    this.world.fault('bit rot', `a bit of ${path} at offset ${offset} flips`);
+  }
+
+  #applyRot({ path, offset, mask }: Rot): void {
+    const bytes = this.#node.disk.inodes.get(path)?.bytes;
+    const [byte] = bytes?.read(offset, 1) ?? [];
+    if (bytes !== undefined && byte !== undefined) bytes.write(offset, Uint8Array.of(byte ^ mask));
   }
 
   /** Ends every fault, and starts the log once more to see what has become of it. */
@@ -170,9 +207,14 @@ class LogRun {
   // — one life of the log ——————————————————————————————————————————————————————————————————————————————————————————
 
   async #main(platform: Platform): Promise<void> {
-    const { log, groups } = await openLog(platform, { directory, ...identity, limits: this.#limits });
+    const opened = await this.#open(platform);
+    if (opened === null) return;
+    const { log, groups } = opened;
     const found = await readLog(log, groups);
     const held = checkRecovered(this.#base, this.#operations, this.#acknowledged, found);
+    if (this.#closed) requireEqualCommits(this.#state, found);
+    this.#closed = false;
+    this.#rot = null;
     this.world.sometimes('log: an unacknowledged operation survived', held > this.#acknowledged);
     this.world.sometimes('log: an unacknowledged operation was lost', held < this.#operations.length);
     this.#base = found;
@@ -189,8 +231,26 @@ class LogRun {
     await log.close();
     this.world.coverage.count('log: closed');
     this.#requireAllAcknowledged();
+    this.#closed = true;
     this.#node.crash();
     this.#restart();
+  }
+
+  /** Null: the start refused a flipped bit, as it should; the bit is put back. */
+  async #open(platform: Platform): Promise<OpenedLog | null> {
+    const rot = this.#rot;
+    try {
+      return await openLog(platform, { directory, ...identity, limits: this.#limits });
+    } catch (cause) {
+      if (rot === null || !isFlotillaError(cause, 'FLOTILLA_LOG_DAMAGED')) throw cause;
+      if (!/data\/log\/\d+\.log at offset \d+/.test(cause.message)) throw cause;
+      this.#applyRot(rot);
+      this.#rot = null;
+      this.world.coverage.count('log: damage refused');
+      this.#node.crash();
+      this.#restart();
+      return null;
+    }
   }
 
   /** Several appends at a time, each of a few records, with pauses, reads and the checks that can be made meanwhile. */
@@ -278,6 +338,16 @@ class LogRun {
       );
     }
     this.world.coverage.count('log: read back');
+  }
+}
+
+function requireEqualCommits(wanted: ModelState, found: ModelState): void {
+  for (const [id, { commit }] of wanted) {
+    if (groupOf(found, id).commit === commit) continue;
+    throw new LogViolation(
+      'log close',
+      `the close of the log lost the commit index ${commit} of group ${id}`,
+    );
   }
 }
 

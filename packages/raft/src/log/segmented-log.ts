@@ -261,7 +261,7 @@ export class SegmentedLog implements WriteAheadLog {
       case 'relocate':
         return this.#encodeRelocation(request.group, request.from, request.entries);
       case 'mark':
-        return this.#batch.add(0, { kind: 'mark' }) !== null;
+        return this.#encodeRiders() && this.#batch.add(0, { kind: 'mark' }) !== null;
       default:
         return unreachable(request);
     }
@@ -308,17 +308,18 @@ export class SegmentedLog implements WriteAheadLog {
     return true;
   }
 
-  /** Commit indexes of groups that have nothing else in this batch, as far as there is room. */
-  #encodeRiders(): void {
+  /** Commit indexes of groups that have nothing else in this batch. Whether there was room for all of them. */
+  #encodeRiders(): boolean {
     for (const [group, hardState] of this.#riders) {
       const state = this.#group(group);
       const body = { kind: 'write', truncateFrom: null, snapshot: null, entries: [], hardState } as const;
       state.check(body);
       const place = this.#batch.add(group, body);
-      if (place === null) return;
+      if (place === null) return false;
       state.write(body, place);
       this.#riders.delete(group);
     }
+    return true;
   }
 
   /** One write and one sync for everything in the batch. */
@@ -327,7 +328,7 @@ export class SegmentedLog implements WriteAheadLog {
     if (this.#failure !== null) return;
     const settled = this.#inFlight;
     this.#inFlight = [];
-    this.#marked = settled.every((request) => request.type === 'mark');
+    this.#marked = settled.length > 0 && settled.every((request) => request.type === 'mark');
     for (const request of settled) request.resolve();
     this.#freeSegments();
     if (settled.some((request) => request.type === 'append')) this.#boundSize();
