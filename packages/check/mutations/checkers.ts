@@ -58,16 +58,6 @@ export const mutations: readonly Mutation[] = [
   },
   {
     number: 38,
-    name: 'linearizability forgets what was placed',
-    description: 'Configurations that differ in the calls placed so far are taken for the same.',
-    file: search,
-    find: 'this.#placed.equalsSnapshot(seen.placed) &&',
-    replace: '',
-    scenario,
-    seeds,
-  },
-  {
-    number: 38,
     name: 'linearizability prunes the better configuration',
     description: 'A configuration is given up for one that has fewer lost writes left.',
     file: search,

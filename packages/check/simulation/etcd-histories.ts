@@ -105,6 +105,7 @@ class SimulatedEtcd {
 /** One or two answers are changed, or a call's times, or the request itself. */
 export function corruptEtcdHistory(random: Random, calls: readonly EtcdCall[]): EtcdCall[] {
   const corrupted = [...calls];
+  if (corrupted.length === 0) return corrupted;
   const changes = 1 + random.below(2);
   for (let change = 0; change < changes; change += 1) {
     const position = random.below(corrupted.length);
@@ -204,7 +205,7 @@ function randomRequest(random: Random, shape: HistoryShape, revision: number): T
   return {
     type: 'txn',
     compare: [randomCompare(random, shape, revision)],
-    success: [randomSimpleRequest(random, shape, 0, random.below(9))],
+    success: [randomSimpleRequest(random, shape, 0, random.below(6))],
     failure: random.below(2) === 0 ? [] : [randomSimpleRequest(random, shape, 0, 8)],
   };
 }
@@ -231,10 +232,12 @@ function randomSimpleRequest(
 
 function randomCompare(random: Random, shape: HistoryShape, revision: number): Compare {
   const key = `k${random.below(shape.keys)}`;
-  switch (random.below(3)) {
+  switch (random.below(4)) {
     case 0:
-      return { key, rangeEnd: '', result: 'equal', target: { type: 'version', value: random.below(2) } };
     case 1:
+      // «Create if absent», the transaction that everybody writes.
+      return { key, rangeEnd: '', result: 'equal', target: { type: 'version', value: 0 } };
+    case 2:
       return {
         key,
         rangeEnd: '',
