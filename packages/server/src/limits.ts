@@ -10,4 +10,19 @@ export const limits = {
   clusterFileBytes: 1024 * 1024,
   /** How often retention by revisions is looked at; etcd's interval. */
   revisionCompactionMs: 300_000,
+  /** What etcd counts beside key and value of a put against the quota. */
+  putOverheadBytes: 256,
+  /** How long calls under way may take to end when the member stops. */
+  drainMs: 500,
+  /** etcd's request time-out is this and two election time-outs. */
+  requestBaseMs: 5_000,
+  /** How long one attempt to find the cluster in working order may take, before a member says that it is ready. */
+  readinessAttemptMs: 1_000,
+  readinessPauseMs: 20,
+  /** What an envelope and the host may add to a request in the log. */
+  proposalOverheadBytes: 64 * 1024,
+  /** etcd's slack between the largest request and the largest gRPC message. */
+  grpcOverheadBytes: 512 * 1024,
+  /** A stream that asked for a leader is cut after so many election time-outs without one; etcd's number. */
+  leaderLossElections: 3,
 } as const;

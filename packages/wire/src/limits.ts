@@ -30,6 +30,10 @@ export const limits = {
   sessionMemoryMegabytes: 256,
   /** Until a connection has said what it speaks. */
   handshakeMs: 10_000,
+  /** What a connection may send before it acknowledges the server's first settings: HTTP/2's window and headers. */
+  heldBytes: 256 * 1024,
+  /** How long a connection is held for its first request. */
+  firstRequestMs: 500,
   /** Of one frame of the plain transport; more is taken for garbage. */
   framedBytesMax: 64 * 1024 * 1024,
   /** Until a client's connection is made. */

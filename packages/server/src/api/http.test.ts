@@ -2,16 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { type HealthSource, HttpApi } from './http.ts';
 
 const healthy: HealthSource = {
-  hasLeader: () => true,
-  serializableRead: () => Promise.resolve(),
-  linearizableRead: () => Promise.resolve(),
+  hasLeader: true,
+  requireState: () => undefined,
+  readBarrier: () => Promise.resolve(),
 };
 
 /** A member that is cut off from the majority. */
 const isolated: HealthSource = {
   ...healthy,
-  hasLeader: () => false,
-  linearizableRead: () => Promise.reject(new Error('etcdserver: no leader')),
+  hasLeader: false,
+  readBarrier: () => Promise.reject(new Error('etcdserver: no leader')),
 };
 
 async function get(source: HealthSource, target: string, method = 'GET') {
@@ -29,7 +29,7 @@ describe('/health', () => {
   });
 
   test('is 503 when the linearizable read fails', async () => {
-    expect(await get({ ...isolated, hasLeader: () => true }, '/health')).toEqual({
+    expect(await get({ ...isolated, hasLeader: true }, '/health')).toEqual({
       status: 503,
       body: '{"health":"false","reason":"QGET ERROR:etcdserver: no leader"}',
     });

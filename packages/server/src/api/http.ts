@@ -1,4 +1,5 @@
 import { messageOf } from '@flotilla/platform';
+import type { Backend } from '../member/backend.ts';
 import { API_VERSION } from '../member/version.ts';
 
 export interface HttpRequest {
@@ -14,14 +15,7 @@ export interface HttpResponse {
 }
 
 /** What the probes look at. */
-export interface HealthSource {
-  /** Whether this member knows a leader. */
-  hasLeader(): boolean;
-  /** Rejects with the reason when local state cannot be read. */
-  serializableRead(): Promise<void>;
-  /** Rejects with the reason when the cluster cannot confirm that a local read is up to date. */
-  linearizableRead(): Promise<void>;
-}
+export type HealthSource = Pick<Backend, 'hasLeader' | 'readBarrier' | 'requireState'>;
 
 /**
  * etcd's HTTP endpoints on the client port: `/health` and `/version` in JSON, `/livez` and `/readyz` in Kubernetes'
@@ -54,9 +48,10 @@ export class HttpApi {
   }
 
   async #unhealthyReason(serializable: boolean): Promise<string | null> {
-    if (!serializable && !this.#source.hasLeader()) return 'RAFT NO LEADER';
+    if (!serializable && !this.#source.hasLeader) return 'RAFT NO LEADER';
     try {
-      await (serializable ? this.#source.serializableRead() : this.#source.linearizableRead());
+      if (serializable) this.#source.requireState();
+      else await this.#source.readBarrier();
       return null;
     } catch (error) {
       return `QGET ERROR:${messageOf(error)}`;
@@ -82,8 +77,8 @@ export class HttpApi {
 
   async #check(name: CheckName): Promise<string | null> {
     try {
-      if (name === 'serializable_read') await this.#source.serializableRead();
-      if (name === 'linearizable_read') await this.#source.linearizableRead();
+      if (name === 'serializable_read') this.#source.requireState();
+      if (name === 'linearizable_read') await this.#source.readBarrier();
       return null;
     } catch (error) {
       return messageOf(error);

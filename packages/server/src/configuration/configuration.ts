@@ -53,6 +53,9 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
   }
   const raw = parsed(values);
   checkTimes(raw['heartbeat-interval'], raw['election-timeout']);
+  if (raw['listen-peer-urls'].length > 1) {
+    throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', '--listen-peer-urls takes one URL');
+  }
   const advertisedPeerUrls = raw['initial-advertise-peer-urls'].map(advertisable);
   const initialCluster = raw['initial-cluster'] === '' ? null : parseInitialCluster(raw['initial-cluster']);
   if (initialCluster !== null) checkOwnEntry(initialCluster, raw.name, advertisedPeerUrls);
@@ -239,15 +242,20 @@ function advertisable(text: string): string {
   return `http://${url.hostname}:${portOf(url)}`;
 }
 
+/** Where to connect to for a URL of the configuration. */
+export function addressOf(url: string): Address {
+  const parts = parseUrl(url);
+  return { host: parts.hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(parts) };
+}
+
 /** etcd binds to IP addresses and `localhost` only; a name could mean another interface tomorrow. */
 function bindable(text: string): Address {
-  const url = parseUrl(text);
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  if (host === 'localhost') return { host: '127.0.0.1', port: portOf(url) };
+  const { host, port } = addressOf(text);
+  if (host === 'localhost') return { host: '127.0.0.1', port };
   if (!/^[0-9.]+$/.test(host) && !host.includes(':')) {
     throw invalid(`expected IP in URL for binding (${text})`);
   }
-  return { host, port: portOf(url) };
+  return { host, port };
 }
 
 function portOf(url: URL): number {

@@ -16,7 +16,7 @@ import { type ClusterIdentity, clusterIdentity, type MemberIdentity } from './id
  *
  * ```text
  * DIR/cluster.json   whose data this is; written first, before anything else, and checked at every start
- * DIR/log/           the write-ahead log
+ * DIR/raft/          the write-ahead log, and the number of this life
  * DIR/state/         the state, as the storage keeps it
  * DIR/lock           held while the member runs
  * ```
@@ -24,7 +24,7 @@ import { type ClusterIdentity, clusterIdentity, type MemberIdentity } from './id
 export interface DataDirectory {
   readonly identity: ClusterIdentity;
   readonly self: MemberIdentity;
-  readonly logDirectory: string;
+  readonly raftDirectory: string;
   readonly stateDirectory: string;
   release(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function openDataDirectory(
     return {
       identity,
       self,
-      logDirectory: `${directory}/log`,
+      raftDirectory: `${directory}/raft`,
       stateDirectory: `${directory}/state`,
       release: unlock,
     };
@@ -82,7 +82,7 @@ async function createIdentity(
   const directory = configuration.dataDirectory;
   const names = await usable(directory, disk.list(directory));
   if (names.includes('member')) throw foreign(directory, 'etcd');
-  if (names.includes('log') || names.includes('state')) {
+  if (names.includes('raft') || names.includes('state')) {
     throw new FlotillaError('FLOTILLA_DATA_DAMAGED', `${directory} has data, but ${path} is missing`);
   }
   if (configuration.initialClusterState === 'existing') {

@@ -8,6 +8,7 @@ import { limits } from '../limits.ts';
 import type { Peer, RpcServer, RpcServerOptions } from '../rpc.ts';
 import { acceptCall } from './http2-server-call.ts';
 import type { CallContext } from './http2-server-call.ts';
+import { earlySettings, Http2Opening } from './http2-opening.ts';
 
 export interface Http2ServerOptions extends RpcServerOptions {
   readonly address: Address;
@@ -17,6 +18,8 @@ export interface Http2ServerOptions extends RpcServerOptions {
    * etcd does. Absent: 404.
    */
   readonly http?: http.RequestListener;
+  /** Calls at a time on one connection, at most `limits.concurrentStreams`. */
+  readonly maxConcurrentStreams?: number;
 }
 
 /**
@@ -124,12 +127,8 @@ class Http2Server implements RpcServer {
       const isPreface = PREFACE.subarray(0, seen.length).equals(seen.subarray(0, PREFACE.length));
       if (isPreface && seen.length < PREFACE.length) return;
       done();
-      socket.pause();
-      if (isPreface) this.#acceptHttp2(socket);
-      else this.#http1.emit('connection', socket);
-      // Only now: an HTTP/1 parser reads the socket below its stream and would miss what the stream holds already.
-      socket.unshift(seen);
-      socket.resume();
+      if (isPreface) this.#open(socket, seen);
+      else this.#handOver(socket, seen, () => this.#http1.emit('connection', socket));
     };
     const done = (): void => {
       clearTimeout(timer);
@@ -143,8 +142,46 @@ class Http2Server implements RpcServer {
     socket.once('close', done);
   }
 
+  /** Holds an HTTP/2 connection until its first request is in, see {@link Http2Opening}. */
+  #open(socket: net.Socket, first: Buffer): void {
+    const opening = new Http2Opening();
+    const look = (chunk: Buffer): void => {
+      if (opening.push(chunk)) finish();
+      else if (opening.bytes.length > limits.heldBytes) socket.destroy();
+    };
+    const finish = (): void => {
+      done();
+      this.#handOver(socket, opening.bytes, () => this.#acceptHttp2(socket));
+    };
+    const done = (): void => {
+      clearTimeout(timer);
+      clearInterval(patience);
+      this.#undecided.delete(socket);
+      socket.off('data', look);
+      socket.off('close', done);
+    };
+    const timer = setTimeout(() => socket.destroy(), limits.handshakeMs);
+    // A client that connects and asks nothing yet is fine, too.
+    const patience = setInterval(() => {
+      if (opening.acknowledged) finish();
+    }, limits.firstRequestMs);
+    this.#undecided.add(socket);
+    socket.on('data', look);
+    socket.once('close', done);
+    socket.write(earlySettings);
+    look(first);
+  }
+
+  #handOver(socket: net.Socket, seen: Buffer, accept: () => void): void {
+    socket.pause();
+    accept();
+    // Only now: an HTTP/1 parser reads the socket below its stream and would miss what the stream holds already.
+    socket.unshift(seen);
+    socket.resume();
+  }
+
   #acceptHttp2(socket: net.Socket): void {
-    const session = http2.performServerHandshake(socket, SESSION_OPTIONS);
+    const session = http2.performServerHandshake(socket, sessionOptions(this.#options));
     this.#sessions.add(session);
     session.setLocalWindowSize(limits.connectionWindowBytes);
     session.once('close', () => {
@@ -168,16 +205,18 @@ class Http2Server implements RpcServer {
 /** What a client of HTTP/2 sends first (RFC 9113, section 3.4); enough of it to be sure. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\n');
 
-const SESSION_OPTIONS: http2.ServerOptions = {
-  // In units of a million bytes. The default, 10, ends sessions whose many streams each wait for a slow reader.
-  maxSessionMemory: limits.sessionMemoryMegabytes,
-  settings: {
-    enablePush: false,
-    maxConcurrentStreams: limits.concurrentStreams,
-    maxHeaderListSize: limits.headerListBytes,
-    initialWindowSize: limits.streamWindowBytes,
-  },
-};
+function sessionOptions(options: Http2ServerOptions): http2.ServerOptions {
+  return {
+    // In units of a million bytes. The default, 10, ends sessions whose many streams each wait for a slow reader.
+    maxSessionMemory: limits.sessionMemoryMegabytes,
+    settings: {
+      enablePush: false,
+      maxConcurrentStreams: Math.min(limits.concurrentStreams, options.maxConcurrentStreams ?? Infinity),
+      maxHeaderListSize: limits.headerListBytes,
+      initialWindowSize: limits.streamWindowBytes,
+    },
+  };
+}
 
 /** Answers must not wait for the acknowledgement of earlier ones (Nagle). */
 const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs } as const;

@@ -1,0 +1,93 @@
+import type { Platform } from '@flotilla/platform';
+import { MemoryImage, MemoryStorage } from '@flotilla/store';
+import type { World } from '@flotilla/sim';
+import { listenFramed } from '@flotilla/wire';
+import { configure } from '../../src/configuration/configuration.ts';
+import type { Configuration } from '../../src/configuration/configuration.ts';
+import { Member } from '../../src/member/member.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
+
+export const clientPort = 2379;
+const peerPort = 2380;
+
+/** One member of the simulated cluster, over all its lives. */
+export class MemberNode {
+  readonly name: string;
+  /** The running member; null while it starts or is down. */
+  member: Member | null = null;
+  readonly #world: World;
+  readonly #settings: ClusterSettings;
+  readonly #configuration: Configuration;
+  /** What the storage has flushed: with the simulated disk it is all that outlasts a crash. */
+  readonly #image = new MemoryImage();
+  readonly #elected: (term: number, name: string) => void;
+
+  constructor(
+    world: World,
+    settings: ClusterSettings,
+    name: string,
+    names: readonly string[],
+    elected: (term: number, name: string) => void,
+  ) {
+    this.#world = world;
+    this.#settings = settings;
+    this.name = name;
+    this.#configuration = configurationOf(settings, name, names);
+    this.#elected = elected;
+  }
+
+  async main(platform: Platform): Promise<void> {
+    this.member = null;
+    const { commitDelayMs, flushDelayMs, host } = this.#settings;
+    const stop = (error: unknown): void => {
+      // An error that nobody catches is how a process ends here.
+      platform.defer(() => {
+        throw error;
+      });
+    };
+    const member = await Member.start({
+      platform,
+      configuration: this.#configuration,
+      openStorage: (_directory, tables) =>
+        Promise.resolve(
+          new MemoryStorage(platform, tables, {
+            image: this.#image,
+            maxCommitDelayMs: commitDelayMs,
+            maxFlushDelayMs: flushDelayMs,
+          }),
+        ),
+      listen: ({ address, services, maxReceiveMessageBytes }) =>
+        listenFramed(platform, {
+          address,
+          services,
+          ...(maxReceiveMessageBytes === undefined ? {} : { maxReceiveMessageBytes }),
+          handlerFailed: stop,
+        }),
+      onFatal: stop,
+      host,
+    });
+    member.group.onRoleChange((change) => {
+      if (change.role === 'leader') this.#elected(change.term, this.name);
+    });
+    if (member.group.status().role === 'leader') this.#elected(member.group.status().term, this.name);
+    this.member = member;
+    this.#world.coverage.count('member started');
+  }
+}
+
+function configurationOf(settings: ClusterSettings, name: string, names: readonly string[]): Configuration {
+  return configure(
+    new Map([
+      ['name', name],
+      ['data-dir', `${name}.flotilla`],
+      ['listen-peer-urls', `http://0.0.0.0:${peerPort}`],
+      ['listen-client-urls', `http://0.0.0.0:${clientPort}`],
+      ['advertise-client-urls', `http://${name}:${clientPort}`],
+      ['initial-advertise-peer-urls', `http://${name}:${peerPort}`],
+      ['initial-cluster', names.map((peer) => `${peer}=http://${peer}:${peerPort}`).join(',')],
+      ['heartbeat-interval', String(Math.round(settings.heartbeatMs))],
+      ['election-timeout', String(settings.electionMs)],
+      ['snapshot-count', String(settings.snapshotCount)],
+    ]),
+  );
+}

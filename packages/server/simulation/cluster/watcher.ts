@@ -1,0 +1,142 @@
+import { prefixEnd } from '@flotilla/check';
+import type { EtcdEvent, RevisionEvents } from '@flotilla/check';
+import type { Platform } from '@flotilla/platform';
+import type { World } from '@flotilla/sim';
+import { RpcError, Status, Watch, WatchRequest, openFramedChannel, openStream } from '@flotilla/wire';
+import type { ClientStream, RpcChannel, WatchResponse } from '@flotilla/wire';
+import { bytesOf, etcdEvent, revisionOf } from './etcd-messages.ts';
+import { clientPort } from './member-node.ts';
+
+export interface WatcherOptions {
+  readonly world: World;
+  readonly name: string;
+  readonly memberNames: readonly string[];
+  readonly prefix: string;
+}
+
+/**
+ * Watches a prefix from revision 1 for the whole run, through one member after the other: when its stream ends it asks
+ * for what comes after the last revision that it has. What it collects must be the history, in order, each revision
+ * once; gaps only where history was compacted before it came.
+ */
+export class SimWatcher {
+  readonly prefix: string;
+  readonly name: string;
+  readonly revisions: RevisionEvents[] = [];
+  /** Revisions that were compacted before they were delivered, as inclusive ranges. */
+  readonly gaps: { readonly from: number; readonly to: number }[] = [];
+  /** Every event up to here has been delivered, as far as answers have told. */
+  seenRevision = 0;
+  readonly #options: WatcherOptions;
+  #next = 1;
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.prefix = options.prefix;
+    this.name = options.name;
+  }
+
+  async main(platform: Platform): Promise<void> {
+    const { world, memberNames } = this.#options;
+    const channels = memberNames.map((host) =>
+      openFramedChannel(platform, { endpoints: [{ host, port: clientPort }] }),
+    );
+    for (;;) {
+      const channel = channels[world.tape.choose(channels.length, 'member to watch')] as RpcChannel;
+      try {
+        await this.#watch(platform, channel);
+        world.coverage.count('watch ended by the member');
+      } catch (error) {
+        if (!(error instanceof RpcError)) throw error;
+        if (error.status !== Status.UNAVAILABLE && error.status !== Status.CANCELLED) {
+          world.violate('unexpected error', `a watch ended with ${error.status} ${error.message}`);
+        }
+        world.coverage.count('watch broken');
+      }
+      await new Promise<void>((resolve) => platform.timer(200, 'watch again', resolve));
+    }
+  }
+
+  async #watch(platform: Platform, channel: RpcChannel): Promise<void> {
+    const { world, prefix } = this.#options;
+    const stream = openStream(channel, Watch.methods.Watch);
+    const value = {
+      key: bytesOf(prefix),
+      rangeEnd: bytesOf(prefix === '\0' ? '\0' : prefixEnd(prefix)),
+      startRevision: this.#next,
+      progressNotify: true,
+      filters: [],
+      prevKv: false,
+      watchId: 0,
+      fragment: world.tape.chance(1, 2, 'fragments'),
+    };
+    stream.write(WatchRequest.create({ requestUnion: { case: 'createRequest', value } }));
+    // A silent connection would never be noticed; real clients use keep-alive pings for this.
+    let timer = platform.timer(10_000, 'watch is silent', () => stream.cancel());
+    const progress = this.#askForProgress(platform, stream);
+    try {
+      let fragments: EtcdEvent[] = [];
+      for (let response = await stream.read(); response !== null; response = await stream.read()) {
+        timer.cancel();
+        timer = platform.timer(10_000, 'watch is silent', () => stream.cancel());
+        if (response.canceled) {
+          this.#canceled(response);
+          stream.cancel();
+          return;
+        }
+        fragments.push(...response.events.map(etcdEvent));
+        if (response.fragment) continue;
+        this.#take(fragments);
+        fragments = [];
+        if (!response.created) this.seenRevision = Math.max(this.seenRevision, revisionOf(response.header));
+      }
+    } finally {
+      timer.cancel();
+      progress.stop();
+    }
+  }
+
+  #askForProgress(
+    platform: Platform,
+    stream: ClientStream<WatchRequest, WatchResponse>,
+  ): { readonly stop: () => void } {
+    const ask = (): void => {
+      stream.write(WatchRequest.create({ requestUnion: { case: 'progressRequest', value: {} } }));
+      timer = platform.timer(2000, 'ask for progress', ask);
+    };
+    let timer = platform.timer(2000, 'ask for progress', ask);
+    return { stop: () => timer.cancel() };
+  }
+
+  #canceled(response: WatchResponse): void {
+    const { world, name } = this.#options;
+    if (response.compactRevision === 0) {
+      world.violate('watch', `${name} was canceled: ${response.cancelReason}`);
+      return;
+    }
+    world.coverage.count('watch found history compacted');
+    if (response.compactRevision < this.#next) {
+      world.violate('watch', `${name} asked for ${this.#next} and was told that ${response.compactRevision} is compacted`);
+    }
+    this.gaps.push({ from: this.#next, to: response.compactRevision - 1 });
+    this.#next = response.compactRevision;
+  }
+
+  #take(events: readonly EtcdEvent[]): void {
+    for (const event of events) {
+      const revision = event.type === 'put' ? event.kv.modRevision : event.modRevision;
+      const last = this.revisions.at(-1);
+      if (last?.revision === revision && revision >= this.#next) {
+        (last.events as EtcdEvent[]).push(event);
+      } else if (revision >= this.#next && revision > (last?.revision ?? 0)) {
+        this.revisions.push({ revision, events: [event] });
+      } else {
+        const { world, name } = this.#options;
+        world.violate('watch', `${name} got revision ${revision} after ${last?.revision ?? this.#next - 1}`);
+      }
+    }
+    // Only whole responses count: a revision's events come in one, or in fragments of one.
+    const newest = this.revisions.at(-1)?.revision ?? 0;
+    this.#next = Math.max(this.#next, newest + 1);
+  }
+}

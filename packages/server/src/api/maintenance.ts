@@ -1,0 +1,58 @@
+import {
+  AlarmAction,
+  type AlarmRequest,
+  type AlarmResponse,
+  AlarmType,
+  etcdErrors,
+  Maintenance,
+  type Method,
+  RpcError,
+  Status,
+  type StatusResponse,
+  unary,
+} from '@flotilla/wire';
+import type { Backend } from '../member/backend.ts';
+import { API_VERSION } from '../member/version.ts';
+
+/**
+ * `etcdserverpb.Maintenance`, as far as it is real here. Defragment has nothing to do, since free pages are used
+ * again, and says that it is done. An alarm is a fact, not a switch: NOSPACE is there while the state is at its quota.
+ */
+export function maintenanceMethods(backend: Backend): Method[] {
+  return [
+    unary(Maintenance.methods.Status, () => statusResponse(backend)),
+    unary(Maintenance.methods.Alarm, (request) => alarm(backend, request)),
+    unary(Maintenance.methods.Defragment, () => ({ header: backend.stamp(null) })),
+  ];
+}
+
+function statusResponse(backend: Backend): StatusResponse {
+  const status = backend.status();
+  const errors: string[] = [];
+  if (status.leaderId === 0n) errors.push(etcdErrors.noLeader.message);
+  if (backend.overQuota(0)) errors.push(`memberID:${status.memberId} alarm:NOSPACE `);
+  return {
+    header: backend.stamp(null),
+    version: API_VERSION,
+    dbSize: status.storageBytes,
+    leader: status.leaderId,
+    raftIndex: BigInt(status.commitIndex),
+    raftTerm: BigInt(status.term),
+    raftAppliedIndex: BigInt(status.appliedIndex),
+    errors,
+    dbSizeInUse: Math.min(status.liveBytes, status.storageBytes),
+    isLearner: status.isLearner,
+    storageVersion: API_VERSION,
+    dbSizeQuota: status.quotaBytes,
+    downgradeInfo: { enabled: false, targetVersion: '' },
+  };
+}
+
+function alarm(backend: Backend, request: AlarmRequest): AlarmResponse {
+  if (request.action === AlarmAction.ACTIVATE) {
+    throw new RpcError(Status.UNIMPLEMENTED, 'alarms cannot be raised by hand');
+  }
+  const raised = request.action === AlarmAction.GET && backend.overQuota(0);
+  const { memberId } = backend.status();
+  return { header: backend.stamp(null), alarms: raised ? [{ memberId, alarm: AlarmType.NOSPACE }] : [] };
+}

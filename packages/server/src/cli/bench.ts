@@ -1,0 +1,103 @@
+import { InvalidArgumentError } from 'commander';
+import { FlotillaError } from '@flotilla/platform';
+import { benchPut } from './bench/put.ts';
+import { benchRange } from './bench/range.ts';
+import type { BenchReport, BenchSettings } from './bench/settings.ts';
+import { benchWatch } from './bench/watch.ts';
+import { subcommand } from './subcommand.ts';
+
+/**
+ * `flotilla bench put|range|watch`: puts load on any endpoint that speaks etcd's v3 API and prints one line of JSON.
+ * Latencies are in milliseconds, CPU per request in microseconds.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  const command = subcommand('bench', 'measure an endpoint of Flotilla or etcd; prints one line of JSON')
+    .argument('<operation>', 'put, range or watch')
+    .option('--endpoints <list>', 'addresses of members, separated by commas', 'http://127.0.0.1:2379')
+    .option('--clients <count>', 'requests under way at a time; of watch: watchers', count, 64)
+    .option(
+      '--conns <count>',
+      'connections, spread over the endpoints in turn; 0: one for 32 clients',
+      countOrZero,
+      0,
+    )
+    .option('--total <count>', 'stop after so many requests', count)
+    .option('--seconds <seconds>', 'stop after so long; 10 unless --total is given', seconds)
+    .option(
+      '--rate <perSecond>',
+      'requests per second, latency counted from when each was due; 0: as fast as it goes',
+      countOrZero,
+      0,
+    )
+    .option('--key-size <bytes>', 'bytes of a key', count, 16)
+    .option('--value-size <bytes>', 'bytes of a value', countOrZero, 256)
+    .option('--key-space <count>', 'how many different keys', count, 1_000)
+    .option('--limit <count>', 'range: read so many keys at a time instead of one', countOrZero, 0)
+    .option('--count-only', 'range: count all keys instead of reading one', false)
+    .option('--serializable', "range: read the member's own state, which may lag", false)
+    .option('--server-pids <list>', 'processes whose CPU time is reported, separated by commas', pids, [])
+    .addHelpText('after', '\nLatencies are in milliseconds, CPU per request in microseconds.');
+  command.parse(args, { from: 'user' });
+  const report = await measure(command.args[0] ?? '', settingsOf(command.opts()));
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+  return 0;
+}
+
+function measure(operation: string, settings: BenchSettings): Promise<BenchReport> {
+  switch (operation) {
+    case 'put':
+      return benchPut(settings);
+    case 'range':
+      return benchRange(settings);
+    case 'watch':
+      return benchWatch(settings);
+    default:
+      throw new FlotillaError(
+        'FLOTILLA_INVALID_ARGUMENT',
+        `bench measures put, range or watch, not ${JSON.stringify(operation)}`,
+      );
+  }
+}
+
+interface Options extends Omit<BenchSettings, 'endpoints' | 'total' | 'seconds' | 'conns'> {
+  readonly endpoints: string;
+  readonly conns: number;
+  readonly total?: number;
+  readonly seconds?: number;
+}
+
+const CLIENTS_PER_CONNECTION = 32;
+const DEFAULT_SECONDS = 10;
+
+function settingsOf(options: Options): BenchSettings {
+  const endpoints = options.endpoints.split(',').filter((endpoint) => endpoint !== '');
+  const conns = options.conns > 0 ? options.conns : Math.ceil(options.clients / CLIENTS_PER_CONNECTION);
+  return {
+    ...options,
+    endpoints,
+    conns: Math.min(conns, options.clients),
+    total: options.total ?? Number.POSITIVE_INFINITY,
+    seconds: options.seconds ?? (options.total === undefined ? DEFAULT_SECONDS : Number.POSITIVE_INFINITY),
+  };
+}
+
+function count(text: string): number {
+  const value = countOrZero(text);
+  if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return value;
+}
+
+function countOrZero(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('It must be a positive number.');
+  return value;
+}
+
+function pids(text: string): readonly number[] {
+  return text.split(',').map(count);
+}

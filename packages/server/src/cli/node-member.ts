@@ -1,0 +1,23 @@
+import type { Logger } from '@flotilla/platform';
+import { nodePlatform } from '@flotilla/platform/node';
+import { openLmdb } from '@flotilla/store/lmdb';
+import { listenHttp2 } from '@flotilla/wire/node';
+import type { Configuration } from '../configuration/configuration.ts';
+import { Member } from '../member/member.ts';
+import { httpListener } from './http-adapter.ts';
+
+/** A member of this process: Node's platform, LMDB, and gRPC over `node:http2`. */
+export async function startNodeMember(
+  configuration: Configuration,
+  logger: Logger,
+  onFatal: (error: Error) => void,
+): Promise<Member> {
+  const platform = nodePlatform({ nodeName: configuration.name, logger, onFatal });
+  return await Member.start({
+    platform,
+    configuration,
+    onFatal,
+    openStorage: (directory, tables) => Promise.resolve(openLmdb(directory, tables)),
+    listen: ({ http, ...options }) => listenHttp2({ ...options, http: httpListener(http) }),
+  });
+}

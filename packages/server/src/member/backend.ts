@@ -1,0 +1,78 @@
+import type {
+  CompactionResponse,
+  DeleteRangeResponse,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  ResponseHeader,
+  TxnRequest,
+  TxnResponse,
+} from '@flotilla/wire';
+import type { WatchHub } from '@flotilla/store';
+
+/**
+ * What the API edge asks of the member behind it. Requests and answers are bytes and plain data, so that the edge can
+ * move to a thread of its own. Every rejection is an `RpcError`, with etcd's code and text.
+ *
+ * Headers of answers carry the revision only; {@link Backend.stamp} adds who answers, and in which term.
+ */
+export interface Backend {
+  readonly settings: ApiSettings;
+  readonly hasLeader: boolean;
+  /** Called when a leader is found or lost. The answer unsubscribes. */
+  onLeaderChange(listener: () => void): () => void;
+  /** Called once when no leader has been known for `patienceMs`. The answer unsubscribes. */
+  onLeaderLost(patienceMs: number, listener: () => void): () => void;
+
+  stamp(header: ResponseHeader | null): ResponseHeader;
+  status(): BackendStatus;
+  members(): readonly BackendMember[];
+
+  /** Replicates a request as it came, and answers what applying it here answered. The bytes are copied. */
+  write<Kind extends keyof WriteResponses>(kind: Kind, request: Uint8Array): Promise<WriteResponses[Kind]>;
+  /** After it, reads of local state see every write that was acknowledged before. */
+  readBarrier(): Promise<void>;
+  /** Throws when this member has no state to read: it waits for a snapshot. */
+  requireState(): void;
+  /** Whether the state has grown to its quota, by itself or with `moreBytes`. */
+  overQuota(moreBytes: number): boolean;
+  range(request: RangeRequest): Promise<RangeResponse>;
+  readTxn(request: TxnRequest): TxnResponse;
+  /** Resolves when what lies below the revision is gone from the storage. */
+  compacted(revision: number): Promise<void>;
+  readonly watches: WatchHub;
+}
+
+export interface WriteResponses {
+  readonly put: PutResponse;
+  readonly 'delete-range': DeleteRangeResponse;
+  readonly txn: TxnResponse;
+  readonly compact: CompactionResponse;
+}
+
+export interface ApiSettings {
+  readonly maxRequestBytes: number;
+  readonly maxTransactionOperations: number;
+  readonly electionTimeoutMs: number;
+}
+
+export interface BackendStatus {
+  readonly memberId: bigint;
+  /** 0: none known. */
+  readonly leaderId: bigint;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly isLearner: boolean;
+  readonly storageBytes: number;
+  readonly liveBytes: number;
+  readonly quotaBytes: number;
+}
+
+export interface BackendMember {
+  readonly memberId: bigint;
+  readonly name: string;
+  readonly peerUrls: readonly string[];
+  readonly clientUrls: readonly string[];
+  readonly isLearner: boolean;
+}

@@ -1,0 +1,166 @@
+import type { Platform } from '@flotilla/platform';
+import type { Group, NodeId } from '@flotilla/raft';
+import { type ApplyResult, type Database, encodeProposal, type WatchHub } from '@flotilla/store';
+import {
+  etcdErrors,
+  type RangeRequest,
+  type RangeResponse,
+  type ResponseHeader,
+  RpcError,
+  Status,
+  type TxnRequest,
+  type TxnResponse,
+} from '@flotilla/wire';
+import type { Configuration } from '../configuration/configuration.ts';
+import { limits } from '../limits.ts';
+import type { ApiSettings, Backend, BackendMember, BackendStatus, WriteResponses } from './backend.ts';
+import type { DataDirectory } from './data-directory.ts';
+import { toEtcdError } from './failures.ts';
+import { Leadership } from './leadership.ts';
+
+export interface GroupBackendParts {
+  readonly platform: Platform;
+  readonly configuration: Configuration;
+  readonly directory: DataDirectory;
+  readonly database: Database;
+  readonly group: Group<ApplyResult>;
+}
+
+/** What the API reaches: the whole keyspace in one group, group 0. */
+export class GroupBackend implements Backend {
+  readonly settings: ApiSettings;
+  readonly #platform: Platform;
+  readonly #configuration: Configuration;
+  readonly #directory: DataDirectory;
+  readonly #database: Database;
+  readonly #group: Group<ApplyResult>;
+  readonly #leadership: Leadership;
+  /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
+  readonly #timeout: { readonly timeoutMs: number };
+  #requestId = 0;
+
+  constructor(parts: GroupBackendParts) {
+    const { platform, configuration, directory, database, group } = parts;
+    this.#platform = platform;
+    this.#configuration = configuration;
+    this.#directory = directory;
+    this.#database = database;
+    this.#group = group;
+    this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
+    this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
+    this.settings = {
+      maxRequestBytes: configuration.maxRequestBytes,
+      maxTransactionOperations: configuration.maxTransactionOperations,
+      electionTimeoutMs: configuration.electionTimeoutMs,
+    };
+  }
+
+  get hasLeader(): boolean {
+    return this.#leadership.known;
+  }
+
+  get watches(): WatchHub {
+    return this.#database.watches;
+  }
+
+  onLeaderChange(listener: () => void): () => void {
+    return this.#leadership.onChange(listener);
+  }
+
+  onLeaderLost(patienceMs: number, listener: () => void): () => void {
+    return this.#leadership.onLost(patienceMs, listener);
+  }
+
+  stamp(header: ResponseHeader | null): ResponseHeader {
+    return {
+      clusterId: this.#directory.identity.clusterId,
+      memberId: this.#directory.self.memberId,
+      revision: header === null ? this.#database.revision : header.revision,
+      raftTerm: this.#leadership.raftTerm,
+    };
+  }
+
+  status(): BackendStatus {
+    const status = this.#group.status();
+    const stats = this.#database.stats;
+    return {
+      memberId: this.#directory.self.memberId,
+      leaderId: this.#memberIdOf(status.leader),
+      term: status.term,
+      commitIndex: status.commit,
+      appliedIndex: status.applied,
+      isLearner: status.configuration.learners.includes(status.id),
+      storageBytes: stats.storageBytes,
+      liveBytes: stats.liveBytes,
+      quotaBytes: this.#configuration.quotaBytes,
+    };
+  }
+
+  members(): readonly BackendMember[] {
+    const self = this.#directory.self.nodeId;
+    return this.#directory.identity.members.map((member) => ({
+      memberId: member.memberId,
+      name: member.name,
+      peerUrls: member.peerUrls,
+      clientUrls: member.nodeId === self ? this.#configuration.advertisedClientUrls : [],
+      isLearner: false,
+    }));
+  }
+
+  async write<Kind extends keyof WriteResponses>(
+    kind: Kind,
+    request: Uint8Array,
+  ): Promise<WriteResponses[Kind]> {
+    // The disk is behind: more would only wait in memory.
+    if (this.#database.overloaded) throw etcdErrors.tooManyRequests;
+    this.#requestId += 1;
+    const payload = encodeProposal({ kind, requestId: this.#requestId, request });
+    const startMs = this.#platform.now();
+    let result: ApplyResult;
+    try {
+      result = await this.#group.propose(payload, this.#timeout);
+    } catch (error) {
+      throw toEtcdError(error, this.#leadership, startMs);
+    }
+    if (result.kind === 'error') throw result.error;
+    if (result.kind === kind) return result.response as WriteResponses[Kind];
+    throw new RpcError(Status.INTERNAL, `a ${kind} was answered as a ${result.kind}`);
+  }
+
+  async readBarrier(): Promise<void> {
+    const startMs = this.#platform.now();
+    try {
+      await this.#group.readBarrier(this.#timeout);
+    } catch (error) {
+      throw toEtcdError(error, this.#leadership, startMs);
+    }
+  }
+
+  requireState(): void {
+    if (!this.#group.status().stateReady) throw etcdErrors.unhealthy;
+  }
+
+  overQuota(moreBytes: number): boolean {
+    return this.#database.stats.liveBytes + moreBytes >= this.#configuration.quotaBytes;
+  }
+
+  range(request: RangeRequest): Promise<RangeResponse> {
+    return this.#database.rangeInSlices(request);
+  }
+
+  readTxn(request: TxnRequest): TxnResponse {
+    return this.#database.txn(request);
+  }
+
+  compacted(revision: number): Promise<void> {
+    return this.#database.compacted(revision);
+  }
+
+  stop(): void {
+    this.#leadership.stop();
+  }
+
+  #memberIdOf(nodeId: NodeId): bigint {
+    return this.#directory.identity.members.find((member) => member.nodeId === nodeId)?.memberId ?? 0n;
+  }
+}

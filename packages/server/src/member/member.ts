@@ -1,0 +1,239 @@
+import { type Address, FlotillaError, type Platform } from '@flotilla/platform';
+import {
+  type Configuration as RaftConfiguration,
+  coreLimits,
+  createHost,
+  type Group,
+  type Host,
+  type HostConfig,
+  hostLimits,
+  type NodeId,
+} from '@flotilla/raft';
+import { type ApplyResult, Database, type OrderedStorage, storageTables } from '@flotilla/store';
+import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
+import { clusterMethods } from '../api/cluster.ts';
+import { healthMethods } from '../api/health.ts';
+import { HttpApi } from '../api/http.ts';
+import { kvMethods } from '../api/kv.ts';
+import { maintenanceMethods } from '../api/maintenance.ts';
+import { watchMethods } from '../api/watch.ts';
+import { addressOf, type Configuration } from '../configuration/configuration.ts';
+import { limits } from '../limits.ts';
+import { AutoCompactor } from './auto-compaction.ts';
+import { type DataDirectory, openDataDirectory } from './data-directory.ts';
+import { GroupBackend } from './group-backend.ts';
+import type { ClusterIdentity } from './identity.ts';
+
+export interface MemberOptions {
+  readonly platform: Platform;
+  readonly configuration: Configuration;
+  /** Opens the storage of the state in a directory that is there. */
+  readonly openStorage: (directory: string, tables: readonly string[]) => Promise<OrderedStorage>;
+  /** Listens for clients. */
+  readonly listen: (options: ClientListenerOptions) => Promise<RpcServer>;
+  /** Called once, when going on could lose data or lie. The member serves nobody any more; its process should end. */
+  readonly onFatal: (error: Error) => void;
+  /** Bounds of the host, where a simulation wants other ones. */
+  readonly host?: HostConfig;
+}
+
+export interface ClientListenerOptions extends RpcServerOptions {
+  readonly address: Address;
+  readonly http: HttpApi;
+  readonly maxConcurrentStreams: number;
+}
+
+/**
+ * One member of a cluster: its data directory, the state, its replica of group 0, and the API in front of them.
+ * Reaches the world through the platform, the storage and the listener that it is given, and so runs unchanged in the
+ * simulator.
+ *
+ * @example
+ * const member = await Member.start({ platform, configuration, openStorage, listen, onFatal });
+ * await member.whenReady();
+ * await member.stop();
+ */
+export class Member {
+  readonly identity: ClusterIdentity;
+  readonly backend: GroupBackend;
+  readonly database: Database;
+  readonly group: Group<ApplyResult>;
+  readonly host: Host;
+  readonly #platform: Platform;
+  readonly #directory: DataDirectory;
+  readonly #servers: RpcServer[] = [];
+  readonly #compactor: AutoCompactor | null;
+  #stopping: Promise<void> | null = null;
+
+  private constructor(options: MemberOptions, parts: Parts) {
+    const { platform, configuration } = options;
+    this.#platform = platform;
+    this.#directory = parts.directory;
+    this.identity = parts.directory.identity;
+    this.database = parts.database;
+    this.host = parts.host;
+    this.group = parts.group;
+    this.backend = new GroupBackend({ platform, configuration, ...parts });
+    this.#compactor = startCompactor(platform, configuration, parts, this.backend);
+  }
+
+  /**
+   * Rejects with what is wrong with the data directory, the log, the storage or an address; nothing is left open then.
+   */
+  static async start(options: MemberOptions): Promise<Member> {
+    const { platform, configuration } = options;
+    // What was opened, to be closed again in reverse when a later step fails.
+    const undo: (() => Promise<void>)[] = [];
+    try {
+      const directory = await openDataDirectory(platform, configuration);
+      undo.push(() => directory.release());
+      const storage = await options.openStorage(directory.stateDirectory, storageTables);
+      const database = await Database.open(platform, storage);
+      undo.push(() => database.close());
+      const host = await createHost(hostOptions(options, directory));
+      host.onFatal((error) => options.onFatal(error));
+      undo.push(() => host.close());
+      const group = await host.openGroup({
+        id: 0,
+        stateMachine: database,
+        initialConfiguration: votersOf(directory.identity),
+      });
+      const member = new Member(options, { directory, database, host, group });
+      undo.push(() => member.#stopServing());
+      await member.#listen(options);
+      return member;
+    } catch (error) {
+      for (const close of undo.reverse()) await close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Where clients are served; the ports differ from the configured ones where those were 0. */
+  get clientAddresses(): readonly Address[] {
+    return this.#servers.map((server) => server.address);
+  }
+
+  /** Resolves once the cluster has confirmed a read to this member: from then on it can serve. */
+  async whenReady(): Promise<void> {
+    while (this.#stopping === null) {
+      try {
+        await this.group.readBarrier({ timeoutMs: limits.readinessAttemptMs });
+        return;
+      } catch {
+        // No leader yet, or not for long enough: there is nothing to do but to ask again.
+        await this.#pause(limits.readinessPauseMs);
+      }
+    }
+    throw new FlotillaError('FLOTILLA_STOPPED', 'this member has stopped');
+  }
+
+  /** Serves nobody any more, makes durable what is applied, and lets go of ports and directory. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #listen(options: MemberOptions): Promise<void> {
+    const { configuration, listen } = options;
+    const { backend } = this;
+    const services = new Services([
+      ...kvMethods(backend),
+      ...watchMethods(backend),
+      ...clusterMethods(backend),
+      ...maintenanceMethods(backend),
+      ...healthMethods(backend),
+    ]);
+    const http = new HttpApi(backend);
+    for (const address of configuration.clientAddresses) {
+      const server = await listen({
+        address,
+        services,
+        http,
+        maxReceiveMessageBytes: configuration.maxRequestBytes + limits.grpcOverheadBytes,
+        maxConcurrentStreams: configuration.maxConcurrentStreams,
+      });
+      this.#servers.push(server);
+    }
+  }
+
+  async #stop(): Promise<void> {
+    await this.#stopServing();
+    await this.host.close();
+    await this.database.close();
+    await this.#directory.release();
+  }
+
+  /** Calls under way may end; what would never end, as a watch, is cut. */
+  async #stopServing(): Promise<void> {
+    this.#compactor?.stop();
+    const drained = Promise.all(this.#servers.map((server) => server.close()));
+    await Promise.race([drained, this.#pause(limits.drainMs)]);
+    await Promise.all(this.#servers.map((server) => server.destroy()));
+    this.backend.stop();
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#platform.timer(delayMs, 'member-pause', resolve);
+    });
+  }
+}
+
+interface Parts {
+  readonly directory: DataDirectory;
+  readonly database: Database;
+  readonly host: Host;
+  readonly group: Group<ApplyResult>;
+}
+
+function hostOptions(options: MemberOptions, directory: DataDirectory): Parameters<typeof createHost>[0] {
+  const { platform, configuration } = options;
+  const { identity, self, raftDirectory } = directory;
+  return {
+    platform,
+    nodeId: self.nodeId,
+    clusterId: identity.clusterId,
+    directory: raftDirectory,
+    peers: new Map(
+      identity.members.map((member) => [member.nodeId, addressOf(member.peerUrls[0] as string)]),
+    ),
+    listen: configuration.peerAddresses[0] as Address,
+    config: hostConfig(configuration, options.host ?? {}),
+  };
+}
+
+function hostConfig(configuration: Configuration, given: HostConfig): HostConfig {
+  const payloadBytes = configuration.maxRequestBytes + limits.proposalOverheadBytes;
+  const frameBytes = 2 * (payloadBytes + coreLimits.maxMessageBytes + hostLimits.frameTargetBytes);
+  return {
+    heartbeatMs: configuration.heartbeatIntervalMs,
+    electionMs: configuration.electionTimeoutMs,
+    snapshotCount: configuration.snapshotCount,
+    ...given,
+    limits: { frameBytes: Math.max(hostLimits.frameBytes, frameBytes), ...given.limits },
+    coreLimits: { maxPayloadBytes: payloadBytes, ...given.coreLimits },
+  };
+}
+
+function votersOf(identity: ClusterIdentity): RaftConfiguration {
+  const voters: NodeId[] = identity.members.map((member) => member.nodeId).sort((a, b) => a - b);
+  return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+}
+
+function startCompactor(
+  platform: Platform,
+  configuration: Configuration,
+  parts: Parts,
+  backend: GroupBackend,
+): AutoCompactor | null {
+  const { database, group } = parts;
+  if (configuration.autoCompaction === null) return null;
+  return new AutoCompactor(platform, configuration.autoCompaction, {
+    currentRevision: () => database.revision,
+    compactedRevision: () => database.compactRevision,
+    leads: () => group.status().role === 'leader',
+    compact: async (revision) => {
+      await backend.write('compact', CompactionRequest.encode({ revision, physical: false }));
+    },
+  });
+}
