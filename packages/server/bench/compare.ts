@@ -58,7 +58,11 @@ function chosen(only: string | undefined): readonly Workload[] {
   return workloads.filter(({ name }) => names.includes(name));
 }
 
-function measure(clusters: readonly Cluster[], chosenWorkloads: readonly Workload[], options: Options): readonly Result[] {
+function measure(
+  clusters: readonly Cluster[],
+  chosenWorkloads: readonly Workload[],
+  options: Options,
+): readonly Result[] {
   const results: Result[] = chosenWorkloads.flatMap((workload) =>
     clusters.map((cluster) => ({ workload, cluster, samples: [] })),
   );
@@ -66,11 +70,13 @@ function measure(clusters: readonly Cluster[], chosenWorkloads: readonly Workloa
     if (Number(options.warmUp) > 0) benchOnce(cluster, workload, options.warmUp);
   }
   for (let round = 1; round <= Number(options.rounds); round += 1) {
-    for (const result of round % 2 === 1 ? results : results.toReversed()) {
+    for (const result of round % 2 === 1 ? results : [...results].reverse()) {
       const sample = benchOnce(result.cluster, result.workload, options.seconds);
       result.samples.push(sample);
       const line = `round ${round}: ${result.workload.name}, ${result.cluster.name}: ${sample.throughput}/s`;
-      process.stderr.write(`${line}${sample.errors > 0 ? `, ${sample.errors} errors (${sample.error})` : ''}\n`);
+      process.stderr.write(
+        `${line}${sample.errors > 0 ? `, ${sample.errors} errors (${sample.error})` : ''}\n`,
+      );
     }
   }
   return results;
@@ -97,7 +103,16 @@ function table(results: readonly Result[]): string {
     Math.round(median(samples.map(({ serverCpuPerRequestUs }) => serverCpuPerRequestUs ?? 0))).toString(),
     String(samples.reduce((sum, { errors }) => sum + errors, 0)),
   ]);
-  const head = ['workload', 'server', 'per second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'server CPU µs', 'errors'];
+  const head = [
+    'workload',
+    'server',
+    'per second',
+    'p50 ms',
+    'p99 ms',
+    'p99.9 ms',
+    'server CPU µs',
+    'errors',
+  ];
   const rule = head.map((_, column) => (column < 2 ? '---' : '---:'));
   return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

@@ -13,7 +13,11 @@ export const workloads: readonly Workload[] = [
   { name: 'put-1', title: 'put, 1 client', args: ['put', '--clients', '1'] },
   { name: 'put-64', title: 'put, 64 clients', args: ['put', '--clients', '64', '--conns', '6'] },
   { name: 'put-256', title: 'put, 256 clients', args: ['put', '--clients', '256', '--conns', '12'] },
-  { name: 'range', title: 'linearizable range, 64 clients', args: ['range', '--clients', '64', '--conns', '6'] },
+  {
+    name: 'range',
+    title: 'linearizable range, 64 clients',
+    args: ['range', '--clients', '64', '--conns', '6'],
+  },
   {
     name: 'range-serializable',
     title: 'serializable range, 64 clients',
