@@ -40,26 +40,34 @@ export class SimClient {
   readonly #options: ClientOptions;
   readonly #known: Knowledge = { revision: 0, modRevisions: new Map(), writes: 0 };
   #channels: readonly RpcChannel[] = [];
-  #platform: Platform | null = null;
 
   constructor(options: ClientOptions) {
     this.#options = options;
   }
 
-  async main(platform: Platform): Promise<void> {
-    this.#platform = platform;
+  open(platform: Platform): void {
     this.#channels = this.#options.memberNames.map((host) =>
       openFramedChannel(platform, { endpoints: [{ host, port: clientPort }] }),
     );
+  }
+
+  close(): void {
+    for (const channel of this.#channels) channel.close();
+  }
+
+  async main(platform: Platform): Promise<void> {
+    this.open(platform);
     const { world, settings } = this.#options;
     let member = this.#options.number % this.#channels.length;
     while (this.#options.goesOn()) {
-      const thinkMs = settings.thinkMs * (0.2 + (1.6 * (15 - world.tape.choose(16, 'think time of a client'))) / 15);
+      const thinkMs =
+        settings.thinkMs * (0.2 + (1.6 * (15 - world.tape.choose(16, 'think time of a client'))) / 15);
       await new Promise<void>((resolve) => platform.timer(thinkMs, 'think', resolve));
-      if (world.tape.chance(1, 5, 'change the member')) member = world.tape.choose(this.#channels.length, 'member');
+      if (world.tape.chance(1, 5, 'change the member'))
+        member = world.tape.choose(this.#channels.length, 'member');
       await this.#request(this.#channels[member] as RpcChannel);
     }
-    for (const channel of this.#channels) channel.close();
+    this.close();
     this.finished = true;
   }
 
@@ -74,7 +82,11 @@ export class SimClient {
     await this.#perform(channel, request, { timeoutMs: settings.requestTimeoutMs });
   }
 
-  async #perform(channel: RpcChannel, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse | null> {
+  async #perform(
+    channel: RpcChannel,
+    request: EtcdRequest,
+    options: CallOptions,
+  ): Promise<EtcdResponse | null> {
     const { world, history, number } = this.#options;
     this.requests += 1;
     const id = history.call(number, request);
@@ -99,17 +111,20 @@ export class SimClient {
       history.returned(id, { type: 'error', error: outcome });
     } else if (outcome === 'failed') history.failed(id, error.message);
     else if (outcome === 'unknown') history.unknown(id, error.message);
-    else world.violate('unexpected error', `${request.type} was answered with ${error.status} ${error.message}`);
+    else
+      world.violate('unexpected error', `${request.type} was answered with ${error.status} ${error.message}`);
   }
 
   #learn(request: EtcdRequest, response: EtcdResponse): void {
     if (response.type === 'error') return;
     this.#known.revision = Math.max(this.#known.revision, response.revision);
     if (request.type === 'put') this.#known.modRevisions.set(request.key, response.revision);
-    if (response.type === 'range') for (const kv of response.kvs) this.#known.modRevisions.set(kv.key, kv.modRevision);
+    if (response.type === 'range')
+      for (const kv of response.kvs) this.#known.modRevisions.set(kv.key, kv.modRevision);
     if (response.type !== 'txn') return;
     for (const part of response.responses) {
-      if (part.type === 'range') for (const kv of part.kvs) this.#known.modRevisions.set(kv.key, kv.modRevision);
+      if (part.type === 'range')
+        for (const kv of part.kvs) this.#known.modRevisions.set(kv.key, kv.modRevision);
     }
   }
 }

@@ -77,7 +77,11 @@ export function putMessage(request: Extract<EtcdRequest, { type: 'put' }>): PutR
 
 export function deleteMessage(request: Extract<EtcdRequest, { type: 'delete-range' }>): DeleteRangeRequest {
   const { prevKv } = request;
-  return DeleteRangeRequest.create({ key: bytesOf(request.key), rangeEnd: bytesOf(request.rangeEnd), prevKv });
+  return DeleteRangeRequest.create({
+    key: bytesOf(request.key),
+    rangeEnd: bytesOf(request.rangeEnd),
+    prevKv,
+  });
 }
 
 export function compactMessage(request: Extract<EtcdRequest, { type: 'compact' }>): CompactionRequest {
@@ -189,7 +193,14 @@ function operationResult({ response }: ResponseOp): TxnResult {
 
 export function keyValue(kv: KeyValue): CheckedKeyValue {
   const { createRevision, modRevision, version, lease } = kv;
-  return { key: binaryString(kv.key), value: binaryString(kv.value), createRevision, modRevision, version, lease };
+  return {
+    key: binaryString(kv.key),
+    value: binaryString(kv.value),
+    createRevision,
+    modRevision,
+    version,
+    lease,
+  };
 }
 
 export function etcdEvent(event: Event): EtcdEvent {

@@ -25,8 +25,6 @@ export class SimWatcher {
   readonly revisions: RevisionEvents[] = [];
   /** Revisions that were compacted before they were delivered, as inclusive ranges. */
   readonly gaps: { readonly from: number; readonly to: number }[] = [];
-  /** Every event up to here has been delivered, as far as answers have told. */
-  seenRevision = 0;
   readonly #options: WatcherOptions;
   #next = 1;
 
@@ -34,6 +32,11 @@ export class SimWatcher {
     this.#options = options;
     this.prefix = options.prefix;
     this.name = options.name;
+  }
+
+  /** Everything up to here has been delivered, compacted or promised not to exist. */
+  get seenRevision(): number {
+    return this.#next - 1;
   }
 
   async main(platform: Platform): Promise<void> {
@@ -87,8 +90,9 @@ export class SimWatcher {
         fragments.push(...response.events.map(etcdEvent));
         if (response.fragment) continue;
         this.#take(fragments);
+        // A progress notice promises that nothing up to its revision will come any more: one may go on after it.
+        if (!response.created && fragments.length === 0) this.#progress(revisionOf(response.header));
         fragments = [];
-        if (!response.created) this.seenRevision = Math.max(this.seenRevision, revisionOf(response.header));
       }
     } finally {
       timer.cancel();
@@ -116,10 +120,18 @@ export class SimWatcher {
     }
     world.coverage.count('watch found history compacted');
     if (response.compactRevision < this.#next) {
-      world.violate('watch', `${name} asked for ${this.#next} and was told that ${response.compactRevision} is compacted`);
+      world.violate(
+        'watch',
+        `${name} asked for ${this.#next} and was told that ${response.compactRevision} is compacted`,
+      );
     }
     this.gaps.push({ from: this.#next, to: response.compactRevision - 1 });
     this.#next = response.compactRevision;
+  }
+
+  #progress(revision: number): void {
+    this.#options.world.coverage.count('watch progress');
+    this.#next = Math.max(this.#next, revision + 1);
   }
 
   #take(events: readonly EtcdEvent[]): void {

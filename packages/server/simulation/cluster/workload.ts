@@ -21,10 +21,12 @@ export interface Knowledge {
 export function drawRequest(tape: Tape, client: number, known: Knowledge, compacts: boolean): EtcdRequest {
   const drawn = tape.choose(compacts ? 102 : 100, 'request');
   if (drawn < 18) return range(soloKey(tape));
-  if (drawn < 38) return put(soloKey(tape), nextValue(client, known), { prevKv: tape.chance(1, 3, 'previous kv') });
+  if (drawn < 38)
+    return put(soloKey(tape), nextValue(client, known), { prevKv: tape.chance(1, 3, 'previous kv') });
   if (drawn < 43) return deleteRange(soloKey(tape), { prevKv: tape.chance(1, 3, 'previous kv') });
   if (drawn < 53) return guardedPut(soloKey(tape), client, known);
-  if (drawn < 63) return put(sharedKey(tape), nextValue(client, known), { prevKv: tape.chance(1, 3, 'previous kv') });
+  if (drawn < 63)
+    return put(sharedKey(tape), nextValue(client, known), { prevKv: tape.chance(1, 3, 'previous kv') });
   if (drawn < 68) return deleteShared(tape);
   if (drawn < 83) return transaction(tape, client, known);
   if (drawn < 100) return wideRange(tape, known);
@@ -73,7 +75,8 @@ function transaction(tape: Tape, client: number, known: Knowledge): EtcdRequest 
 
 function drawCompare(tape: Tape, known: Knowledge): Compare {
   const key = sharedKey(tape);
-  const result = (['equal', 'greater', 'less', 'not-equal'] as const)[tape.choose(4, 'compare result')] ?? 'equal';
+  const result =
+    (['equal', 'greater', 'less', 'not-equal'] as const)[tape.choose(4, 'compare result')] ?? 'equal';
   const wide = tape.chance(1, 6, 'compare a range');
   const common = { key: wide ? 's/' : key, rangeEnd: wide ? prefixEnd('s/') : '', result };
   switch (tape.choose(4, 'compare target')) {
@@ -115,7 +118,8 @@ function wideRange(tape: Tape, known: Knowledge): EtcdRequest {
     serializable: tape.chance(1, 3, 'serializable'),
     keysOnly: tape.chance(1, 6, 'keys only'),
     countOnly: tape.chance(1, 6, 'count only'),
-    sortTarget: (['key', 'version', 'create', 'mod', 'value'] as const)[tape.choose(5, 'sort target')] ?? 'key',
+    sortTarget:
+      (['key', 'version', 'create', 'mod', 'value'] as const)[tape.choose(5, 'sort target')] ?? 'key',
     sortOrder: (['none', 'ascend', 'descend'] as const)[tape.choose(3, 'sort order')] ?? 'none',
     minModRevision: tape.chance(1, 8, 'least mod revision') ? Math.max(known.revision - 5, 0) : 0,
   });
