@@ -10,3 +10,4 @@ export * from './violation.ts';
 export * from './etcd/describe.ts';
 export * from './etcd/requests.ts';
 export * from './etcd/revisions.ts';
+export * from './etcd/watches.ts';

@@ -131,16 +131,35 @@ export function executeRange(space: KeySpace, request: RangeRequest): RangeResul
   const all = space.range(request.key, request.rangeEnd);
   // The count is of the whole range: neither the filters nor the limit touch it.
   if (request.countOnly) return { type: 'range', kvs: [], count: all.length, more: false };
-  const sorted = sortRange(request, filterRange(request, all));
+  const fetched = limitsFirst(request) ? all.slice(0, request.limit + 1) : all;
+  const sorted = sortRange(request, filterRange(request, fetched));
   const more = request.limit > 0 && sorted.length > request.limit;
   const limited = more ? sorted.slice(0, request.limit) : sorted;
   const kvs = request.keysOnly ? limited.map((kv) => ({ ...kv, value: '' })) : limited;
   return { type: 'range', kvs, count: all.length, more };
 }
 
+/**
+ * etcd fetches one key more than the limit, in the order of keys, when neither an order nor a filter is given, even if
+ * it sorts by something else afterwards. So of the keys a to d, last modified from d to a, `--sort-by MODIFY --limit 1`
+ * gives b: the older one of a and b.
+ */
+function limitsFirst(request: RangeRequest): boolean {
+  return request.limit > 0 && request.sortOrder === 'none' && !isFiltered(request);
+}
+
+function isFiltered({
+  minModRevision,
+  maxModRevision,
+  minCreateRevision,
+  maxCreateRevision,
+}: RangeRequest): boolean {
+  return minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0;
+}
+
 function filterRange(request: RangeRequest, kvs: readonly KeyValue[]): readonly KeyValue[] {
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
-  if (minModRevision + maxModRevision + minCreateRevision + maxCreateRevision === 0) return kvs;
+  if (!isFiltered(request)) return kvs;
   return kvs.filter(
     (kv) =>
       kv.modRevision >= minModRevision &&
