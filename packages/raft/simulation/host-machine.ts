@@ -23,6 +23,17 @@ export class ListImage {
   installing = false;
 }
 
+export interface ListMachineOptions {
+  /** Entries after which the state is flushed by itself; 1 for always. */
+  readonly flushEvery?: number;
+  /** Values in one chunk of a snapshot. */
+  readonly chunkValues?: number;
+  /** Runs `call` when a slow disk would be done. */
+  readonly later?: (call: () => void) => void;
+  /** Called after every entry, and after a snapshot was installed. */
+  readonly onApplied?: (machine: ListMachine) => void;
+}
+
 /**
  * The smallest state machine that notices everything: a list of numbers. An entry applied twice, left out, or in another
  * order changes the count or the hash of everything after it.
@@ -31,15 +42,19 @@ export class ListMachine implements StateMachine<ListResult> {
   readonly #image: ListImage;
   readonly #flushEvery: number;
   readonly #chunkValues: number;
+  readonly #later: (call: () => void) => void;
+  readonly #onApplied: (machine: ListMachine) => void;
+  #flushing: Index = 0 as Index;
   values: number[];
   hash: number;
   applied: Position;
 
-  /** `flushEvery`: entries after which the state is flushed by itself; 1 for always. */
-  constructor(image: ListImage, flushEvery = 1, chunkValues = 1024) {
+  constructor(image: ListImage, options: ListMachineOptions = {}) {
     this.#image = image;
-    this.#flushEvery = flushEvery;
-    this.#chunkValues = chunkValues;
+    this.#flushEvery = options.flushEvery ?? 1;
+    this.#chunkValues = options.chunkValues ?? 1024;
+    this.#later = options.later ?? ((call) => call());
+    this.#onApplied = options.onApplied ?? (() => undefined);
     if (image.installing) Object.assign(image, new ListImage());
     this.values = [...image.values];
     this.hash = image.hash;
@@ -62,15 +77,24 @@ export class ListMachine implements StateMachine<ListResult> {
       }
       this.applied = { index: entry.index, term: entry.term };
       results.push({ count: this.values.length, hash: this.hash });
+      this.#onApplied(this);
     }
-    if (this.applied.index - this.#image.applied.index >= this.#flushEvery) this.flush();
+    const flushed = Math.max(this.#image.applied.index, this.#flushing);
+    if (this.applied.index - flushed >= this.#flushEvery) this.#flush();
     return results;
   }
 
-  flush(): void {
-    this.#image.values = this.#flushEvery === 1 ? this.values : [...this.values];
-    this.#image.hash = this.hash;
-    this.#image.applied = this.applied;
+  /** Takes the state as it is now, and has it on the disk later. */
+  #flush(): void {
+    const { hash, applied } = this;
+    const values = [...this.values];
+    const image = this.#image;
+    this.#flushing = applied.index;
+    this.#later(() => {
+      // A snapshot may have replaced everything since.
+      if (image.installing || image.applied.index >= applied.index) return;
+      Object.assign(image, { values, hash, applied });
+    });
   }
 
   snapshot(): SnapshotSource {
@@ -90,27 +114,34 @@ export class ListMachine implements StateMachine<ListResult> {
     };
   }
 
-  // oxlint-disable-next-line typescript/require-await -- the interface is asynchronous, this machine is not
-  async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+  install(meta: SnapshotMeta): Promise<SnapshotSink> {
     const received: number[] = [];
     const image = this.#image;
     image.installing = true;
-    return {
-      write: async (chunk) => {
-        received.push(...decodeValues(chunk));
-        await Promise.resolve();
-      },
-      finish: async () => {
-        await Promise.resolve();
-        this.values = received;
-        this.hash = 0;
-        for (const value of received) this.hash = nextHash(this.hash, value);
-        this.applied = { index: meta.index, term: meta.term };
-        this.flush();
-        image.installing = false;
-      },
-      abort: () => Promise.resolve(),
+    const sink: SnapshotSink = {
+      write: (chunk) =>
+        this.#afterwards(() => {
+          received.push(...decodeValues(chunk));
+        }),
+      finish: () =>
+        this.#afterwards(() => {
+          this.values = received;
+          this.hash = received.reduce(nextHash, 0);
+          this.applied = { index: meta.index, term: meta.term };
+          this.#flushing = meta.index;
+          const { hash, applied } = this;
+          Object.assign(image, { values: [...received], hash, applied, installing: false });
+          this.#onApplied(this);
+        }),
+      abort: () => this.#afterwards(() => undefined),
     };
+    return this.#afterwards(() => sink);
+  }
+
+  #afterwards<T>(call: () => T): Promise<T> {
+    return new Promise((resolve) => {
+      this.#later(() => resolve(call()));
+    });
   }
 }
 

@@ -38,7 +38,7 @@ export class TestMember {
   }
 
   async start(flushEvery = 1): Promise<void> {
-    this.machine = new ListMachine(this.image, flushEvery, 64);
+    this.machine = new ListMachine(this.image, { flushEvery, chunkValues: 64 });
     const platform = nodePlatform({
       nodeName: `n${this.id}`,
       logger: this.logger(),

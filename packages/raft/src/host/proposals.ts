@@ -197,22 +197,18 @@ export class ProposalTable<Result> {
   /** The first entry of `term` is about to be applied: whatever was proposed in an earlier one is lost. */
   termApplied(term: Term): void {
     for (const pending of this.#pending.values()) {
-      if (pending.state !== 'sent' || pending.term >= term) continue;
-      if (pending.maybeSkipped) this.#reject(pending, unknownOutcome());
-      else this.#lost(pending);
+      if (pending.state === 'sent' && pending.term < term) this.#lost(pending);
     }
   }
 
   /**
-   * The state jumped to a snapshot: entries up to `meta` were not seen one by one. A proposal of an earlier term may have
-   * been among them or be lost, nobody here can tell. One of the snapshot's own term may still come.
+   * The state jumped to a snapshot: entries up to `meta` were not seen one by one. A proposal of that term or an earlier
+   * one may have been among them, may be lost, or (of that term) may still come: nobody here can tell.
    */
   jumped(meta: SnapshotMeta): void {
     for (const pending of this.#pending.values()) {
-      if (pending.state !== 'sent') continue;
-      if (pending.term > meta.term || pending.index > meta.index) continue;
-      if (pending.term < meta.term || pending.index > 0) this.#reject(pending, unknownOutcome());
-      else pending.maybeSkipped = true;
+      if (pending.state !== 'sent' || pending.term > meta.term || pending.index > meta.index) continue;
+      this.#reject(pending, unknownOutcome());
     }
   }
 
@@ -260,7 +256,6 @@ export class ProposalTable<Result> {
 
   #wait(pending: Pending<Result>): void {
     pending.state = 'waiting';
-    pending.maybeSkipped = false;
     pending.forward = 0;
     this.#waiting.push(pending);
   }
@@ -292,8 +287,6 @@ class Pending<Result> {
   forward = 0;
   peer: NodeId = 0 as NodeId;
   peerIncarnation = 0;
-  /** Its entry may lie in a range that a snapshot skipped. */
-  maybeSkipped = false;
 
   constructor(
     sequence: number,

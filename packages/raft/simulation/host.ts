@@ -1,0 +1,332 @@
+import { FlotillaError, isFlotillaError } from '@flotilla/platform';
+import type { Platform } from '@flotilla/platform';
+import { calmSettings, generatedTape, Nemesis, World } from '@flotilla/sim';
+import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
+import type { NodeId } from '../src/core/types.ts';
+import { createHost } from '../src/host/host.ts';
+import type { Host } from '../src/host/host.ts';
+import type { Group } from '../src/host/types.ts';
+import { HostHistory } from './host-history.ts';
+import { appendCommand, ListImage, ListMachine } from './host-machine.ts';
+import type { ListResult } from './host-machine.ts';
+import { drawHostSettings } from './host-settings.ts';
+import type { HostRunSettings } from './host-settings.ts';
+
+/**
+ * Whole hosts, over simulated sockets, disks and clocks, replicate a list while everything breaks. Then all is mended,
+ * and the members must agree, serve, and have kept every acknowledged append exactly once.
+ */
+export const hostScenario: Scenario = { name: 'host', run: (tape) => new HostSimulation(tape).run() };
+
+/** One run from a seed. Must be called from the event loop: see `fromEventLoop`. */
+export function runHostSeed(seed: number): RunResult {
+  return hostScenario.run(generatedTape(seed));
+}
+
+const port = 2380;
+/** After the faults: time for every election, snapshot and retry that they may have left behind. */
+const healMs = 60_000;
+
+interface Member {
+  readonly id: NodeId;
+  readonly node: SimNode;
+  /** What the state machine has on this member's disk. */
+  readonly image: ListImage;
+  /** The disk held a half-installed snapshot at some start, and no whole state since. */
+  stateLost: boolean;
+  /** Of the present life; null while it is down or starting. */
+  host: Host | null;
+  group: Group<ListResult> | null;
+  machine: ListMachine | null;
+}
+
+class HostSimulation {
+  readonly #world: World;
+  readonly #settings: HostRunSettings;
+  readonly #history = new HostHistory();
+  readonly #members: Member[] = [];
+  #nextValue = 1;
+  #clientsRun = true;
+
+  constructor(tape: Tape) {
+    this.#settings = drawHostSettings(tape);
+    this.#world = new World({ tape, settings: this.#settings.world });
+    for (let id = 1; id <= this.#settings.members; id += 1) this.#addMember(id as NodeId);
+  }
+
+  run(): RunResult {
+    const world = this.#world;
+    const nemesis = new Nemesis({
+      world,
+      victims: this.#members.map((member) => member.node),
+      mix: this.#settings.mix,
+      intervalMinMs: this.#settings.faultIntervalMs[0],
+      intervalMaxMs: this.#settings.faultIntervalMs[1],
+      durationMinMs: this.#settings.faultDurationMs[0],
+      durationMaxMs: this.#settings.faultDurationMs[1],
+      favourite: () => this.#leader()?.node ?? null,
+    });
+    for (const { node } of this.#members) node.start();
+    for (let client = 0; client < this.#settings.clients; client += 1) this.#think();
+    nemesis.start();
+    world.run(this.#settings.faultyMs);
+    nemesis.heal();
+    // Raft promises progress only where messages take less time than elections.
+    world.settings = { ...world.settings, ...calmSettings };
+    this.#clientsRun = false;
+    if (world.violation === null) this.#converge();
+    const result = this.#result();
+    world.end();
+    return result;
+  }
+
+  #addMember(id: NodeId): void {
+    const member: Member = {
+      id,
+      node: this.#world.addNode(`n${id}`, (platform) => this.#main(member, platform)),
+      image: new ListImage(),
+      stateLost: false,
+      host: null,
+      group: null,
+      machine: null,
+    };
+    this.#members.push(member);
+  }
+
+  async #main(member: Member, platform: Platform): Promise<void> {
+    this.#count(member);
+    Object.assign(member, { host: null, group: null, machine: null });
+    const { image } = member;
+    if (image.applied.index > 0) member.stateLost = false;
+    if (image.installing) member.stateLost = true;
+    this.#world.sometimes('started with a half-installed snapshot', image.installing);
+    const machine = this.#machine(member, platform);
+    const peers = new Map(this.#members.map(({ id, node }) => [id, { host: node.name, port }]));
+    const host = await createHost({
+      platform,
+      nodeId: member.id,
+      clusterId: 7n,
+      directory: 'data',
+      peers,
+      listen: { host: '0.0.0.0', port },
+      config: this.#settings.config,
+    });
+    host.onFatal((error) => platform.spawn('fatal', () => Promise.reject(error)));
+    const group = await host.openGroup({
+      id: 0,
+      stateMachine: machine,
+      initialConfiguration: {
+        voters: this.#members.map(({ id }) => id),
+        votersOutgoing: [],
+        learners: [],
+        learnersNext: [],
+        autoLeave: false,
+      },
+    });
+    if (!group.status().stateReady && !member.stateLost) {
+      throw new FlotillaError('FLOTILLA_LOG_COMPACTED_TOO_FAR', 'the log begins after the flushed state');
+    }
+    Object.assign(member, { host, group, machine });
+  }
+
+  #machine(member: Member, platform: Platform): ListMachine {
+    const { flushEvery, flushMaxMs, chunkValues } = this.#settings;
+    const random = platform.random.fork('machine');
+    return new ListMachine(member.image, {
+      flushEvery,
+      chunkValues,
+      later: (call) => {
+        platform.timer(random.float() * flushMaxMs, 'machine disk', call);
+      },
+      onApplied: (machine) => this.#judge(() => this.#history.applied(member.node.name, machine)),
+    });
+  }
+
+  /** A client waits, then does something at some member, and so on. */
+  #think(): void {
+    const thinkMs = (this.#settings.thinkMaxMs * (64 - this.#world.tape.choose(64, 'think time'))) / 64;
+    this.#world.after(thinkMs, () => {
+      if (!this.#clientsRun) return;
+      const member = this.#members[this.#world.tape.choose(this.#members.length, 'member to ask')] as Member;
+      const { life } = member.node;
+      if (life === null || member.group === null || member.host?.status().failure !== null) {
+        this.#think();
+        return;
+      }
+      // The operation happens in the member's life, which may end before it does.
+      let over = false;
+      const done = (): void => {
+        if (!over) this.#think();
+        over = true;
+      };
+      this.#world.after(0, () => this.#operate(member, done), life);
+      this.#world.after(2 * this.#settings.timeoutMs, done);
+    });
+  }
+
+  #operate(member: Member, done: () => void): void {
+    const reads = this.#world.tape.choose(10, 'read or append') < this.#settings.readShare;
+    const operation = reads ? this.#read(member) : this.#append(member);
+    operation.then(done, done);
+  }
+
+  #append(member: Member): Promise<void> {
+    const { group } = member;
+    if (group === null) return Promise.resolve();
+    const value = this.#nextValue;
+    this.#nextValue += 1;
+    const before = this.#history.completedCount;
+    return group.propose(appendCommand(value), { timeoutMs: this.#settings.timeoutMs }).then(
+      (result) => this.#judge(() => this.#history.appendAcknowledged(value, result, before)),
+      (error: unknown) => this.#judge(() => this.#appendFailed(value, error)),
+    );
+  }
+
+  #appendFailed(value: number, error: unknown): void {
+    if (!isFlotillaError(error)) throw error;
+    this.#world.coverage.count(`append: ${error.code}`);
+    switch (error.code) {
+      case 'FLOTILLA_NO_LEADER':
+      case 'FLOTILLA_TOO_MANY_PROPOSALS':
+        this.#history.appendRefused(value);
+        return;
+      case 'FLOTILLA_PROPOSAL_TIMEOUT':
+      case 'FLOTILLA_PROPOSAL_UNKNOWN':
+      case 'FLOTILLA_STOPPED':
+        this.#history.appendUnknown();
+        return;
+      default:
+        throw error;
+    }
+  }
+
+  #read(member: Member): Promise<void> {
+    const { group, machine } = member;
+    if (group === null || machine === null) return Promise.resolve();
+    const before = this.#history.completedCount;
+    return group.readBarrier({ timeoutMs: this.#settings.timeoutMs }).then(
+      () => this.#judge(() => this.#history.readCompleted(machine.values.length, machine.hash, before)),
+      (error: unknown) => {
+        if (isFlotillaError(error)) this.#world.coverage.count(`read: ${error.code}`);
+      },
+    );
+  }
+
+  #judge(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      const code = isFlotillaError(error) ? error.code : 'FLOTILLA_ASSERTION';
+      this.#world.violate(code, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Everything is mended: one leader, equal states, and every member serves. */
+  #converge(): void {
+    const world = this.#world;
+    const served = new Set<NodeId>();
+    world.run(healMs, () => this.#members.every((member) => this.#ready(member)) && this.#agree());
+    if (world.violation === null) {
+      for (const member of this.#members) {
+        const { life } = member.node;
+        if (life !== null) world.after(0, () => this.#finalAppend(member, served), life);
+      }
+      world.run(healMs, () => served.size === this.#members.length && this.#agree());
+    }
+    if (world.violation !== null) return;
+    if (served.size < this.#members.length || !this.#agree()) {
+      world.violate('no-convergence', this.#describe());
+      return;
+    }
+    const { machine } = this.#members[0] as Member;
+    if (machine !== null) this.#judge(() => this.#history.finish(machine));
+  }
+
+  #finalAppend(member: Member, served: Set<NodeId>): void {
+    const { group } = member;
+    if (group === null) return;
+    const value = this.#nextValue;
+    this.#nextValue += 1;
+    const before = this.#history.completedCount;
+    group
+      .propose(appendCommand(value), { timeoutMs: healMs })
+      .then(async (result) => {
+        this.#judge(() => this.#history.appendAcknowledged(value, result, before));
+        await group.readBarrier({ timeoutMs: healMs });
+        served.add(member.id);
+      })
+      .catch((error: unknown) => {
+        this.#judge(() => this.#appendFailed(value, error));
+        // The members may still be full of what clients left behind.
+        this.#world.after(500, () => this.#finalAppend(member, served), member.node.life);
+      });
+  }
+
+  #ready(member: Member): boolean {
+    return member.node.running && member.group?.status().stateReady === true;
+  }
+
+  #agree(): boolean {
+    const [first, ...others] = this.#members;
+    const { machine } = first as Member;
+    if (this.#leader() === null || machine === null || machine.values.length < this.#history.count)
+      return false;
+    return others.every(
+      (other) =>
+        other.machine?.applied.index === machine.applied.index && other.machine.hash === machine.hash,
+    );
+  }
+
+  #leader(): Member | null {
+    let found: Member | null = null;
+    for (const member of this.#members) {
+      if (!member.node.running || member.group === null) continue;
+      const status = member.group.status();
+      if (status.role === 'leader' && status.term >= (found?.group?.status().term ?? 0)) found = member;
+    }
+    return found;
+  }
+
+  #describe(): string {
+    return this.#members
+      .map(({ node, group, machine }) => {
+        const status = group?.status();
+        return (
+          `${node.name}: ${node.running ? (status?.role ?? 'starting') : 'down'} term ${status?.term ?? '-'} ` +
+          `leader ${status?.leader ?? '-'} commit ${status?.commit ?? '-'} applied ${machine?.applied.index ?? '-'} ` +
+          `last ${status?.lastIndex ?? '-'}${status?.stateReady === false ? ' without a state' : ''}`
+        );
+      })
+      .join('; ');
+  }
+
+  /** What the member's present life has met. */
+  #count({ host }: Member): void {
+    if (host === null) return;
+    const { coverage } = this.#world;
+    coverage.count('proposals repeated', host.metrics.proposalsRepeated);
+    coverage.count('snapshots sent', host.metrics.snapshotsSent);
+    coverage.count('snapshots received', host.metrics.snapshotsReceived);
+    coverage.count('compactions', host.metrics.compactions);
+    coverage.count('pauses noticed', host.metrics.pauses);
+    coverage.count('messages dropped', host.metrics.messagesDropped);
+  }
+
+  #result(): RunResult {
+    const world = this.#world;
+    const { coverage } = world;
+    coverage.count('appends acknowledged', this.#history.appends);
+    coverage.count('appends of unknown outcome', this.#history.unknown);
+    coverage.count('appends refused', this.#history.refused);
+    coverage.count('reads', this.#history.reads);
+    for (const member of this.#members) this.#count(member);
+    return {
+      violation: world.violation,
+      events: world.events,
+      simulatedMs: world.now,
+      traceHash: world.hash.toString(),
+      coverage: coverage.toJSON(),
+      faults: world.faults,
+    };
+  }
+}
