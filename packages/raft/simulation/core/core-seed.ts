@@ -41,6 +41,11 @@ export function runCoreSeed(seed: number | ArrayLike<number>, options: CoreRunOp
   return result(cluster, tape, violation);
 }
 
+/** The scenario of the core's mutations. */
+export function run(seed: number): CoreRunResult {
+  return runCoreSeed(seed);
+}
+
 function result(
   cluster: CoreCluster,
   tape: RecordedTape,
@@ -96,10 +101,10 @@ function converge(cluster: CoreCluster): void {
     if (leader !== undefined) proposal = cluster.propose(leader, 1);
     return false;
   };
-  require(cluster, cluster.runUntil(deadlineMs, written), 'no write is committed');
+  demand(cluster, cluster.runUntil(deadlineMs, written), 'no write is committed');
   const caughtUp = (): boolean =>
     cluster.members.every((member) => member.applied.index >= proposal.committedAt && !member.disk.unsynced);
-  require(cluster, cluster.runUntil(deadlineMs, caughtUp), 'not everybody has the last write');
+  demand(cluster, cluster.runUntil(deadlineMs, caughtUp), 'not everybody has the last write');
   for (let id = 1; id <= members; id += 1) requireRead(cluster, id, deadlineMs);
   cluster.monitor.checkAll();
 }
@@ -116,7 +121,7 @@ function requireRead(cluster: CoreCluster, id: number, deadlineMs: number): void
     }
     return read.answered;
   });
-  require(cluster, answered, `a read at ${id} is not answered`);
+  demand(cluster, answered, `a read at ${id} is not answered`);
 }
 
 /** An idle group whose members hear each other needs no ticks and sends no messages. */
@@ -125,13 +130,14 @@ function fallSilent(cluster: CoreCluster): void {
   if (liveness !== 'peers') return;
   const quiet = (): boolean =>
     cluster.members.every((member) => !member.core.wantsTicks && !member.core.ready);
-  require(cluster, cluster.runUntil(
-    cluster.now + 100 * electionTicks * tickMs,
-    quiet,
-  ), 'an idle group wants ticks');
+  demand(
+    cluster,
+    cluster.runUntil(cluster.now + 100 * electionTicks * tickMs, quiet),
+    'an idle group wants ticks',
+  );
 }
 
-function require(cluster: CoreCluster, fine: boolean, what: string): void {
+function demand(cluster: CoreCluster, fine: boolean, what: string): void {
   if (fine) return;
   const states = cluster.members.map(({ view }) => `${view.id}:${view.role}@${view.term}/${view.commit}`);
   throw new Violation('I14 liveness', `${what} (${states.join(' ')})`);

@@ -120,6 +120,14 @@ export class DurableLog {
     this.#entries = [];
     this.snapshot = snapshot;
     this.#lastIndexWritten = snapshot.index;
+    // A vote belongs to its term.
+    const { term, vote } = this.hardState;
+    const behind = snapshot.term > term;
+    this.hardState = {
+      term: behind ? snapshot.term : term,
+      vote: behind ? (0 as HardState['vote']) : vote,
+      commit: snapshot.index,
+    };
   }
 
   /** Entries as written so far, durable or not: what a running process reads. */

@@ -1,0 +1,332 @@
+import type { Mutation } from '../../../scripts/mutations/mutation.ts';
+
+const scenario = 'packages/raft/simulation/core/core-seed.ts';
+const core = 'packages/raft/src/core/core.ts';
+const election = 'packages/raft/src/core/election.ts';
+const following = 'packages/raft/src/core/following.ts';
+const log = 'packages/raft/src/core/raft-log.ts';
+const quorum = 'packages/raft/src/core/quorum.ts';
+const reading = 'packages/raft/src/core/reading.ts';
+const rounds = 'packages/raft/src/core/read-rounds.ts';
+const replication = 'packages/raft/src/core/replication.ts';
+const state = 'packages/raft/src/core/state.ts';
+
+/** What goes wrong in consensus when one of its rules is forgotten. */
+export const mutations: readonly Mutation[] = [
+  {
+    number: 1,
+    name: 'answers a vote before it is durable',
+    description: 'A crash forgets the vote, and the member gives another one in the same term.',
+    file: election,
+    find: `  state.outbox.promise({
+    type: pre ? 'pre-vote-response' : 'vote-response',`,
+    replace: `  state.outbox.send({
+    type: pre ? 'pre-vote-response' : 'vote-response',`,
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 1,
+    name: 'asks for votes before its term is durable',
+    description:
+      'A crash gives the term to a second candidacy with a shorter log; grants to the first one count.',
+    file: election,
+    find: 'else state.outbox.promise(request);',
+    replace: 'else state.outbox.send(request);',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 1,
+    name: 'does not sync a record with only term and vote',
+    description: 'The record is acknowledged while it sits in the page cache.',
+    file: 'packages/raft/src/core/outbox.ts',
+    find: 'return from.term !== to.term || from.vote !== to.vote;',
+    replace: 'return from.term < 0 || to.term < 0;',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 2,
+    name: 'writes term and vote in two records',
+    description:
+      'The answer leaves after the first one: a crash between them forgets the vote, not the term.',
+    file: core,
+    find: 'const hardState = hardStateChanged ? this.#state.hardState : null;',
+    replace: `const full = this.#state.hardState;
+    const termFirst = full.term === this.#writtenHardState.term ? full : { ...full, vote: nobody };
+    const hardState = hardStateChanged ? termFirst : null;`,
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 2,
+    name: 'does not record a vote in a term that is recorded',
+    description: 'The vote waits for the next change of the term; a crash before it forgets the vote.',
+    file: core,
+    find: 'return term !== written.term || vote !== written.vote || log.commit !== written.commit;',
+    replace: 'return term !== written.term || vote < 0 || log.commit !== written.commit;',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 3,
+    name: 'votes twice in a term',
+    description: 'Grants a vote without looking at whom it was given to: two leaders in one term.',
+    file: election,
+    find: '(state.vote === nobody && state.leader === nobody) ||',
+    replace: 'state.vote !== state.id ||',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 3,
+    name: 'forgets its vote on stepping down within a term',
+    description: 'The vote is cleared with the role instead of with the term (microsoft/CCF #5891).',
+    file: state,
+    find: '    this.leader = nobody;\n    this.electionElapsed = 0;',
+    replace: '    this.vote = nobody;\n    this.leader = nobody;\n    this.electionElapsed = 0;',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 4,
+    name: 'counts a repeated vote response again',
+    description: 'The network delivers one vote twice, and a minority elects a leader.',
+    file: election,
+    find: 'if (!state.votes.has(from)) state.votes.set(from, granted);',
+    replace: `const missing = state.configuration.voters.find((voter) => !state.votes.has(voter));
+  state.votes.set(state.votes.has(from) ? (missing ?? from) : from, granted);`,
+    scenario,
+    seeds: 2_000,
+  },
+  {
+    number: 5,
+    name: 'counts a vote of an earlier term',
+    description: 'A late vote for an earlier candidacy of the same member counts for the present one.',
+    file: core,
+    find: `      case 'vote':
+      case 'vote-response':
+      case 'pre-vote-response':
+      case 'append-response':`,
+    replace: `      case 'vote-response':
+        if (state.role === 'candidate') handleVoteResponse(state, message);
+        break;
+      case 'vote':
+      case 'pre-vote-response':
+      case 'append-response':`,
+    scenario,
+    seeds: 2_000,
+  },
+  {
+    number: 6,
+    name: 'votes for a candidate whose log is behind',
+    description: 'A leader without all committed entries overwrites them.',
+    file: election,
+    find: 'const granted = mayVote && state.log.isUpToDate(message.lastIndex, message.lastTerm);',
+    replace: 'const granted = mayVote;',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 6,
+    name: 'compares only the lengths of logs',
+    description: 'A long log of an old term wins against a shorter one with committed entries.',
+    file: log,
+    find: 'return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.last);',
+    replace: 'return lastTerm < 0 || lastIndex >= this.last;',
+    scenario,
+    seeds: 4_000,
+  },
+  {
+    number: 7,
+    name: 'commits entries of earlier terms by counting',
+    description: 'Figure 8 of the paper: such an entry is on a majority, and is replaced all the same.',
+    file: replication,
+    find: 'if (state.log.termAt(index) !== state.term) return false;',
+    replace: '',
+    scenario,
+    seeds: 10_000,
+  },
+  {
+    number: 8,
+    name: 'takes half of the voters for a majority',
+    description: 'Off by one: commits, and elects, with a minority.',
+    file: quorum,
+    find: 'return (size >> 1) + 1;',
+    replace: 'return Math.max(1, size >> 1);',
+    scenario,
+    seeds: 500,
+  },
+  {
+    number: 8,
+    name: 'commits what only the leader has',
+    description: 'Counts acknowledgements from the wrong end of the sorted matches.',
+    file: quorum,
+    find: 'return sorted[majority(voters.length) - 1] as number;',
+    replace: 'return sorted[0] as number;',
+    scenario,
+    seeds: 500,
+  },
+  {
+    number: 9,
+    name: 'commits beyond what an append has verified',
+    description: "The follower's own tail after the last new entry may differ from the leader's.",
+    file: following,
+    find: 'log.commitTo(Math.min(message.commit, lastNew) as Index);',
+    replace: 'log.commitTo(Math.min(message.commit, log.last) as Index);',
+    scenario,
+    seeds: 10_000,
+  },
+  {
+    number: 10,
+    name: 'does not check the term before an append',
+    description: 'Entries are attached to another prefix than the one that they follow at the leader.',
+    file: following,
+    find: 'if (!log.matches(message.previousIndex, message.previousTerm)) {',
+    replace: 'if (message.previousIndex > log.last) {',
+    scenario,
+    seeds: 2_000,
+  },
+  {
+    number: 11,
+    name: 'truncates where there is no conflict',
+    description: 'A repeated append removes entries that were acknowledged after it.',
+    file: following,
+    find: 'if (log.matches(entry.index, entry.term)) continue;',
+    replace: 'if (log.last < 0) continue;',
+    scenario,
+    seeds: 4_000,
+  },
+  {
+    number: 11,
+    name: 'truncates to the end of a late append',
+    description: 'A shorter append that was overtaken by a longer one removes what that one brought.',
+    file: following,
+    find: '  appendNew(state, message.entries);\n',
+    replace:
+      '  appendNew(state, message.entries);\n  if (lastNew < log.last) log.truncate((lastNew + 1) as Index);\n',
+    scenario,
+    seeds: 4_000,
+  },
+  {
+    number: 12,
+    name: 'acknowledges an append before it is durable',
+    description: 'The leader counts an entry that a crash of the follower loses.',
+    file: following,
+    find: `index: Index): void {
+  state.outbox.promise({`,
+    replace: `index: Index): void {
+  state.outbox.send({`,
+    scenario,
+    seeds: 500,
+  },
+  {
+    number: 12,
+    name: 'a leader counts itself before its own sync',
+    description: 'It commits with one disk less than a majority.',
+    file: replication,
+    find: '!own.maybeUpdate(state.log.durable)',
+    replace: '!own.maybeUpdate(state.log.last)',
+    scenario,
+    seeds: 500,
+  },
+  {
+    number: 12,
+    name: 'takes replaced entries for durable',
+    description: 'An acknowledged write whose entries a later one has replaced counts for their successors.',
+    file: log,
+    find: 'for (const write of this.#onTheirWay) write.last = Math.min(write.last, from - 1);',
+    replace: '',
+    scenario,
+    seeds: 10_000,
+  },
+  {
+    number: 13,
+    name: 'takes an append response of an earlier leadership',
+    description: 'What a follower held in an earlier term it may have replaced since.',
+    file: core,
+    find: '      this.#meetsEarlierTerm(message);\n',
+    replace: `      const { from, type } = message;
+      const session = state.progress.get(from)?.session;
+      if (type !== 'append-response' || session === undefined) this.#meetsEarlierTerm(message);
+      else if (state.role === 'leader') handleAppendResponse(state, { ...message, session });
+`,
+    scenario,
+    seeds: 4_000,
+  },
+  {
+    number: 14,
+    name: 'starts again from the base of its log',
+    description: 'The commit index goes back to the last compaction, behind what is applied.',
+    file: log,
+    find: 'this.commit = Math.max(hardState.commit, applied) as Index;',
+    replace: 'this.commit = snapshot.index;',
+    scenario,
+    seeds: 500,
+  },
+  {
+    number: 14,
+    name: 'takes in a snapshot that is older than its commit index',
+    description: 'A late snapshot takes commit and applied index back.',
+    file: following,
+    find: 'if (snapshot.index <= log.commit) {',
+    replace: 'if (snapshot.index <= log.base) {',
+    scenario,
+    seeds: 4_000,
+  },
+  {
+    number: 15,
+    name: 'drops its uncommitted tail on stepping down',
+    description:
+      'A quorum may have acknowledged it: it is committed without this leader knowing (microsoft/CCF #5674).',
+    file: state,
+    find: '    this.role = roles.fire(this.role, reason);\n',
+    replace: `    const led = this.role === 'leader';
+    this.role = roles.fire(this.role, reason);
+    if (led && this.log.last > this.log.commit) this.log.truncate((this.log.commit + 1) as Index);
+`,
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 16,
+    name: 'answers reads without asking whether it still leads',
+    description: 'A leader that was deposed without knowing it reads an old state.',
+    file: reading,
+    find: 'if (isSingleVoter(state.configuration)) finishRound(state, round);',
+    replace: 'if (isSingleVoter(state.configuration) || round.index >= 0) finishRound(state, round);',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 17,
+    name: 'answers reads before the first commit of its term',
+    description: 'A new leader does not know yet what is committed, and reads behind it.',
+    file: reading,
+    find: 'return state.reads.waiting > 0 && state.reads.round === null && state.committedInTerm;',
+    replace: 'return state.reads.waiting > 0 && state.reads.round === null;',
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 18,
+    name: 'gives every round of reads the same number',
+    description: 'A late answer to an earlier round confirms the present one (etcd-io/etcd #20418).',
+    file: rounds,
+    find: 'this.#sequence += 1;',
+    replace: 'this.#sequence = 1;',
+    scenario,
+    seeds: 4_000,
+  },
+  {
+    number: 18,
+    name: 'takes any heartbeat response for a confirmation',
+    description: 'An answer to a heartbeat from before the read proves nothing about the time after it.',
+    file: reading,
+    find: 'if (round === null || readSequence !== round.sequence) return;',
+    replace: 'if (round === null || readSequence < 0) return;',
+    scenario,
+    seeds: 4_000,
+  },
+];
