@@ -1,4 +1,4 @@
-import { assert } from '@flotilla/platform';
+import { FlotillaError } from '@flotilla/platform';
 import type {
   Configuration,
   HardState,
@@ -38,7 +38,13 @@ export function restoration(
   initialConfiguration: Configuration,
 ): Restoration {
   if (recovered === undefined) {
-    assert(applied.index === 0, 'a state machine has no state before its log has entries');
+    if (applied.index > 0) {
+      // Its votes and acknowledgements were in there: a member that forgets them can elect a second leader.
+      throw new FlotillaError(
+        'FLOTILLA_LOG_MISSING',
+        `the state machine has entries up to ${applied.index}, and the log knows nothing of the group`,
+      );
+    }
     return { restored: fresh(initialConfiguration), repair: null };
   }
   const base = recovered.snapshot;

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import type { Configuration, Index, NodeId, Term } from '../core/types.ts';
+import type { RecoveredGroup } from '../log/types.ts';
+import { restoration } from './restore.ts';
+
+const initial = configurationOf([1, 2, 3]);
+const logged = configurationOf([1, 2, 4]);
+
+function configurationOf(voters: number[]): Configuration {
+  return { voters: voters as NodeId[], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+}
+
+const at = (index: number, term: number): { index: Index; term: Term } => ({
+  index: index as Index,
+  term: term as Term,
+});
+
+/** A log after snapshot 10 of term 2, with entries 11–15 of term 2 and 16–20 of term 4; commit 12, vote for 3 in term 5. */
+function recovered(): RecoveredGroup {
+  return {
+    hardState: { term: 5 as Term, vote: 3 as NodeId, commit: 12 as Index },
+    snapshot: { ...at(10, 2), configuration: logged },
+    termRuns: [
+      { from: 11 as Index, term: 2 as Term },
+      { from: 16 as Index, term: 4 as Term },
+    ],
+    lastIndex: 20 as Index,
+    membership: [],
+  };
+}
+
+describe('restoration', () => {
+  it('starts a new group with the initial configuration', () => {
+    const { restored, repair } = restoration(undefined, at(0, 0), initial);
+    expect(repair).toBeNull();
+    expect(restored).toMatchObject({
+      lastIndex: 0,
+      applied: 0,
+      snapshot: { index: 0, configuration: initial },
+    });
+  });
+
+  it('refuses a state without a log: somebody took the log away, and votes with it', () => {
+    expect(() => restoration(undefined, at(4, 1), initial)).toThrow(
+      expect.objectContaining({ code: 'FLOTILLA_LOG_MISSING' }),
+    );
+  });
+
+  it('takes the configuration of the log once it has one', () => {
+    const { restored } = restoration(recovered(), at(11, 2), initial);
+    expect(restored.snapshot.configuration).toEqual(logged);
+  });
+
+  it('replays what the log has beyond the state', () => {
+    const { restored, repair } = restoration(recovered(), at(11, 2), initial);
+    expect(repair).toBeNull();
+    expect(restored).toMatchObject({ applied: 11, lastIndex: 20, hardState: { commit: 12 } });
+  });
+
+  it('knows that what is applied was committed', () => {
+    const { restored, repair } = restoration(recovered(), at(17, 4), initial);
+    expect(repair).toBeNull();
+    expect(restored).toMatchObject({
+      applied: 17,
+      lastIndex: 20,
+      hardState: { term: 5, vote: 3, commit: 17 },
+    });
+  });
+
+  it('writes the record of a snapshot whose installation ended just before the crash', () => {
+    const { restored, repair } = restoration(recovered(), at(30, 5), initial);
+    expect(repair).toMatchObject({ snapshot: at(30, 5), mustSync: true, entries: [], truncateFrom: null });
+    expect(repair?.hardState).toEqual({ term: 5, vote: 3, commit: 30 });
+    expect(restored).toMatchObject({ applied: 30, lastIndex: 30, termRuns: [], snapshot: at(30, 5) });
+  });
+
+  it('drops a log that contradicts the installed snapshot, and a vote of a term that has passed', () => {
+    const { restored, repair } = restoration(recovered(), at(15, 6), initial);
+    expect(repair?.hardState).toEqual({ term: 6, vote: 0, commit: 15 });
+    expect(restored).toMatchObject({ applied: 15, lastIndex: 15, snapshot: at(15, 6) });
+  });
+
+  it('starts without a state from the log alone, vote and entries kept', () => {
+    const { restored, repair } = restoration(recovered(), at(0, 0), initial);
+    expect(repair).toBeNull();
+    expect(restored).toMatchObject({
+      applied: 10,
+      lastIndex: 20,
+      hardState: { term: 5, vote: 3, commit: 12 },
+    });
+  });
+
+  it('gives the core the membership entries that are applied, and only those', () => {
+    const entry = (index: number) => ({
+      ...at(index, 2),
+      kind: 'membership' as const,
+      payload: new Uint8Array(0),
+    });
+    const group = { ...recovered(), membership: [entry(11), entry(13)] };
+    expect(restoration(group, at(12, 2), initial).restored.membership).toEqual([entry(11)]);
+  });
+});
