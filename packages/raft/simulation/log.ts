@@ -66,7 +66,7 @@ export async function run(
 
 /** Every knob is drawn per run: bugs hide behind settings that never vary together. */
 function drawLimits(tape: Tape): Partial<LogLimits> {
-  const segmentBytes = [2048, 4096, 16384][tape.choose(3, 'log: segment bytes')] ?? 2048;
+  const segmentBytes = [4096, 8192, 16384][tape.choose(3, 'log: segment bytes')] ?? 4096;
   return {
     segmentBytes,
     totalBytes: segmentBytes * (4 + tape.choose(12, 'log: total bytes')),
@@ -170,7 +170,8 @@ class LogRun {
   #restart(): void {
     this.world.after(1, () => {
       const faulty = this.world.now < faultsMs;
-      if (faulty && this.#closed && this.#tape.chance(1, 2, 'log: bit rot')) this.#flipBit();
+      if (faulty && this.#closed && this.#rot === null && this.#tape.chance(1, 2, 'log: bit rot'))
+        this.#flipBit();
       else if (faulty && this.#tape.chance(1, 3, 'log: crash during recovery')) {
         this.#node.disk.faults.crashAtOperation = 1 + this.#tape.choose(20, 'log: crash at operation');
       }

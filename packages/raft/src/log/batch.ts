@@ -1,7 +1,7 @@
 import { assert, present, type Platform } from '@flotilla/platform';
 import type { GroupId } from '../host/types.ts';
 import { ByteWriter } from './bytes.ts';
-import { recordBytes, sealBytes, segmentHeaderBytes } from './format.ts';
+import { recordBytes, sealBytes, firstRecordPosition } from './format.ts';
 import type { GroupState, RecordPlace } from './group-state.ts';
 import type { LogLimits } from './limits.ts';
 import { bodyBytes, type RecordBody } from './record-body.ts';
@@ -40,7 +40,7 @@ export class Batch {
     this.#previous = previous;
     this.#records = 0;
     this.#neededBytes = 0;
-    if (position !== segmentHeaderBytes) return;
+    if (position !== firstRecordPosition) return;
     const written = [...groups].filter(([, state]) => state.written);
     this.#encode(0, { kind: 'opening', checkpoints: written.length });
     for (const [id, state] of written) this.#encode(id, state.checkpoint());

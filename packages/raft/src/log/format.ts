@@ -4,9 +4,10 @@
  * A segment is a file of fixed size, filled with zeros before its first use:
  *
  * ```
- * header   0 magic (8 bytes) · 8 version u32 · 12 checksum u32 · 16 cluster u64 · 24 node u64 · 32 sequence u64
- *          40 segment size u32 · 44 salt u32 · zeros up to 512, so that no record shares a sector with it
- * records  each at a multiple of 8, up to the first zeros or the seal
+ * header      0 magic (8 bytes) · 8 version u32 · 12 checksum u32 · 16 cluster u64 · 24 node u64 · 32 sequence u64
+ *             40 segment size u32 · 44 salt u32 · zeros
+ * mark      512 magic u32 · 516 checksum u32 · 520 position u32 · 524 checksum of the record before it u32 · zeros
+ * records  1024 each at a multiple of 8, up to the first zeros or the seal
  * ```
  *
  * A record:
@@ -23,19 +24,27 @@
  * 32 body · zeros up to a multiple of 8
  * ```
  *
+ * The mark says that everything before `position` is durable. It is written when the log has gone idle or is closed, and
+ * is seeded like a record.
+ *
  * The seed holds cluster, node, sequence and a random salt, and the record its own position: bytes that once were a
  * valid record elsewhere (another file, another place, another life of the same file name) fail the checksum here.
  * `previous` makes the records of a log one chain, across segments too.
  */
 export const formatVersion = 1;
 
+/** Header and mark have a sector each: what is written later must not be able to tear them. */
 export const segmentHeaderBytes = 512;
+export const markPosition = 512;
+export const markBytes = 16;
+export const firstRecordPosition = 1024;
 export const recordHeaderBytes = 32;
 export const recordAlignment = 8;
 /** A seal has no body. Every segment keeps room for one. */
 export const sealBytes = recordHeaderBytes;
 export const entryHeaderBytes = 13;
 export const recordMagic = 0x7261_66f1;
+export const markMagic = 0x6b72_616d;
 
 export const segmentMagic: Uint8Array = Uint8Array.from([0x66, 0x6c, 0x6f, 0x74, 0x2d, 0x6c, 0x6f, 0x67]);
 

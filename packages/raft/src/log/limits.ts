@@ -36,7 +36,7 @@ export const logLimits: LogLimits = {
 /** The defaults with `overrides`, checked. */
 export function resolveLogLimits(overrides: Partial<LogLimits> = {}): LogLimits {
   const limits = { ...logLimits, ...overrides };
-  assert(limits.segmentBytes >= 2048 && limits.segmentBytes % 8 === 0, 'a segment must hold at least 2 KiB');
+  assert(limits.segmentBytes >= 4096 && limits.segmentBytes % 8 === 0, 'a segment must hold at least 4 KiB');
   assert(limits.segmentBytes <= 0x4000_0000, 'offsets in a segment are 32-bit numbers');
   assert(limits.recordBytes <= 0x4000_0000, 'offsets in a segment are 32-bit numbers');
   assert(limits.totalBytes >= 4 * limits.segmentBytes, 'the log must be allowed at least four segments');

@@ -41,14 +41,12 @@ export type RecordBody =
     }
   /** Entries that are in the log already, moved here so that the segment that they were in can go. */
   | { readonly kind: 'relocation'; readonly entries: readonly Entry[] }
-  /** Nothing but the proof that what comes before was synced. */
-  | { readonly kind: 'mark' }
   /** The segment ends here, and the next one is there. */
   | { readonly kind: 'seal' };
 
 type Kind = RecordBody['kind'];
 
-const kinds: readonly Kind[] = ['opening', 'checkpoint', 'write', 'compaction', 'relocation', 'mark', 'seal'];
+const kinds: readonly Kind[] = ['opening', 'checkpoint', 'write', 'compaction', 'relocation', 'seal'];
 const entryKinds: readonly EntryKind[] = ['command', 'no-op', 'membership'];
 
 const hasTruncation = 1;
@@ -79,7 +77,6 @@ export function bodyBytes(body: RecordBody): number {
       return snapshotBytes(body.snapshot) + hardStateBytes + 8 + 4 + body.termRuns.length * 16;
     case 'relocation':
       return entriesBytes(body.entries);
-    case 'mark':
     case 'seal':
       return 0;
     default:
@@ -119,7 +116,6 @@ export function encodeBody(body: RecordBody, to: ByteWriter): void {
     case 'relocation':
       encodeEntries(body.entries, to);
       return;
-    case 'mark':
     case 'seal':
       return;
     default:
@@ -162,7 +158,6 @@ function decodeKind(kind: Kind, from: ByteReader): RecordBody {
     }
     case 'relocation':
       return { kind, entries: decodeEntries(from) };
-    case 'mark':
     case 'seal':
       return { kind };
     default:

@@ -6,6 +6,9 @@ import {
   isTemporary,
   recordBytes,
   recordHeaderBytes,
+  firstRecordPosition,
+  markBytes,
+  markPosition,
   segmentHeaderBytes,
   segmentName,
   sequenceOf,
@@ -13,6 +16,7 @@ import {
 import { GroupState } from './group-state.ts';
 import type { LogLimits } from './limits.ts';
 import { LiveBytes } from './live-bytes.ts';
+import { decodeMark } from './mark.ts';
 import { decodeBody, kindNumber } from './record-body.ts';
 import type { RecordHeader } from './record-header.ts';
 import { inspectRemainder, walkChain, type Chain } from './scan.ts';
@@ -31,7 +35,7 @@ export interface RecoveredLog {
   /** Where the next record goes, and the checksum that it must name. */
   readonly position: number;
   readonly previous: number;
-  /** Whether the last record is a mark. */
+  /** Whether the tail's mark covers everything. */
   readonly marked: boolean;
 }
 
@@ -54,7 +58,8 @@ export interface RecoveredLog {
  * a segment in use without a seal before it, a seal without a segment behind it, and a hole in the numbers are damage.
  *
  * What this cannot see: the last batch of all destroyed after it was synced and before anything else was written
- * looks like a torn one. A log that goes idle, or is closed, therefore writes a mark, whose `synced` covers that batch.
+ * looks like a torn one. A log that goes idle, or is closed, therefore writes a mark, in a sector of its own: a chain that
+ * ends before the mark is **damage**. What remains is damage to the last batch of a log that was cut off while busy.
  *
  * ## Repair
  *
@@ -165,16 +170,16 @@ async function replay(
     const missing = `${directory}/${segmentName(tail.sequence + 1)}`;
     throw damaged(missing, 0, `the segment is missing, and ${tail.path} says that it was there`);
   }
-  const tornEnd = await judgeTail(platform, limits, tail, chain, segments.slice(used));
-  const opened = chain.end > segmentHeaderBytes && replayed.openingIsWhole;
+  const tailJudged = await judgeTail(platform, limits, tail, chain, segments.slice(used));
+  const opened = chain.end > firstRecordPosition && replayed.openingIsWhole;
   if (!opened && tail === first && first.sequence > 1) {
     // Segments before the first one were removed only when its opening had been synced.
     throw damaged(tail.path, chain.end, 'the segment does not remember the groups of the segments before it');
   }
   replayed.requireWhole(directory, first.sequence);
   // A torn opening goes as a whole: without one of its checkpoints, the segments before would be needed for ever.
-  const position = opened ? chain.end : segmentHeaderBytes;
-  await repair(platform, limits, tail, position, tornEnd);
+  const position = opened ? chain.end : firstRecordPosition;
+  await repair(platform, limits, tail, position, tailJudged.tornEnd);
   // Only the tail and, right after a seal, the segment before can hold anything that was not synced.
   for (const segment of segments.slice(Math.max(0, used - 2), used)) await segment.file.sync();
   await platform.disk.syncDirectory(directory);
@@ -185,32 +190,48 @@ async function replay(
     spare: segments[used] ?? null,
     position,
     previous: opened ? chain.previous : beforeTail,
-    marked: chain.kindOfLast === kindNumber('mark'),
+    marked: tailJudged.mark === position,
   };
 }
 
-/** Where the leftovers of a torn tail end (where the chain ends when there are none), unless it is damage. */
+interface JudgedTail {
+  /** Where the leftovers of a torn tail end; where the chain ends when there are none. */
+  readonly tornEnd: number;
+  /** Up to where the mark covers the segment. */
+  readonly mark: number;
+}
+
+/** Throws when what lies behind the chain, or does not, is damage. */
 async function judgeTail(
   platform: Platform,
   limits: LogLimits,
   tail: Segment,
   chain: Chain,
   unused: readonly Segment[],
-): Promise<number> {
+): Promise<JudgedTail> {
   if (chain.broken) throw damaged(tail.path, chain.end, 'the record there does not follow the one before it');
   const remainder = await inspectRemainder(platform, tail, limits.chunkBytes, chain.end);
   if (remainder.witness !== null) {
     const why = `no whole record is there, but the one at offset ${remainder.witness} was written after it was synced`;
     throw damaged(tail.path, chain.end, why);
   }
+  const markRead = await tail.read(markPosition, markBytes);
+  const mark = decodeMark(platform, tail.checksum, markRead)?.position ?? 0;
+  if (mark > chain.end) {
+    throw damaged(
+      tail.path,
+      chain.end,
+      `no whole record is there, but everything up to offset ${mark} was synced`,
+    );
+  }
   for (const segment of unused) {
-    const content = await inspectRemainder(platform, segment, limits.chunkBytes, segmentHeaderBytes);
+    const content = await inspectRemainder(platform, segment, limits.chunkBytes, firstRecordPosition);
     if (content.start !== null) {
       const why = `no whole record is there, but ${segment.path} has content at offset ${content.start}`;
       throw damaged(tail.path, chain.end, why);
     }
   }
-  return remainder.end;
+  return { tornEnd: remainder.end, mark };
 }
 
 /** Overwrites the leftovers of a torn tail; the caller syncs. */
@@ -309,7 +330,6 @@ class Replay {
         this.#group(header.group).relocate(body.entries, place);
         this.#keepMembership(header.group, body.entries);
         return;
-      case 'mark':
       case 'seal':
         return;
       default:

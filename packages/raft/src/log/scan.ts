@@ -4,7 +4,7 @@ import {
   recordBytes,
   recordHeaderBytes,
   recordMagic,
-  segmentHeaderBytes,
+  firstRecordPosition,
 } from './format.ts';
 import { decodeRecordHeader, isIntact, type RecordHeader } from './record-header.ts';
 import type { Segment } from './segment.ts';
@@ -45,7 +45,7 @@ export async function walkChain(
   visit: Visit,
 ): Promise<Chain> {
   const window = new Window(segment, chunkBytes);
-  let end = segmentHeaderBytes;
+  let end = firstRecordPosition;
   let kindOfLast = 0;
   let broken = false;
   for (;;) {
@@ -83,6 +83,11 @@ export async function inspectRemainder(
   let end = chainEnd;
   for (let position = chainEnd; position < segment.sizeBytes; position += recordAlignment) {
     if (!window.has(position, recordAlignment)) await window.load(position, recordAlignment);
+    const zeros = window.zeros(position - window.position);
+    if (zeros > 0) {
+      position += zeros - recordAlignment;
+      continue;
+    }
     const at = position - window.position;
     const word = window.word(at);
     if (word === 0 && window.word(at + 4) === 0) continue;
@@ -120,6 +125,24 @@ class Window {
     this.bytes = await this.#segment.read(position, wanted);
     this.position = position;
     this.#view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+  }
+
+  /** How many zero bytes lie from `at` on, in whole units of {@link recordAlignment}. */
+  zeros(at: number): number {
+    // Preallocated space is most of a segment: four bytes at a time where the memory allows it.
+    const offset = this.bytes.byteOffset + at;
+    const count = (this.bytes.length - at) & -recordAlignment;
+    if (offset % 4 !== 0) {
+      for (let i = at; i < at + count; i += 1) {
+        if (this.bytes[i] !== 0) return (i - at) & -recordAlignment;
+      }
+      return count;
+    }
+    const words = new Int32Array(this.bytes.buffer, offset, count / 4);
+    for (let i = 0; i < words.length; i += 1) {
+      if (words[i] !== 0) return (i * 4) & -recordAlignment;
+    }
+    return count;
   }
 
   /** Zero beyond the end. */

@@ -11,10 +11,11 @@ import type { Entry, HardState, Index, SnapshotMeta, Write } from '../core/types
 import type { GroupId } from '../host/types.ts';
 import { Batch } from './batch.ts';
 import type { RunLocation } from './entry-index.ts';
-import { recordBytes, sealBytes, segmentHeaderBytes } from './format.ts';
+import { firstRecordPosition, markPosition, recordBytes, sealBytes } from './format.ts';
 import { GroupState } from './group-state.ts';
 import type { LogLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
+import { encodeMark } from './mark.ts';
 import { bodyBytes, type RecordBody } from './record-body.ts';
 import type { RecoveredLog } from './recovery.ts';
 import { createSegment, removeSegment, type Segment } from './segment.ts';
@@ -65,7 +66,7 @@ export class SegmentedLog implements WriteAheadLog {
   #writing: Promise<void> = Promise.resolve();
   /** Commit indexes that wait for a batch to ride with. */
   readonly #riders = new Map<GroupId, HardState>();
-  /** Whether the last batch is a mark, which covers all others. */
+  /** Whether the tail's mark covers everything. */
   #marked: boolean;
   #markTimerArmed = false;
   #lastBatchAt: number;
@@ -102,7 +103,7 @@ export class SegmentedLog implements WriteAheadLog {
   async begin(): Promise<void> {
     const first = await this.#create(1, this.#limits.segmentBytes);
     this.#recovered.segments.push(first);
-    this.#position = segmentHeaderBytes;
+    this.#position = firstRecordPosition;
     this.#previous = first.checksum;
   }
 
@@ -261,7 +262,7 @@ export class SegmentedLog implements WriteAheadLog {
       case 'relocate':
         return this.#encodeRelocation(request.group, request.from, request.entries);
       case 'mark':
-        return this.#encodeRiders() && this.#batch.add(0, { kind: 'mark' }) !== null;
+        return this.#encodeRiders();
       default:
         return unreachable(request);
     }
@@ -328,8 +329,8 @@ export class SegmentedLog implements WriteAheadLog {
     if (this.#failure !== null) return;
     const settled = this.#inFlight;
     this.#inFlight = [];
-    this.#marked = settled.length > 0 && settled.every((request) => request.type === 'mark');
     for (const request of settled) request.resolve();
+    if (settled.some((request) => request.type === 'mark')) await this.#writeMark();
     this.#freeSegments();
     if (settled.some((request) => request.type === 'append')) this.#boundSize();
     if (this.#position > this.#tail.sizeBytes / 2) this.#prepareSpare();
@@ -338,6 +339,8 @@ export class SegmentedLog implements WriteAheadLog {
   async #writeBatch(): Promise<void> {
     const { file } = this.#tail;
     const { bytes } = this.#batch;
+    if (bytes.length === 0) return;
+    this.#marked = false;
     file.write(this.#position, bytes);
     this.#position += bytes.length;
     this.#previous = this.#batch.previous;
@@ -347,6 +350,16 @@ export class SegmentedLog implements WriteAheadLog {
     this.#counts.syncs += 1;
     await file.sync();
     this.#lastBatchAt = this.#platform.now();
+  }
+
+  /** Notes durably that everything so far is, for a recovery that finds the last batch gone: see {@link recover}. */
+  async #writeMark(): Promise<void> {
+    const { file, checksum } = this.#tail;
+    const mark = { position: this.#position, previous: this.#previous };
+    file.write(markPosition, encodeMark(this.#platform, checksum, mark));
+    this.#counts.syncs += 1;
+    await file.sync();
+    this.#marked = true;
   }
 
   /**
@@ -361,7 +374,7 @@ export class SegmentedLog implements WriteAheadLog {
     await this.#writeBatch();
     this.#recovered.segments.push(next);
     this.#spare = null;
-    this.#position = segmentHeaderBytes;
+    this.#position = firstRecordPosition;
   }
 
   async #nextSegment(neededBytes: number): Promise<Segment> {
@@ -377,7 +390,7 @@ export class SegmentedLog implements WriteAheadLog {
 
   /** What a segment holds without a single new record. */
   #openingBytes(): number {
-    let bytes = segmentHeaderBytes + recordBytes(bodyBytes({ kind: 'opening', checkpoints: 0 })) + sealBytes;
+    let bytes = firstRecordPosition + recordBytes(bodyBytes({ kind: 'opening', checkpoints: 0 })) + sealBytes;
     for (const state of this.#recovered.groups.values()) bytes += recordBytes(bodyBytes(state.checkpoint()));
     return bytes;
   }
@@ -493,24 +506,25 @@ export class SegmentedLog implements WriteAheadLog {
       this.#markTimerArmed = false;
       const idleMs = this.#platform.now() - this.#lastBatchAt;
       if (this.#busy || idleMs < this.#limits.idleMarkMs) this.#armMark();
-      else if (this.#closing === null && this.#failure === null) this.#mark();
+      else if (this.#closing === null && this.#failure === null) this.#requestMark();
     });
   }
 
-  #mark(): void {
+  #requestMark(): void {
     this.#push({ type: 'mark', resolve: nobodyWaits, reject: nobodyWaits });
   }
 
   async #close(): Promise<void> {
     await this.#relocating;
     await this.#writing;
-    if (this.#failure === null && (!this.#marked || this.#riders.size > 0)) this.#mark();
+    if (this.#failure === null && (!this.#marked || this.#riders.size > 0)) this.#requestMark();
     await this.#writing;
     await this.#sparePreparation;
     await this.#removals;
     for (const segment of this.#recovered.segments) await segment.release();
     await this.#spare?.release();
     await this.#unlock();
+    if (this.#failure !== null) throw this.#failure;
   }
 }
 

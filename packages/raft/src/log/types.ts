@@ -104,7 +104,10 @@ export interface WriteAheadLog {
   stats(): LogStats;
   /** Called once, when the log fails for good: the member must stop. */
   onFailure(listener: (error: Error) => void): void;
-  /** Writes what is pending, marks the log as wholly synced, and releases the directory. */
+  /**
+   * Writes what is pending, marks the log as wholly synced, and releases the directory. A log that has failed, or fails
+   * now, rejects, and has released the directory too.
+   */
   close(): Promise<void>;
 }
 
