@@ -60,7 +60,6 @@ function hostSettings(pick: Pick): HostConfig {
     laggingEntries: pick('lagging entries', 50_000, 100, 0),
     limits: {
       applySliceEntries: pick('entries applied at once', 256, 4, 1),
-      snapshotChunkBytes: pick('snapshot chunk', 256 * 1024, 1024, 64),
       snapshotWindowChunks: pick('snapshot window', 8, 2, 1),
     },
     coreLimits: {
