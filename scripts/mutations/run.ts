@@ -2,7 +2,7 @@
 //
 //   node --import tsx scripts/mutations/run.ts [--only 3,7] [--seconds 120] [--parallel 2] [--recorded] [--record]
 //
-// --recorded runs each mutation only at the seed that killed it before; --record writes those seeds down.
+// --recorded tries the seed that killed a mutation before first; --record writes those seeds down.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Job, JobResult } from './job.ts';
@@ -40,8 +40,8 @@ export function readKillingSeeds(): KillingSeeds {
 export interface MutationsOptions {
   readonly secondsMax: number;
   readonly parallel: number;
-  /** Only these seeds; null: from seed 1 up to each mutation's limit. */
-  readonly killingSeeds: KillingSeeds | null;
+  /** Tried before the others, which are 1 up to each mutation's limit. */
+  readonly killingSeeds: KillingSeeds;
   readonly onRow?: (row: MutationRow) => void;
 }
 
@@ -70,10 +70,10 @@ export function isComplete({ rows, baselines }: MutationsRun): boolean {
   );
 }
 
-function seedsOf(mutation: Mutation, killingSeeds: KillingSeeds | null): number[] {
-  if (killingSeeds === null) return Array.from({ length: mutation.seeds }, (_, index) => index + 1);
-  const seed = killingSeeds[title(mutation)];
-  return seed === undefined ? [] : [seed];
+function seedsOf(mutation: Mutation, killingSeeds: KillingSeeds): number[] {
+  const seeds = Array.from({ length: mutation.seeds }, (_, index) => index + 1);
+  const first = killingSeeds[title(mutation)];
+  return first === undefined ? seeds : [first, ...seeds.filter((seed) => seed !== first)];
 }
 
 async function runBaselines(
@@ -156,7 +156,7 @@ async function main(): Promise<void> {
   const run = await runMutations(mutations, {
     secondsMax: Number(values.seconds),
     parallel: Number(values.parallel),
-    killingSeeds: values.recorded ? readKillingSeeds() : null,
+    killingSeeds: values.recorded ? readKillingSeeds() : {},
     onRow: (done) => console.log(row(done)),
   });
   for (const baseline of run.baselines) console.log(baselineRow(baseline));

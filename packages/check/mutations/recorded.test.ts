@@ -3,14 +3,15 @@ import { loadMutations, title } from '../../../scripts/mutations/registry.ts';
 import { readKillingSeeds, runMutations } from '../../../scripts/mutations/run.ts';
 
 describe('every mutation', () => {
-  it('is noticed at the seed that noticed it before, where the plain code is clean', async () => {
+  // What a seed draws changes with every change of the simulated code, so a recorded seed is where to look first and
+  // not a promise. A mutation that is not found any more within the time needs `npm run mutations -- --record`.
+  it('is noticed, soon, and the plain code is clean on the same seeds', async () => {
     const mutations = await loadMutations();
     const killingSeeds = readKillingSeeds();
-    expect(mutations.map(title).filter((name) => killingSeeds[name] === undefined)).toEqual([]);
-    const { rows, baselines } = await runMutations(mutations, { secondsMax: 60, parallel: 2, killingSeeds });
+    const { rows, baselines } = await runMutations(mutations, { secondsMax: 30, parallel: 2, killingSeeds });
     const survivors = rows.filter(({ result }) => result.type !== 'caught');
     expect(survivors.map(({ mutation, result }) => [title(mutation), result])).toEqual([]);
     const dirty = baselines.filter(({ result }) => result.type !== 'clean' || result.timedOut);
     expect(dirty).toEqual([]);
-  }, 300_000);
+  }, 400_000);
 });
