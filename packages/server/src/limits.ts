@@ -25,4 +25,10 @@ export const limits = {
   grpcOverheadBytes: 512 * 1024,
   /** A stream that asked for a leader is cut after so many election time-outs without one; etcd's number. */
   leaderLossElections: 3,
+  /** Processes of one `flotilla simulate`, and seeds that each is given at a time. */
+  simulationJobs: 256,
+  simulationSeedsPerAssignment: 20,
+  simulationReportMs: 10_000,
+  /** How long a failure is made smaller. */
+  simulationShrinkMs: 60_000,
 } as const;

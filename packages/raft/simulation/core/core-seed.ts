@@ -25,8 +25,11 @@ export interface CoreRunOptions {
 }
 
 /** One run, from a seed or from a tape of choices: faults, then peace, then everything must agree. */
-export function runCoreSeed(seed: number | ArrayLike<number>, options: CoreRunOptions = {}): CoreRunResult {
-  const tape = typeof seed === 'number' ? generatedTape(seed) : replayedTape(seed);
+export function runCoreSeed(
+  seed: number | ArrayLike<number> | RecordedTape,
+  options: CoreRunOptions = {},
+): CoreRunResult {
+  const tape = tapeOf(seed);
   const settings = { ...drawSettings(tape), ...options.settings };
   const cluster = new CoreCluster(tape, settings);
   const violation = attempt(() => {
@@ -39,6 +42,11 @@ export function runCoreSeed(seed: number | ArrayLike<number>, options: CoreRunOp
     fallSilent(cluster);
   });
   return result(cluster, tape, violation);
+}
+
+function tapeOf(seed: number | ArrayLike<number> | RecordedTape): RecordedTape {
+  if (typeof seed === 'number') return generatedTape(seed);
+  return 'choose' in seed ? seed : replayedTape(seed);
 }
 
 /** The scenario of the core's mutations. */

@@ -160,14 +160,10 @@ type Ending = 'compacted' | 'future-revision' | 'failed' | 'unknown' | 'unexpect
 function outcomeOf(request: EtcdRequest, error: RpcError): Ending {
   if (error.message === etcdErrors.compacted.message) return 'compacted';
   if (error.message === etcdErrors.futureRevision.message) return 'future-revision';
-  switch (error.status) {
-    case Status.UNAVAILABLE:
-    case Status.DEADLINE_EXCEEDED:
-    case Status.CANCELLED:
-      return request.type === 'range' ? 'failed' : 'unknown';
-    case Status.RESOURCE_EXHAUSTED:
-      return 'failed';
-    default:
-      return 'unexpected';
-  }
+  if (error.status === Status.RESOURCE_EXHAUSTED) return 'failed';
+  if (!lostStatuses.includes(error.status)) return 'unexpected';
+  // A read that nobody answered has no effect; anything else may have been replicated.
+  return request.type === 'range' ? 'failed' : 'unknown';
 }
+
+const lostStatuses: readonly number[] = [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED];

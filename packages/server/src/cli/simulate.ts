@@ -1,0 +1,350 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { FlotillaError, messageOf } from '@flotilla/platform';
+import type * as Sim from '@flotilla/sim';
+import { limits } from '../limits.ts';
+import { subcommand } from './subcommand.ts';
+
+/**
+ * `flotilla simulate`: runs seeds of a scenario until one violates something. A failure is shrunk, its faults are told
+ * in words, and the line that replays it is printed; the exit code is 1 then.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  const command = subcommand('simulate', 'run the database in the simulator under faults')
+    .option('--scenario <name>', 'cluster (the whole database), host, or core (consensus alone)', 'cluster')
+    .option('--seed <number>', 'run one seed')
+    .option('--seeds <count>', 'run so many seeds', '100')
+    .option('--from <number>', 'the first of them', '0')
+    .option('--jobs <count>', 'processes that share the seeds', String(availableParallelism()))
+    .option('--replay <tape>', 'run the tape that a failure has left behind')
+    .option('--no-shrink', 'report a failure as it was found')
+    .option('--worker', 'run as one of the jobs of another process');
+  command.parse(args, { from: 'user' });
+  const options = command.opts<Options>();
+  const parts: Parts = { sim: await import('@flotilla/sim'), scenario: await loadScenario(options.scenario) };
+  if (options.worker === true) return await work(parts);
+  if (options.replay !== undefined) return await replay(parts, options.replay);
+  const plan = planOf(options);
+  const start = performance.now();
+  const outcome = plan.jobs === 1 ? await searchHere(parts, plan) : await new JobSearch(plan).run();
+  const seconds = (performance.now() - start) / 1000;
+  print(summary(plan, outcome, seconds));
+  if (outcome.finding === null) return 0;
+  await reportFinding(parts, outcome.finding, options.shrink);
+  return 1;
+}
+
+interface Options {
+  readonly scenario: string;
+  readonly seed?: string;
+  readonly seeds: string;
+  readonly from: string;
+  readonly jobs: string;
+  readonly replay?: string;
+  readonly shrink: boolean;
+  readonly worker?: true;
+}
+
+interface Parts {
+  readonly sim: typeof Sim;
+  readonly scenario: Sim.Scenario;
+}
+
+interface Plan {
+  readonly scenario: string;
+  readonly from: number;
+  readonly seeds: number;
+  readonly jobs: number;
+}
+
+interface Outcome {
+  readonly seeds: number;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly repeated: number;
+  readonly coverage: Readonly<Record<string, number>>;
+  /** The lowest seed that failed. */
+  readonly finding: Failure | null;
+}
+
+interface Failure {
+  readonly seed: number;
+  readonly name: string;
+  readonly message: string;
+}
+
+/** Scenarios are part of the sources, beside `src`, and no part of a member: a published package has none. */
+async function loadScenario(name: string): Promise<Sim.Scenario> {
+  const path = fileURLToPath(new URL('../../simulation/index.ts', import.meta.url));
+  if (!existsSync(path)) {
+    throw new FlotillaError('FLOTILLA_USAGE', 'the simulations are part of a checkout of the sources');
+  }
+  const module = (await import(path)) as { readonly scenarios: ReadonlyMap<string, Sim.Scenario> };
+  const scenario = module.scenarios.get(name);
+  if (scenario === undefined) {
+    const names = [...module.scenarios.keys()].join(', ');
+    throw new FlotillaError('FLOTILLA_USAGE', `no scenario is named ${name}: there are ${names}`);
+  }
+  return scenario;
+}
+
+function planOf(options: Options): Plan {
+  const { scenario } = options;
+  if (options.seed !== undefined) {
+    return { scenario, from: wholeNumber('--seed', options.seed), seeds: 1, jobs: 1 };
+  }
+  const seeds = wholeNumber('--seeds', options.seeds);
+  const jobs = Math.max(1, Math.min(wholeNumber('--jobs', options.jobs), limits.simulationJobs, seeds));
+  return { scenario, from: wholeNumber('--from', options.from), seeds, jobs };
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new FlotillaError('FLOTILLA_USAGE', `${name} ${text}: must be a whole number below 1,000,000,000`);
+}
+
+async function searchHere({ sim, scenario }: Parts, plan: Plan): Promise<Outcome> {
+  const progress = new Progress(plan);
+  const exploration = await sim.explore({
+    scenario,
+    from: plan.from,
+    seeds: plan.seeds,
+    onSeed: (_seed, result) => progress.add(1, result.events),
+  });
+  return outcomeOf(exploration);
+}
+
+function outcomeOf(exploration: Sim.Exploration): Outcome {
+  const { seeds, events, simulatedMs, repeated, coverage, finding } = exploration;
+  return { seeds, events, simulatedMs, repeated, coverage: coverage.toJSON(), finding: failureOf(finding) };
+}
+
+function failureOf(finding: Sim.Finding | null): Failure | null {
+  if (finding === null || finding.result.violation === null) return null;
+  const { name, message } = finding.result.violation;
+  return { seed: finding.seed, name, message };
+}
+
+/** A piece of work for a job: seeds that follow one another. */
+interface Assignment {
+  readonly from: number;
+  readonly seeds: number;
+}
+
+/** Runs seeds in child processes. Each asks for the next few when it has done its last: seeds differ in length. */
+class JobSearch {
+  readonly #plan: Plan;
+  readonly #progress: Progress;
+  readonly #jobs = new Set<ChildProcess>();
+  readonly #coverage = new Map<string, number>();
+  #next: number;
+  #seeds = 0;
+  #events = 0;
+  #simulatedMs = 0;
+  #repeated = 0;
+  #finding: Failure | null = null;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#next = plan.from;
+    this.#progress = new Progress(plan);
+  }
+
+  async run(): Promise<Outcome> {
+    try {
+      await Promise.all(Array.from({ length: this.#plan.jobs }, () => this.#job()));
+    } finally {
+      for (const job of this.#jobs) job.kill('SIGKILL');
+    }
+    return {
+      seeds: this.#seeds,
+      events: this.#events,
+      simulatedMs: this.#simulatedMs,
+      repeated: this.#repeated,
+      coverage: Object.fromEntries([...this.#coverage].sort((a, b) => (a[0] < b[0] ? -1 : 1))),
+      finding: this.#finding,
+    };
+  }
+
+  #job(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const launcher = fileURLToPath(new URL('../../bin/flotilla.js', import.meta.url));
+      const job = fork(launcher, ['simulate', '--worker', '--scenario', this.#plan.scenario], {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      });
+      this.#jobs.add(job);
+      const assign = (): void => {
+        const assignment = this.#take();
+        if (assignment !== null) job.send(assignment);
+        else job.disconnect();
+      };
+      job.on('message', (message) => {
+        if (message !== 'ready') this.#add(message as Outcome);
+        assign();
+      });
+      job.on('error', reject);
+      job.on('exit', (code, signal) => {
+        this.#jobs.delete(job);
+        if (code === 0) resolve();
+        else
+          reject(
+            new FlotillaError('FLOTILLA_SIMULATION_JOB', `a job ended with ${signal ?? `code ${code}`}`),
+          );
+      });
+    });
+  }
+
+  /** After a failure only seeds below it are of interest: the lowest one is reported. */
+  #take(): Assignment | null {
+    const end = this.#finding?.seed ?? this.#plan.from + this.#plan.seeds;
+    const seeds = Math.min(limits.simulationSeedsPerAssignment, end - this.#next);
+    if (seeds <= 0) return null;
+    const from = this.#next;
+    this.#next += seeds;
+    return { from, seeds };
+  }
+
+  #add(outcome: Outcome): void {
+    this.#seeds += outcome.seeds;
+    this.#events += outcome.events;
+    this.#simulatedMs += outcome.simulatedMs;
+    this.#repeated += outcome.repeated;
+    for (const [name, times] of Object.entries(outcome.coverage)) {
+      this.#coverage.set(name, (this.#coverage.get(name) ?? 0) + times);
+    }
+    const { finding } = outcome;
+    if (finding !== null && (this.#finding === null || finding.seed < this.#finding.seed))
+      this.#finding = finding;
+    this.#progress.add(outcome.seeds, outcome.events);
+  }
+}
+
+/** One of the jobs: runs what it is given until its parent lets go of it. */
+function work({ sim, scenario }: Parts): Promise<number> {
+  return new Promise((resolve, reject) => {
+    process.on('disconnect', () => resolve(0));
+    process.on('message', (message) => {
+      const { from, seeds } = message as Assignment;
+      sim.explore({ scenario, from, seeds }).then(
+        (exploration) => process.send?.(outcomeOf(exploration)),
+        (error: unknown) => reject(error as Error),
+      );
+    });
+    process.send?.('ready');
+  });
+}
+
+/** A line on stderr now and then. */
+class Progress {
+  readonly #plan: Plan;
+  readonly #start = performance.now();
+  #nextReport: number = limits.simulationReportMs;
+  #seeds = 0;
+  #events = 0;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+  }
+
+  add(seeds: number, events: number): void {
+    this.#seeds += seeds;
+    this.#events += events;
+    const elapsed = performance.now() - this.#start;
+    if (elapsed < this.#nextReport) return;
+    this.#nextReport = elapsed + limits.simulationReportMs;
+    const rate = Math.round(this.#events / (elapsed / 1000));
+    process.stderr.write(
+      `${grouped(this.#seeds)} of ${grouped(this.#plan.seeds)} seeds, ${grouped(rate)} events/s\n`,
+    );
+  }
+}
+
+function summary(plan: Plan, outcome: Outcome, seconds: number): string {
+  const { seeds, events, simulatedMs, repeated, coverage } = outcome;
+  const width = Math.max(0, ...Object.keys(coverage).map((name) => name.length));
+  const rows = Object.entries(coverage).map(
+    ([name, times]) => `  ${name.padEnd(width)} ${grouped(times).padStart(12)}`,
+  );
+  return [
+    `scenario          ${plan.scenario}`,
+    `seeds             ${grouped(seeds)} (from ${plan.from}; ${grouped(repeated)} made twice, trace hashes compared)`,
+    `events            ${grouped(events)}`,
+    `events per second ${grouped(Math.round(events / seconds))} in ${plan.jobs} process${plan.jobs === 1 ? '' : 'es'}`,
+    `simulated time    ${duration(simulatedMs)} in ${duration(seconds * 1000)}`,
+    'injected and met',
+    ...rows,
+    outcome.finding === null
+      ? 'no violation'
+      : `VIOLATION in seed ${outcome.finding.seed}: ${outcome.finding.name}`,
+  ].join('\n');
+}
+
+async function reportFinding(parts: Parts, failure: Failure, shrinks: boolean): Promise<void> {
+  const { sim, scenario } = parts;
+  print(`\n${failure.message}\n`);
+  const tape = sim.generatedTape(failure.seed);
+  let result = await sim.runScenario(scenario, tape);
+  if (result.violation === null) {
+    // The second run of a seed that is made twice differed from the first: there is no tape for that.
+    print(`the seed fails only sometimes: something reaches around the platform`);
+    return;
+  }
+  let lanes = tape.lanes();
+  if (shrinks) {
+    const { simulationShrinkMs: timeMaxMs } = limits;
+    const shrunk = await sim.shrink({ scenario, lanes, timeMaxMs });
+    ({ lanes, result } = shrunk);
+    print(
+      `shrunk in ${grouped(shrunk.attempts)} attempts from ${grouped(shrunk.choicesBefore)} choices to ${grouped(shrunk.choicesLeft)}:`,
+    );
+    print(`${result.violation?.message ?? failure.message}\n`);
+  }
+  print(sim.describeFaults(result.faults));
+  const path = `flotilla-${scenario.name}-${failure.seed}.tape.json`;
+  const { seed, name } = failure;
+  writeFileSync(path, sim.encodeTape({ scenario: scenario.name, seed, violation: name, lanes }));
+  print(`\nreplay:      npx flotilla simulate --scenario ${scenario.name} --replay ${path}`);
+  print(`whole seed:  npx flotilla simulate --scenario ${scenario.name} --seed ${seed}`);
+}
+
+async function replay({ sim, scenario }: Parts, path: string): Promise<number> {
+  const tape = sim.decodeTape(readTape(path));
+  const named = tape.scenario === scenario.name ? scenario : await loadScenario(tape.scenario);
+  const result = await sim.runScenario(named, sim.replayedTape(tape.lanes));
+  print(
+    `${grouped(result.events)} events, ${duration(result.simulatedMs)} simulated, trace hash ${result.traceHash}`,
+  );
+  print(sim.describeFaults(result.faults));
+  if (result.violation === null) {
+    print(`no violation; the tape was recorded for: ${tape.violation}`);
+    return 0;
+  }
+  const { name, message, stack } = result.violation;
+  print(`VIOLATION ${name}: ${message}`);
+  if (stack !== null) print(stack);
+  return 1;
+}
+
+function readTape(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new FlotillaError('FLOTILLA_USAGE', `cannot read the tape: ${messageOf(error)}`);
+  }
+}
+
+function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 120) return `${seconds.toFixed(1)} s`;
+  return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
