@@ -12,11 +12,12 @@ import type {
 import { CompactionRequest, DeleteRangeRequest, PutRequest, RpcError, TxnRequest } from '@flotilla/wire';
 import type { RangeRequest, RangeResponse, TxnResponse } from '@flotilla/wire';
 import type { ApplyResult } from './apply-result.ts';
+import { copyBytes } from './bytes.ts';
 import { limits } from './limits.ts';
 import { compactSlice } from './mvcc/compaction.ts';
 import { Layers } from './mvcc/layers.ts';
 import { decodeState, encodeState, installingKey, stateKey } from './mvcc/meta.ts';
-import type { LogPosition, StoredState } from './mvcc/meta.ts';
+import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Pinned } from './mvcc/pinned.ts';
 import { RangeScan, range } from './mvcc/range.ts';
 import type { ReadPoint } from './mvcc/range.ts';
@@ -25,7 +26,7 @@ import type { Change } from './mvcc/state.ts';
 import { Table } from './mvcc/tables.ts';
 import { executeTxn, readTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
-import { decodeProposal } from './proposal.ts';
+import { decodeMember, decodeProposal } from './proposal.ts';
 import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
 import { DatabaseSnapshot } from './snapshot-stream.ts';
 import { hashState } from './state-hash.ts';
@@ -68,6 +69,7 @@ export class Database implements StateMachine<ApplyResult> {
   #applied: Position;
   #flushed: Position;
   #state: MultiVersionState;
+  #members: MemberRecords;
   /** What reads see: the live state, or the one before an install that has not finished. */
   #readable: ReadPoint;
   #installing = false;
@@ -117,6 +119,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#flushed = stored.applied as Position;
     this.#committedApplied = this.#applied.index;
     this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, storage), stored.summary);
+    this.#members = stored.members;
     this.#readable = this.#state;
     this.watches = new WatchHub(platform, this.#state);
     this.#observe();
@@ -133,6 +136,11 @@ export class Database implements StateMachine<ApplyResult> {
 
   get revision(): number {
     return this.#readable.revision;
+  }
+
+  /** What each member has told the others about itself, by node id. */
+  get members(): MemberRecords {
+    return this.#members;
   }
 
   get compactRevision(): number {
@@ -231,6 +239,7 @@ export class Database implements StateMachine<ApplyResult> {
     return new DatabaseSnapshot(this.#platform, pinned, {
       applied: this.#applied,
       summary: this.#state.summary,
+      members: this.#members,
     });
   }
 
@@ -295,6 +304,11 @@ export class Database implements StateMachine<ApplyResult> {
           this.#scheduleCompaction();
           return { kind: 'compact', response };
         }
+        case 'member': {
+          const { nodeId, record } = decodeMember(proposal.request);
+          this.#members = new Map(this.#members).set(nodeId, copyBytes(record));
+          return nothing;
+        }
         default:
           return unreachable(proposal.kind);
       }
@@ -344,7 +358,7 @@ export class Database implements StateMachine<ApplyResult> {
     state.layers.committing = buffer;
     state.layers.active = new WriteBuffer();
     this.#committedApplied = applied.index;
-    const record = encodeState({ applied, summary: state.summary });
+    const record = encodeState({ applied, summary: state.summary, members: this.#members });
     // What is applied after an interrupted install is state again.
     const meta: TableWrites = this.#marked
       ? { keys: [installingKey, stateKey], values: [null, record] }
@@ -360,7 +374,8 @@ export class Database implements StateMachine<ApplyResult> {
       this.#flushed = applied;
     });
     // A storage that cannot commit stops the member: state in memory that never reaches the disk must not grow.
-    const { #committing: committing, #flushing: flushing } = this;
+    const committing = this.#committing;
+    const flushing = this.#flushing;
     this.#platform.spawn('database-commit', () => committing);
     this.#platform.spawn('database-flush', () => flushing);
   }
@@ -393,6 +408,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#flushed = stored.applied as Position;
     this.#committedApplied = this.#applied.index;
     this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, this.#storage), stored.summary);
+    this.#members = stored.members;
     this.#readable = this.#state;
     this.#installing = false;
     this.#observe();
@@ -415,6 +431,6 @@ interface Position {
   readonly term: Term;
 }
 
-const fresh: StoredState = { applied: { index: 0, term: 0 }, summary: emptySummary };
+const fresh: StoredState = { applied: { index: 0, term: 0 }, summary: emptySummary, members: new Map() };
 
 const nothing: ApplyResult = Object.freeze({ kind: 'none' });

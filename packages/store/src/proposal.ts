@@ -2,7 +2,7 @@ import { FlotillaError } from '@flotilla/platform';
 import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
 
-export type ProposalKind = 'put' | 'delete-range' | 'txn' | 'compact';
+export type ProposalKind = 'put' | 'delete-range' | 'txn' | 'compact' | 'member';
 
 /** What the log carries for one request: who asked for what, and the request's own protobuf bytes. */
 export interface Proposal {
@@ -15,7 +15,7 @@ export interface Proposal {
 /** Members apply equal entries equally or not at all, so an envelope of a newer version stops a member. */
 const proposalVersion = 1;
 
-const kinds: readonly (ProposalKind | null)[] = [null, 'put', 'delete-range', 'txn', 'compact'];
+const kinds: readonly (ProposalKind | null)[] = [null, 'put', 'delete-range', 'txn', 'compact', 'member'];
 
 /**
  * @example
@@ -30,6 +30,25 @@ export function encodeProposal(proposal: Proposal): Uint8Array {
   writer.varint(proposal.requestId);
   writer.bytes(proposal.request);
   return writer.take();
+}
+
+/** What a member wants every other one to know of it, in bytes that only the server understands. */
+export interface MemberRecord {
+  readonly nodeId: number;
+  readonly record: Uint8Array;
+}
+
+/** The request of a `member` proposal. */
+export function encodeMember(member: MemberRecord): Uint8Array {
+  const writer = new ByteWriter(member.record.length + 16);
+  writer.varint(member.nodeId);
+  writer.bytes(member.record);
+  return writer.take();
+}
+
+export function decodeMember(request: Uint8Array): MemberRecord {
+  const reader = new ByteReader(request);
+  return { nodeId: reader.varint(), record: reader.rest() };
 }
 
 /** Throws `FLOTILLA_PROPOSAL_VERSION` for what a newer version proposed, before anything of it is looked at. */

@@ -51,7 +51,7 @@ export class SnapshotInstall {
     if (!this.#ended || this.#header === null || this.#parser.incomplete) {
       throw damaged('it ends before its end');
     }
-    const { applied, summary } = this.#header;
+    const { applied, summary, members } = this.#header;
     const { revision, compactRevision } = summary;
     const state: StoredState = {
       applied,
@@ -62,6 +62,7 @@ export class SnapshotInstall {
         compactedThrough: Math.max(compactRevision, 0),
         liveBytes: this.#liveBytes,
       },
+      members,
     };
     this.#buckets.end();
     await this.#commit(state);

@@ -11,8 +11,9 @@ export interface OrderedStorage extends StorageReader {
   /** Pins the last commit. Cheap; an unreleased view keeps old pages alive, so release it. */
   view(): StorageView;
   /**
-   * Starts the only outstanding commit: the next one waits for `committed`. The arrays of the batch must not change
-   * until then. A commit that fails leaves the storage as it was and makes every later commit fail: the state on
+   * Starts the only outstanding commit: the next one waits for `committed`. The bytes of the batch are the
+   * storage's from then on; its keys it copies when it keeps them, since they are often views of whole requests. A
+   * commit that fails leaves the storage as it was and makes every later commit fail: the state on
    * disk is no longer known to follow the state in memory, so the member must stop.
    */
   commit(batch: WriteBatch): Commit;

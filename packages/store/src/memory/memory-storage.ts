@@ -51,7 +51,7 @@ export class MemoryStorage implements OrderedStorage {
       survived.length === 0 || survived.length === tables.length,
       'a memory image is opened with the tables that it was made with',
     );
-    this.#trees = tables.map((_, table) => survived[table]?.clone() ?? new ByteTree<Uint8Array>());
+    this.#trees = tables.map((_, table) => survived[table]?.clone() ?? new ByteTree<Uint8Array>(copyBytes));
     for (const tree of this.#trees) {
       for (const cursor = tree.scan(wholeTable); cursor.key !== null; cursor.advance()) {
         this.#sizeBytes += entryBytes(cursor.key, cursor.value);
@@ -117,8 +117,7 @@ export class MemoryStorage implements OrderedStorage {
   }
 
   #write(tree: ByteTree<Uint8Array>, key: Uint8Array, value: Uint8Array | null): void {
-    // Copies, because a batch's bytes are views of bigger buffers, and one of them kept alive keeps the buffer.
-    const before = value === null ? tree.delete(key) : tree.set(copyBytes(key), copyBytes(value));
+    const before = value === null ? tree.delete(key) : tree.set(key, value);
     if (before !== undefined) this.#sizeBytes -= entryBytes(key, before);
     if (value !== null) this.#sizeBytes += entryBytes(key, value);
   }

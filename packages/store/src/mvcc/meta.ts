@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/platform';
+import { copyBytes } from '../bytes.ts';
 import { ByteReader } from '../encoding/byte-reader.ts';
 import { ByteWriter } from '../encoding/byte-writer.ts';
 import type { StateSummary } from './state.ts';
@@ -15,7 +16,11 @@ export interface LogPosition {
 export interface StoredState {
   readonly applied: LogPosition;
   readonly summary: StateSummary;
+  readonly members: MemberRecords;
 }
+
+/** By node id: what each member has told about itself. A few hundred bytes in all. */
+export type MemberRecords = ReadonlyMap<number, Uint8Array>;
 
 /** Sorted, as a batch must be. */
 export const installingKey: Uint8Array = new Uint8Array([0x69]);
@@ -43,7 +48,7 @@ export function checkFormat(format: number): void {
   );
 }
 
-export function writeState(writer: ByteWriter, { applied, summary }: StoredState): void {
+export function writeState(writer: ByteWriter, { applied, summary, members }: StoredState): void {
   writer.varint(applied.index);
   writer.varint(applied.term);
   writer.varint(summary.revision);
@@ -51,6 +56,12 @@ export function writeState(writer: ByteWriter, { applied, summary }: StoredState
   writer.varint(summary.compactRevision + 1);
   writer.varint(summary.compactedThrough);
   writer.varint(summary.liveBytes);
+  writer.varint(members.size);
+  // In order, so that members with equal state store equal bytes.
+  for (const [nodeId, record] of [...members].sort(([a], [b]) => a - b)) {
+    writer.varint(nodeId);
+    writer.lengthPrefixed(record);
+  }
 }
 
 export function readState(reader: ByteReader): StoredState {
@@ -62,5 +73,15 @@ export function readState(reader: ByteReader): StoredState {
       compactedThrough: reader.varint(),
       liveBytes: reader.varint(),
     },
+    members: readMembers(reader),
   };
+}
+
+function readMembers(reader: ByteReader): MemberRecords {
+  const members = new Map<number, Uint8Array>();
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    const nodeId = reader.varint();
+    members.set(nodeId, copyBytes(reader.lengthPrefixed()));
+  }
+  return members;
 }

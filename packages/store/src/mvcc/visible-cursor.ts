@@ -1,7 +1,7 @@
 import type { KeyValue } from '@flotilla/wire';
 import { compareBytes } from '../bytes.ts';
 import type { Cursor, ScanRange } from '../storage.ts';
-import { historyStart } from './keys.ts';
+import { historyStart, keyOfHistory } from './keys.ts';
 import type { Layers } from './layers.ts';
 import type { PastVersion } from './records.ts';
 
@@ -17,9 +17,6 @@ class VisibleCursor implements Cursor<KeyValue> {
   readonly #reverse: boolean;
   readonly #latest: Cursor<KeyValue>;
   readonly #past: Cursor<PastVersion>;
-  /** What the two cursors stand on, if it is visible at the revision. */
-  #live: KeyValue | null = null;
-  #dead: KeyValue | null = null;
 
   constructor(layers: Layers, range: ScanRange, revision: number) {
     this.#revision = revision;
@@ -30,56 +27,56 @@ class VisibleCursor implements Cursor<KeyValue> {
       to: range.to === null ? null : historyStart(range.to),
       reverse: range.reverse,
     });
-    this.#nextLive();
-    this.#nextDead();
-    this.#settle();
+    this.advance();
   }
 
+  /**
+   * Key by key: neither cursor runs ahead of the other, or the first page of a list at an old revision would read
+   * everything that has changed since.
+   */
   advance(): void {
-    if (this.key === null) return;
-    if (this.value === this.#live) this.#nextLive();
-    else this.#nextDead();
-    this.#settle();
+    for (;;) {
+      const latestKey = this.#latest.key;
+      const pastKey = this.#past.key === null ? null : keyOfHistory(this.#past.key);
+      const key = this.#first(latestKey, pastKey);
+      if (key === null) {
+        this.key = null;
+        return;
+      }
+      let visible: KeyValue | null = null;
+      if (latestKey !== null && compareBytes(latestKey, key) === 0) {
+        const kv = this.#latest.value;
+        if (kv.modRevision <= this.#revision) visible = kv;
+        this.#latest.advance();
+      }
+      if (pastKey !== null && compareBytes(pastKey, key) === 0) visible = this.#pastOf(key) ?? visible;
+      if (visible === null) continue;
+      this.key = key;
+      this.value = visible;
+      return;
+    }
   }
 
   close(): void {
     this.key = null;
-    this.#live = null;
-    this.#dead = null;
     this.#latest.close();
     this.#past.close();
   }
 
-  /** To the next latest version that was there at the revision. */
-  #nextLive(): void {
-    this.#live = null;
-    while (this.#latest.key !== null && this.#live === null) {
-      const kv = this.#latest.value;
-      if (kv.modRevision <= this.#revision) this.#live = kv;
-      this.#latest.advance();
-    }
-  }
-
-  /** To the next past version that was the newest one at the revision. A key has at most one. */
-  #nextDead(): void {
-    this.#dead = null;
-    while (this.#past.key !== null && this.#dead === null) {
+  /** Passes all past versions of `key` and answers the one that was its newest at the revision. */
+  #pastOf(key: Uint8Array): KeyValue | null {
+    let visible: KeyValue | null = null;
+    do {
       const { kv, end } = this.#past.value;
-      if (kv.modRevision <= this.#revision && this.#revision < end) this.#dead = kv;
+      if (kv.modRevision <= this.#revision && this.#revision < end) visible = kv;
       this.#past.advance();
-    }
+    } while (this.#past.key !== null && compareBytes(keyOfHistory(this.#past.key), key) === 0);
+    return visible;
   }
 
-  /** Never equal keys: a key's version at a revision is either its latest one or a past one. */
-  #settle(): void {
-    const live = this.#live;
-    const dead = this.#dead;
-    let kv = live ?? dead;
-    if (live !== null && dead !== null) {
-      const order = compareBytes(live.key, dead.key);
-      kv = order < 0 === this.#reverse ? dead : live;
-    }
-    this.key = kv?.key ?? null;
-    if (kv !== null) this.value = kv;
+  #first(latest: Uint8Array | null, past: Uint8Array | null): Uint8Array | null {
+    if (latest === null || past === null) return latest ?? past;
+    const order = compareBytes(latest, past);
+    return order < 0 === this.#reverse ? past : latest;
   }
 }

@@ -60,8 +60,11 @@ export class WriteBuffer {
   }
 }
 
+/** Small: a storage on the heap keeps a slab as long as any record in it. */
+const slabBytes = 8 * 1024;
+
 /** Slabs are only ever appended to, so records in flight and records in the making may share one. */
-const writer = new ByteWriter();
+const writer = new ByteWriter(slabBytes);
 
 function encodeTree<V>(
   tree: ByteTree<V | null>,

@@ -19,8 +19,17 @@ export class ByteTree<V> {
   #root: Node<V> | null = null;
   #owner: Owner = {};
   #size = 0;
+  readonly #copyKey: (key: Uint8Array) => Uint8Array;
   /** What the write in progress replaced. */
   #replaced: V | undefined;
+
+  /**
+   * By default the tree keeps the keys that it is given, whose bytes must not change then. With `copyKey` it keeps
+   * what that answers for a key that is new.
+   */
+  constructor(copyKey: (key: Uint8Array) => Uint8Array = keep) {
+    this.#copyKey = copyKey;
+  }
 
   get size(): number {
     return this.#size;
@@ -29,31 +38,32 @@ export class ByteTree<V> {
   get(key: Uint8Array): V | undefined {
     let node = this.#root;
     if (node === null) return undefined;
+    beginSearch();
     while (node.children !== null) node = node.children[childIndex(node.keys, key)]!;
     const index = lowerBound(node.keys, key);
-    if (index < node.keys.length && compareBytes(node.keys[index]!, key) === 0) return node.values[index];
-    return undefined;
+    return isAt(node.keys, index, key) ? node.values[index] : undefined;
   }
 
   /** The value of the greatest key at or before `key`. */
   floor(key: Uint8Array): V | undefined {
     let node = this.#root;
     if (node === null || compareBytes(key, node.keys[0]!) < 0) return undefined;
+    beginSearch();
     while (node.children !== null) node = node.children[childIndex(node.keys, key)]!;
     const index = lowerBound(node.keys, key);
-    const exact = index < node.keys.length && compareBytes(node.keys[index]!, key) === 0;
-    return node.values[exact ? index : index - 1];
+    return node.values[isAt(node.keys, index, key) ? index : index - 1];
   }
 
-  /** Keeps `key` itself: its bytes must not change afterwards. Answers what it replaced. */
+  /** Answers what it replaced. See {@link ByteTree.constructor} on what becomes of `key`. */
   set(key: Uint8Array, value: V): V | undefined {
     if (this.#root === null) {
-      this.#root = { owner: this.#owner, keys: [key], values: [value], children: null };
+      this.#root = { owner: this.#owner, keys: [this.#copyKey(key)], values: [value], children: null };
       this.#size = 1;
       return undefined;
     }
     this.#replaced = undefined;
     this.#root = this.#own(this.#root);
+    beginSearch();
     const sibling = this.#insert(this.#root, key, value);
     if (sibling !== null) {
       this.#root = {
@@ -71,6 +81,7 @@ export class ByteTree<V> {
     const removed = this.get(key);
     if (this.#root === null || removed === undefined) return undefined;
     this.#root = this.#own(this.#root);
+    beginSearch();
     this.#remove(this.#root, key);
     this.#size -= 1;
     while (this.#root.children !== null && this.#root.children.length === 1) {
@@ -86,7 +97,7 @@ export class ByteTree<V> {
   }
 
   clone(): ByteTree<V> {
-    const copy = new ByteTree<V>();
+    const copy = new ByteTree<V>(this.#copyKey);
     copy.#root = this.#root;
     copy.#size = this.#size;
     // The shared nodes belong to neither side from now on: each copies what it writes.
@@ -113,12 +124,12 @@ export class ByteTree<V> {
   #insert(node: Node<V>, key: Uint8Array, value: V): Node<V> | null {
     if (node.children === null) {
       const index = lowerBound(node.keys, key);
-      if (index < node.keys.length && compareBytes(node.keys[index]!, key) === 0) {
+      if (isAt(node.keys, index, key)) {
         this.#replaced = node.values[index];
         node.values[index] = value;
         return null;
       }
-      insertAt(node.keys, index, key);
+      insertAt(node.keys, index, this.#copyKey(key));
       insertAt(node.values, index, value);
       this.#size += 1;
     } else {
@@ -137,7 +148,7 @@ export class ByteTree<V> {
 
   #split(node: Node<V>, inserted: Uint8Array): Node<V> {
     // Appending in key order, the common load, must not leave half-empty nodes behind.
-    const appended = compareBytes(inserted, node.keys[node.keys.length - 1]!) === 0;
+    const appended = compareBytes(inserted, node.keys[node.keys.length - 1]!) >= 0;
     const at = appended ? node.keys.length - 1 : node.keys.length >> 1;
     return {
       owner: this.#owner,
@@ -222,6 +233,7 @@ export class TreeCursor<V> implements Cursor<V> {
 
   #seekFirst(root: Node<V>, from: Uint8Array | null): void {
     let node = root;
+    beginSearch();
     while (node.children !== null) {
       const place = from === null ? 0 : childIndex(node.keys, from);
       this.#path.push(node);
@@ -237,6 +249,7 @@ export class TreeCursor<V> implements Cursor<V> {
   /** To the greatest key before `to`. */
   #seekLast(root: Node<V>, to: Uint8Array | null): void {
     let node = root;
+    beginSearch();
     while (node.children !== null) {
       const place = to === null ? node.keys.length - 1 : childIndex(node.keys, to);
       this.#path.push(node);
@@ -304,6 +317,10 @@ export class TreeCursor<V> implements Cursor<V> {
   }
 }
 
+function keep(key: Uint8Array): Uint8Array {
+  return key;
+}
+
 /** Whoever holds the same token may change the node in place. */
 type Owner = object;
 
@@ -315,16 +332,42 @@ interface Node<V> {
   children: Node<V>[] | null;
 }
 
+/**
+ * How much of the key in search is known to be shared by what lies below and above the place that is sought. Keys in
+ * between share at least the shorter of the two, so no comparison looks at those bytes again, on the whole way from
+ * the root to the leaf: keys with long common prefixes, the usual ones, cost little more than short ones.
+ */
+let sharedLow = 0;
+let sharedHigh = 0;
+
+function beginSearch(): void {
+  sharedLow = 0;
+  sharedHigh = 0;
+}
+
 /** The first place whose key is at or after `key`. */
 function lowerBound(keys: readonly Uint8Array[], key: Uint8Array): number {
   let low = 0;
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compareBytes(keys[middle]!, key) < 0) low = middle + 1;
-    else high = middle;
+    const other = keys[middle]!;
+    const shared = sharedLength(other, key, sharedLow < sharedHigh ? sharedLow : sharedHigh);
+    if (isBefore(other, key, shared)) {
+      low = middle + 1;
+      sharedLow = shared;
+    } else {
+      high = middle;
+      sharedHigh = shared;
+    }
   }
   return low;
+}
+
+/** Whether the place that {@link lowerBound} has just answered holds the key itself. */
+function isAt(keys: readonly Uint8Array[], index: number, key: Uint8Array): boolean {
+  // The search ended at a key that it compared, unless it ended beyond the last one.
+  return index < keys.length && sharedHigh === key.length && keys[index]!.length === key.length;
 }
 
 /** The child whose interval covers `key`; the first one also covers everything before it. */
@@ -333,10 +376,30 @@ function childIndex(keys: readonly Uint8Array[], key: Uint8Array): number {
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (compareBytes(keys[middle]!, key) <= 0) low = middle + 1;
-    else high = middle;
+    const other = keys[middle]!;
+    const shared = sharedLength(other, key, sharedLow < sharedHigh ? sharedLow : sharedHigh);
+    if (isBefore(other, key, shared) || (shared === key.length && shared === other.length)) {
+      low = middle + 1;
+      sharedLow = shared;
+    } else {
+      high = middle;
+      sharedHigh = shared;
+    }
   }
   return low - 1;
+}
+
+/** Of their common prefix, which is at least `from` bytes long. */
+function sharedLength(a: Uint8Array, b: Uint8Array, from: number): number {
+  const end = a.length < b.length ? a.length : b.length;
+  let i = from;
+  while (i < end && a[i] === b[i]) i += 1;
+  return i;
+}
+
+function isBefore(a: Uint8Array, b: Uint8Array, shared: number): boolean {
+  if (shared === b.length) return false;
+  return shared === a.length || a[shared]! < b[shared]!;
 }
 
 /** `Array.splice` allocates its answer; this is the hot path. */
