@@ -52,10 +52,13 @@ export async function onMachine<T>(
   });
 }
 
-async function putFiles(platform: Platform, files: Files): Promise<void> {
+/** Makes these the only files of their names. */
+export async function putFiles(platform: Platform, files: Files): Promise<void> {
   await platform.disk.makeDirectory(directory);
   for (const [name, bytes] of files) {
-    const file = await platform.disk.open(`${directory}/${name}`, 'create');
+    const path = `${directory}/${name}`;
+    const file = await platform.disk.open(path, (await platform.disk.exists(path)) ? 'write' : 'create');
+    await file.truncate(bytes.length);
     file.write(0, bytes);
     await file.sync();
     await file.close();
@@ -63,7 +66,7 @@ async function putFiles(platform: Platform, files: Files): Promise<void> {
   await platform.disk.syncDirectory(directory);
 }
 
-async function takeFiles(platform: Platform): Promise<Files> {
+export async function takeFiles(platform: Platform): Promise<Files> {
   const files = new Map<string, Uint8Array>();
   for (const name of await platform.disk.list(directory)) {
     const file = await platform.disk.open(`${directory}/${name}`, 'read');

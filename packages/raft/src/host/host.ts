@@ -32,8 +32,8 @@ export interface HostOptions {
   readonly tls?: TlsOptions;
   readonly config?: HostConfig;
   /**
-   * Unlike in any other life of this member, below 2^48. Counted in a file of the directory unless given. A wrong one
-   * can answer a proposal with the result of another.
+   * Unlike in any other life of this member, below 2^48. From {@link nextIncarnation} unless given. One that was used
+   * before can answer a proposal with the result of another.
    */
   readonly incarnation?: number;
 }
@@ -142,6 +142,9 @@ class RaftHost implements Host, ReplicaContext {
   #tickTimer: Timer | null = null;
   #lastTickMs = 0;
   #sweepTimer: Timer | null = null;
+  /** Replicas that may want ticks, and that have deadlines: idle groups cost nothing, however many there are. */
+  readonly #ticking = new Set<AnyReplica>();
+  readonly #watched = new Set<AnyReplica>();
   #failure: Error | null = null;
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #closing: Promise<void> | null = null;
@@ -270,9 +273,9 @@ class RaftHost implements Host, ReplicaContext {
     this.platform.defer(this.#turn);
   };
 
-  watchDeadlines(): void {
-    if (this.#sweepTimer !== null || this.#stopped) return;
-    this.#sweepTimer = this.platform.timer(this.config.limits.sweepMs, 'raft-sweep', this.#sweep);
+  watchDeadlines(replica: AnyReplica): void {
+    this.#watched.add(replica);
+    this.#armSweep();
   }
 
   append(group: GroupId, write: Write): void {
@@ -355,6 +358,7 @@ class RaftHost implements Host, ReplicaContext {
       for (const replica of ready) {
         replica.scheduled = false;
         replica.turn(deadline);
+        if (replica.wantsTicks) this.#ticking.add(replica);
       }
       if (this.#leadershipDue) this.#announceLeadership();
       // Messages leave before the write: followers write while this member does (dissertation, section 10.2.1).
@@ -434,6 +438,7 @@ class RaftHost implements Host, ReplicaContext {
   }
 
   #connected(link: PeerLink, forwardsArrived: number): void {
+    if (this.#stopped) return;
     this.#sendHeartbeat(link);
     this.flushSoon();
     for (const replica of this.#replicas.values()) replica.peerConnected(link, forwardsArrived);
@@ -442,6 +447,7 @@ class RaftHost implements Host, ReplicaContext {
   /** A broken connection is silence at once. */
   #disconnected(link: PeerLink): void {
     for (const send of this.#sends.values()) if (send.link === link) send.finished(false);
+    if (this.#stopped) return;
     for (const replica of this.#replicas.values()) replica.peerSilent(link);
   }
 
@@ -522,14 +528,15 @@ class RaftHost implements Host, ReplicaContext {
     for (const link of this.links.values()) this.#sendHeartbeat(link);
   }
 
+  #armSweep(): void {
+    if (this.#sweepTimer !== null || this.#stopped || this.#watched.size === 0) return;
+    this.#sweepTimer = this.platform.timer(this.config.limits.sweepMs, 'raft-sweep', this.#sweep);
+  }
+
   #armTicks(): void {
-    if (this.#tickTimer !== null) return;
-    for (const replica of this.#replicas.values()) {
-      if (!replica.wantsTicks) continue;
-      this.#lastTickMs = this.platform.now();
-      this.#tickTimer = this.platform.timer(this.config.tickMs, 'raft-tick', this.#tick);
-      return;
-    }
+    if (this.#tickTimer !== null || this.#ticking.size === 0) return;
+    this.#lastTickMs = this.platform.now();
+    this.#tickTimer = this.platform.timer(this.config.tickMs, 'raft-tick', this.#tick);
   }
 
   readonly #tick = (): void => {
@@ -540,10 +547,10 @@ class RaftHost implements Host, ReplicaContext {
       const elapsed = Math.floor((this.platform.now() - this.#lastTickMs) / tickMs);
       // A late timer means that the time has passed; one election time-out of it is as good as any.
       const count = Math.max(1, Math.min(elapsed, core.electionTicks));
-      for (const replica of this.#replicas.values()) {
-        if (!replica.wantsTicks) continue;
+      for (const replica of this.#ticking) {
         this.metrics.ticks += count;
         replica.tick(count);
+        if (!replica.wantsTicks) this.#ticking.delete(replica);
       }
       this.#armTicks();
     });
@@ -554,12 +561,11 @@ class RaftHost implements Host, ReplicaContext {
     if (this.#stopped) return;
     this.#guard(() => {
       const now = this.platform.now();
-      let more = false;
-      for (const replica of this.#replicas.values()) {
+      for (const replica of this.#watched) {
         replica.sweep(now);
-        more ||= replica.hasDeadlines;
+        if (!replica.hasDeadlines) this.#watched.delete(replica);
       }
-      if (more) this.watchDeadlines();
+      this.#armSweep();
     });
   };
 

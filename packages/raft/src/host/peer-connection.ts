@@ -37,6 +37,7 @@ export class PeerConnection {
     connection: Connection,
     limits: HostLimits,
     metrics: HostMetrics,
+    handshakeTimeoutMs: number,
     handler: PeerConnectionHandler,
   ) {
     this.#platform = platform;
@@ -53,7 +54,7 @@ export class PeerConnection {
         if (!this.#closed) this.#handler.frame(kind, body);
       },
     );
-    this.#handshakeTimer = platform.timer(limits.handshakeTimeoutMs, 'peer-handshake', () => {
+    this.#handshakeTimer = platform.timer(handshakeTimeoutMs, 'peer-handshake', () => {
       this.close(
         new FlotillaError('FLOTILLA_PEER_HANDSHAKE_TIMEOUT', 'the peer did not finish the handshake'),
       );

@@ -68,6 +68,7 @@ export class PeerNetwork {
   readonly #strangers = new Set<PeerConnection>();
   #listener: Listener | null = null;
   #closed = false;
+  #closing: Promise<void> | null = null;
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
@@ -120,8 +121,12 @@ export class PeerNetwork {
     for (const stranger of this.#strangers) stranger.close(reason);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#closed = true;
     for (const dialer of this.#dialers) dialer.stop();
     this.closeAll(new FlotillaError('FLOTILLA_STOPPED', 'this member stops'));
@@ -135,7 +140,7 @@ export class PeerNetwork {
       return;
     }
     let link: PeerLink | null = null;
-    const connection = new PeerConnection(platform, raw, limits, metrics, {
+    const connection = new PeerConnection(platform, raw, limits, metrics, limits.handshakeTimeoutMs, {
       received: (nowMs) => this.#options.handler.received(nowMs),
       frame: (kind, body) => {
         if (link === null) link = this.#greet(connection, kind, body);
@@ -299,16 +304,18 @@ class Dialer {
   }
 
   dial(): void {
-    const { platform, tls, limits } = this.#options;
+    const { platform, tls } = this.#options;
     platform.network
-      .connect(this.#address, {
-        ...(tls === undefined ? {} : { tls }),
-        timeoutMs: Math.min(this.#options.silenceMs, limits.handshakeTimeoutMs),
-      })
+      .connect(this.#address, { ...(tls === undefined ? {} : { tls }), timeoutMs: this.#timeoutMs })
       .then(
         (connection) => this.#connected(connection),
         (error: unknown) => this.#lost(error),
       );
+  }
+
+  /** A peer that takes longer than an election to say hello is no better than a silent one, and is tried anew. */
+  get #timeoutMs(): number {
+    return Math.min(this.#options.silenceMs, this.#options.limits.handshakeTimeoutMs);
   }
 
   stop(): void {
@@ -323,8 +330,9 @@ class Dialer {
       return;
     }
     const { platform, limits, metrics } = this.#options;
+    const timeoutMs = this.#timeoutMs;
     let owner: ConnectionOwner | null = null;
-    const connection = new PeerConnection(platform, raw, limits, metrics, {
+    const connection = new PeerConnection(platform, raw, limits, metrics, timeoutMs, {
       received: (nowMs) => this.#options.handler.received(nowMs),
       frame: (kind, body) => {
         if (owner !== null) owner.frame(kind, body);

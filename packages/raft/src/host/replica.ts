@@ -44,7 +44,7 @@ export interface ReplicaContext {
   /** Sends what was queued at the end of this turn. */
   readonly flushSoon: () => void;
   /** Deadlines are looked at from now on. */
-  watchDeadlines(): void;
+  watchDeadlines(replica: AnyReplica): void;
   append(group: GroupId, write: Write): void;
   /** Whether this member leads, or the term in which it does, has changed. */
   leadershipChanged(): void;
@@ -136,20 +136,27 @@ export class Replica<Result> implements Group<Result> {
     this.#apply = new ApplyBatch(stateMachine, this.#proposals, config.limits, metrics);
     this.#role = { role: this.#view.role, term: this.#view.term, leader: this.#view.leader };
     this.#state = stateMachine.applied.index < restored.snapshot.index ? 'missing' : 'ready';
+    if (this.#state === 'missing') {
+      platform.log.warn('the state is missing: a peer will be asked for a snapshot', {
+        group: id,
+        applied: stateMachine.applied.index,
+        logBegins: restored.snapshot.index,
+      });
+    }
     this.#membershipIndex = restored.membership.length === 0 ? restored.snapshot.index : restored.applied;
   }
 
   propose(payload: Uint8Array, options: ProposeOptions): Promise<Result> {
     const answer = this.#proposals.add(payload, this.#deadline(options.timeoutMs));
     this.#context.schedule(this);
-    this.#context.watchDeadlines();
+    this.#context.watchDeadlines(this);
     return answer;
   }
 
   readBarrier(options: ProposeOptions): Promise<void> {
     const answer = this.#reads.add(this.#deadline(options.timeoutMs));
     this.#context.schedule(this);
-    this.#context.watchDeadlines();
+    this.#context.watchDeadlines(this);
     return answer;
   }
 
@@ -369,6 +376,11 @@ export class Replica<Result> implements Group<Result> {
       this.#reads.retryAll(this.#context.platform.now());
     }
     if (change.role === 'leader' || before.role === 'leader') this.#context.leadershipChanged();
+    const { platform } = this.#context;
+    if (platform.tracing) {
+      const { role, term, leader } = change;
+      platform.trace('raft-role', { group: this.id, role, term, leader });
+    }
     for (const listener of this.#listeners) listener(change);
   }
 
