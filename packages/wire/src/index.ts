@@ -1,5 +1,6 @@
 export * from './calls.ts';
 export * from './etcd-errors.ts';
+export { frameOf } from './frame-parser.ts';
 export * from './framed/framed-client.ts';
 export * from './framed/framed-server.ts';
 export * from './generated/index.ts';

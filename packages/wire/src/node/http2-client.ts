@@ -1,4 +1,6 @@
 import * as http2 from 'node:http2';
+import * as net from 'node:net';
+import * as tls from 'node:tls';
 import type { TlsOptions } from '@flotilla/platform';
 import { Connector } from '../connector.ts';
 import { limits } from '../limits.ts';
@@ -82,7 +84,8 @@ class Http2Channel implements RpcChannel {
 
   #connect(endpoint: URL, lost: () => void): Promise<Http2Connection> {
     return new Promise((resolve, reject) => {
-      const session = http2.connect(endpoint, { ...tlsOptions(this.#options.tls), ...SESSION_OPTIONS });
+      const socket = openSocket(endpoint, this.#options.tls);
+      const session = http2.connect(endpoint, { ...SESSION_OPTIONS, createConnection: () => socket });
       const connection: Http2Connection = {
         session,
         scheme: endpoint.protocol.slice(0, -1),
@@ -94,9 +97,12 @@ class Http2Channel implements RpcChannel {
       const fail = (error: Error): void => {
         clearTimeout(timer);
         session.destroy();
+        socket.destroy();
         reject(error);
       };
       session.on('error', fail);
+      // A session does not hear of TLS alerts, such as that the server wants a certificate.
+      socket.on('error', fail);
       session.once('close', () => {
         fail(new Error('the server closed the connection'));
         lost();
@@ -119,10 +125,19 @@ const SESSION_OPTIONS: http2.ClientSessionOptions = {
   settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes },
 };
 
-function tlsOptions(tls: Partial<TlsOptions> | undefined): http2.SecureClientSessionOptions {
-  return {
-    ...(tls?.certificate === undefined ? {} : { cert: tls.certificate }),
-    ...(tls?.key === undefined ? {} : { key: tls.key }),
-    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-  };
+function openSocket(endpoint: URL, tlsOptions: Partial<TlsOptions> | undefined): net.Socket {
+  // In a URL, an IPv6 address stands in brackets, and the scheme's own port is left out.
+  const host = endpoint.hostname.replace(/^\[|\]$/g, '');
+  const isSecure = endpoint.protocol === 'https:';
+  const port = endpoint.port === '' ? (isSecure ? 443 : 80) : Number(endpoint.port);
+  const target = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs };
+  if (!isSecure) return net.connect(target);
+  return tls.connect({
+    ...target,
+    ALPNProtocols: ['h2'],
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(tlsOptions?.certificate === undefined ? {} : { cert: tlsOptions.certificate }),
+    ...(tlsOptions?.key === undefined ? {} : { key: tlsOptions.key }),
+    ...(tlsOptions?.ca === undefined ? {} : { ca: tlsOptions.ca }),
+  });
 }

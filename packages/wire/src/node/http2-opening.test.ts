@@ -4,7 +4,7 @@ import { Http2Opening } from './http2-opening.ts';
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const settings = frame(4, 0, []);
 const acknowledgement = frame(4, 1, []);
-const ping = frame(6, 0, new Array<number>(8).fill(0));
+const ping = frame(6, 0, Array<number>(8).fill(0));
 
 /** `:method: POST` from the static table, then `:authority` as a literal that enters the table. */
 function request(authority: readonly number[]): Buffer {

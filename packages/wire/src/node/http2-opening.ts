@@ -159,11 +159,11 @@ const schemes: readonly SchemeBits[] = ['http', 'https'].map((scheme) => ({
 }));
 
 function plainBits(text: string): string {
-  return [...text].map((letter) => letter.charCodeAt(0).toString(2).padStart(8, '0')).join('');
+  return Array.from(text, (letter) => letter.charCodeAt(0).toString(2).padStart(8, '0')).join('');
 }
 
 function huffmanBits(text: string): string {
-  return [...text].map((letter) => huffmanCode[letter]).join('');
+  return Array.from(text, (letter) => huffmanCode[letter]).join('');
 }
 
 function startsWithBits(bytes: Buffer, bits: string): boolean {
