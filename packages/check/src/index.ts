@@ -11,3 +11,4 @@ export * from './etcd/describe.ts';
 export * from './etcd/requests.ts';
 export * from './etcd/revisions.ts';
 export * from './etcd/watches.ts';
+export * from './etcd/per-key.ts';
