@@ -19,6 +19,7 @@ export const limits = {
   /** How long one attempt to find the cluster in working order may take, before a member says that it is ready. */
   readinessAttemptMs: 1_000,
   readinessPauseMs: 20,
+  publicationMs: 5_000,
   /** What an envelope and the host may add to a request in the log. */
   proposalOverheadBytes: 64 * 1024,
   /** etcd's slack between the largest request and the largest gRPC message. */

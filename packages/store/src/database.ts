@@ -33,6 +33,11 @@ import { hashState } from './state-hash.ts';
 import type { StateHash } from './state-hash.ts';
 import type { OrderedStorage, TableWrites } from './storage.ts';
 import { WatchHub } from './watch/hub.ts';
+import type { WatchHubOptions } from './watch/hub.ts';
+
+export interface DatabaseOptions {
+  readonly watch?: Partial<WatchHubOptions>;
+}
 
 export interface DatabaseStats {
   readonly revision: number;
@@ -91,17 +96,21 @@ export class Database implements StateMachine<ApplyResult> {
    * Opens what `storage` holds. Rejects with `FLOTILLA_STORAGE_VERSION` when a newer program wrote it. The storage
    * belongs to the database from here on.
    */
-  static async open(platform: Platform, storage: OrderedStorage): Promise<Database> {
+  static async open(
+    platform: Platform,
+    storage: OrderedStorage,
+    options: DatabaseOptions = {},
+  ): Promise<Database> {
     const mark = storage.get(Table.META, installingKey);
     if (mark === null) {
       const record = storage.get(Table.META, stateKey);
       const stored = record === null ? fresh : decodeState(record);
-      return new Database(platform, storage, stored, null);
+      return new Database(platform, storage, stored, null, options);
     }
     // Part of a snapshot is no state. Emptied, the database can take another, or the log from its first entry.
     const position = decodeMark(mark);
     await storage.commit(markedEmpty(storage, position)).committed;
-    return new Database(platform, storage, fresh, position);
+    return new Database(platform, storage, fresh, position, options);
   }
 
   /** Use {@link Database.open}. */
@@ -110,6 +119,7 @@ export class Database implements StateMachine<ApplyResult> {
     storage: OrderedStorage,
     stored: StoredState,
     interruptedInstall: LogPosition | null,
+    options: DatabaseOptions,
   ) {
     this.interruptedInstall = interruptedInstall;
     this.#marked = interruptedInstall !== null;
@@ -121,7 +131,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, storage), stored.summary);
     this.#members = stored.members;
     this.#readable = this.#state;
-    this.watches = new WatchHub(platform, this.#state);
+    this.watches = new WatchHub(platform, this.#state, options.watch);
     this.#observe();
     this.#scheduleCompaction();
   }

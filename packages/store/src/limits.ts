@@ -43,6 +43,8 @@ export const limits = {
   /** What one stream may hold that its client has not taken. Beyond it its watchers read from history. */
   watchStreamBufferBytes: 4 * 1024 * 1024,
   watchStreamBufferResponses: 1_024,
+  /** A response in fragments is cut here: etcd's default request limit and its allowance for gRPC. */
+  watchFragmentBytes: 2 * 1024 * 1024,
   /** etcd's interval between progress notices. */
   watchProgressIntervalMs: 600_000,
 } as const;

@@ -18,6 +18,18 @@ export async function startNodeMember(
     configuration,
     onFatal,
     openStorage: (directory, tables) => Promise.resolve(openLmdb(directory, tables)),
-    listen: ({ http, ...options }) => listenHttp2({ ...options, http: httpListener(http) }),
+    listen: ({ http, ...options }) =>
+      listenHttp2({
+        ...options,
+        http: httpListener(http),
+        // What is no RpcError is a bug of ours: the client gets UNKNOWN, the log says where it came from.
+        handlerFailed: (error, path) => {
+          logger.error('a request failed unexpectedly', { path, error: stackOf(error) });
+        },
+      }),
   });
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

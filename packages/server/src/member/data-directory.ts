@@ -24,6 +24,8 @@ import { type ClusterIdentity, clusterIdentity, type MemberIdentity } from './id
 export interface DataDirectory {
   readonly identity: ClusterIdentity;
   readonly self: MemberIdentity;
+  /** Chosen when the directory was made. */
+  readonly instance: string;
   readonly raftDirectory: string;
   readonly stateDirectory: string;
   release(): Promise<void>;
@@ -46,9 +48,10 @@ export async function openDataDirectory(
   const unlock = await usable(directory, disk.lock(`${directory}/lock`));
   try {
     const path = `${directory}/cluster.json`;
-    const identity = (await disk.exists(path))
+    const file = (await disk.exists(path))
       ? checked(parseClusterFile(path, await readText(disk, path)), configuration, directory)
-      : await createIdentity(disk, path, configuration);
+      : await createClusterFile(platform, path, configuration);
+    const { identity, instance } = file;
     const self = identity.members.find((member) => member.name === configuration.name);
     if (self === undefined)
       throw foreign(directory, `members ${namesOf(identity)}, not ${configuration.name}`);
@@ -56,6 +59,7 @@ export async function openDataDirectory(
     return {
       identity,
       self,
+      instance,
       raftDirectory: `${directory}/raft`,
       stateDirectory: `${directory}/state`,
       release: unlock,
@@ -69,16 +73,18 @@ export async function openDataDirectory(
 /** What `cluster.json` holds. `member` is whose directory it is; ids are derived, and written for people. */
 interface ClusterFile {
   readonly member: string;
+  readonly instance: string;
   readonly identity: ClusterIdentity;
 }
 
 const FORMAT = 1;
 
-async function createIdentity(
-  disk: Disk,
+async function createClusterFile(
+  platform: Platform,
   path: string,
   configuration: Configuration,
-): Promise<ClusterIdentity> {
+): Promise<ClusterFile> {
+  const { disk } = platform;
   const directory = configuration.dataDirectory;
   const names = await usable(directory, disk.list(directory));
   if (names.includes('member')) throw foreign(directory, 'etcd');
@@ -93,17 +99,18 @@ async function createIdentity(
   }
   const members = configuration.initialCluster ?? clusterOfOne(configuration);
   const identity = clusterIdentity(members, configuration.initialClusterToken);
-  await usable(directory, writeClusterFile(disk, directory, path, { member: configuration.name, identity }));
-  return identity;
+  const file = { member: configuration.name, instance: newInstance(platform), identity };
+  await usable(directory, writeClusterFile(disk, directory, path, file));
+  return file;
 }
 
-function checked(file: ClusterFile, configuration: Configuration, directory: string): ClusterIdentity {
+function checked(file: ClusterFile, configuration: Configuration, directory: string): ClusterFile {
   const { identity } = file;
   if (file.member !== configuration.name) {
     throw foreign(directory, `member ${file.member}, not ${configuration.name}`);
   }
   // A cluster that nobody names at a restart is the one that is stored.
-  if (configuration.initialCluster === null) return identity;
+  if (configuration.initialCluster === null) return file;
   const asked = clusterIdentity(configuration.initialCluster, configuration.initialClusterToken);
   if (asked.token !== identity.token) {
     throw foreign(directory, `a cluster with token ${identity.token}, not ${asked.token}`);
@@ -114,7 +121,12 @@ function checked(file: ClusterFile, configuration: Configuration, directory: str
       `${directory} belongs to the cluster ${describe(identity)}, but --initial-cluster is ${describe(asked)}`,
     );
   }
-  return identity;
+  return file;
+}
+
+function newInstance(platform: Platform): string {
+  const word = (): string => platform.random.u32().toString(16).padStart(8, '0');
+  return word() + word();
 }
 
 async function writeClusterFile(
@@ -127,6 +139,7 @@ async function writeClusterFile(
     {
       format: FORMAT,
       member: file.member,
+      instance: file.instance,
       token: file.identity.token,
       clusterId: file.identity.clusterId.toString(16),
       members: file.identity.members.map((member) => ({
@@ -162,6 +175,7 @@ function parseClusterFile(path: string, text: string): ClusterFile {
   const content = parseJson(path, text) as {
     readonly format: number;
     readonly member: string;
+    readonly instance: string;
     readonly token: string;
     readonly clusterId: string;
     readonly members: readonly {
@@ -185,7 +199,7 @@ function parseClusterFile(path: string, text: string): ClusterFile {
       peerUrls: member.peerUrls,
     }));
     const identity = { clusterId: BigInt(`0x${content.clusterId}`), token: content.token, members };
-    return { member: content.member, identity };
+    return { member: content.member, instance: content.instance, identity };
   } catch (error) {
     throw damaged(path, messageOf(error));
   }

@@ -17,6 +17,7 @@ import type { ApiSettings, Backend, BackendMember, BackendStatus, WriteResponses
 import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
+import { decodePublication } from './publication.ts';
 
 export interface GroupBackendParts {
   readonly platform: Platform;
@@ -97,12 +98,11 @@ export class GroupBackend implements Backend {
   }
 
   members(): readonly BackendMember[] {
-    const self = this.#directory.self.nodeId;
     return this.#directory.identity.members.map((member) => ({
       memberId: member.memberId,
       name: member.name,
       peerUrls: member.peerUrls,
-      clientUrls: member.nodeId === self ? this.#configuration.advertisedClientUrls : [],
+      clientUrls: decodePublication(this.#database.members.get(member.nodeId))?.clientUrls ?? [],
       isLearner: false,
     }));
   }

@@ -1,4 +1,4 @@
-import { type Address, FlotillaError, type Platform } from '@flotilla/platform';
+import { type Address, isFlotillaError, type Platform } from '@flotilla/platform';
 import {
   type Configuration as RaftConfiguration,
   coreLimits,
@@ -23,6 +23,7 @@ import { AutoCompactor } from './auto-compaction.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { GroupBackend } from './group-backend.ts';
 import type { ClusterIdentity } from './identity.ts';
+import { publish } from './publication.ts';
 
 export interface MemberOptions {
   readonly platform: Platform;
@@ -63,6 +64,7 @@ export class Member {
   readonly #directory: DataDirectory;
   readonly #servers: RpcServer[] = [];
   readonly #compactor: AutoCompactor | null;
+  readonly #published: Promise<void>;
   #stopping: Promise<void> | null = null;
 
   private constructor(options: MemberOptions, parts: Parts) {
@@ -75,6 +77,7 @@ export class Member {
     this.group = parts.group;
     this.backend = new GroupBackend({ platform, configuration, ...parts });
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
+    this.#published = this.#publish(options, parts);
   }
 
   /**
@@ -88,7 +91,10 @@ export class Member {
       const directory = await openDataDirectory(platform, configuration);
       undo.push(() => directory.release());
       const storage = await options.openStorage(directory.stateDirectory, storageTables);
+      undo.push(() => storage.close());
       const database = await Database.open(platform, storage);
+      // It closes the storage, too.
+      undo.pop();
       undo.push(() => database.close());
       const host = await createHost(hostOptions(options, directory));
       host.onFatal((error) => options.onFatal(error));
@@ -113,18 +119,12 @@ export class Member {
     return this.#servers.map((server) => server.address);
   }
 
-  /** Resolves once the cluster has confirmed a read to this member: from then on it can serve. */
-  async whenReady(): Promise<void> {
-    while (this.#stopping === null) {
-      try {
-        await this.group.readBarrier({ timeoutMs: limits.readinessAttemptMs });
-        return;
-      } catch {
-        // No leader yet, or not for long enough: there is nothing to do but to ask again.
-        await this.#pause(limits.readinessPauseMs);
-      }
-    }
-    throw new FlotillaError('FLOTILLA_STOPPED', 'this member has stopped');
+  /**
+   * Resolves once the cluster has confirmed a read to this member and knows where it serves clients. Never, when the
+   * member stops before.
+   */
+  whenReady(): Promise<void> {
+    return this.#published;
   }
 
   /** Serves nobody any more, makes durable what is applied, and lets go of ports and directory. Idempotent. */
@@ -154,6 +154,20 @@ export class Member {
       });
       this.#servers.push(server);
     }
+  }
+
+  #publish(options: MemberOptions, parts: Parts): Promise<void> {
+    const { platform, configuration, onFatal } = options;
+    return new Promise((resolve) => {
+      platform.spawn('publication', async () => {
+        try {
+          await publish({ platform, clientUrls: configuration.advertisedClientUrls, ...parts });
+          resolve();
+        } catch (error) {
+          if (!isFlotillaError(error, 'FLOTILLA_STOPPED')) onFatal(error as Error);
+        }
+      });
+    });
   }
 
   async #stop(): Promise<void> {

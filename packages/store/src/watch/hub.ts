@@ -13,16 +13,29 @@ import type { WatchSink } from './stream.ts';
 import { Watcher } from './watcher.ts';
 import { WatcherIndex } from './watcher-index.ts';
 
+/** Bounds; the defaults are in `limits.ts`. */
 export interface WatchHubOptions {
-  /** A response of a watcher that asked for fragments is cut at this size: etcd's request limit and 512 KiB. */
+  /** A response of a watcher that asked for fragments is cut at this size. */
   readonly fragmentBytes: number;
   /** Between progress notices, up to a tenth more. */
   readonly progressIntervalMs: number;
+  readonly streamBufferBytes: number;
+  readonly streamBufferResponses: number;
+  readonly batchBytes: number;
+  readonly batchEvents: number;
+  readonly sliceWatchers: number;
+  readonly sliceEvents: number;
 }
 
 const defaults: WatchHubOptions = {
-  fragmentBytes: 2 * 1024 * 1024,
+  fragmentBytes: limits.watchFragmentBytes,
   progressIntervalMs: limits.watchProgressIntervalMs,
+  streamBufferBytes: limits.watchStreamBufferBytes,
+  streamBufferResponses: limits.watchStreamBufferResponses,
+  batchBytes: limits.watchBatchBytes,
+  batchEvents: limits.watchBatchEvents,
+  sliceWatchers: limits.watchSliceWatchers,
+  sliceEvents: limits.watchSliceEvents,
 };
 
 /**
@@ -39,8 +52,7 @@ const defaults: WatchHubOptions = {
  * stream.request(WatchRequest.decode(bytes));
  */
 export class WatchHub {
-  readonly fragmentBytes: number;
-  readonly #progressIntervalMs: number;
+  readonly options: WatchHubOptions;
   readonly #platform: Platform;
   /** Where history is read. */
   #point: ReadPoint;
@@ -56,8 +68,7 @@ export class WatchHub {
   constructor(platform: Platform, point: ReadPoint, options: Partial<WatchHubOptions> = {}) {
     this.#platform = platform;
     this.#point = point;
-    this.fragmentBytes = options.fragmentBytes ?? defaults.fragmentBytes;
-    this.#progressIntervalMs = options.progressIntervalMs ?? defaults.progressIntervalMs;
+    this.options = { ...defaults, ...options };
   }
 
   get revision(): number {
@@ -168,7 +179,7 @@ export class WatchHub {
 
   progressTimer(callback: () => void): Timer {
     const jitter = 1 + this.#platform.random.float() / 10;
-    return this.#platform.timer(this.#progressIntervalMs * jitter, 'watch-progress', callback);
+    return this.#platform.timer(this.options.progressIntervalMs * jitter, 'watch-progress', callback);
   }
 
   // Synced watchers.
@@ -206,7 +217,7 @@ export class WatchHub {
       watcher.batch = null;
       return;
     }
-    sendBatch(watcher);
+    sendBatch(watcher, this.options);
   }
 
   #becomeSynced(watcher: Watcher): void {
@@ -252,7 +263,7 @@ export class WatchHub {
         watcher.batch = null;
         continue;
       }
-      if (watcher.batch !== null) sendBatch(watcher);
+      if (watcher.batch !== null) sendBatch(watcher, this.options);
       if (watcher.nextRevision <= through) watcher.nextRevision = through + 1;
       if (watcher.nextRevision > this.#point.revision) {
         this.#becomeSynced(watcher);
@@ -276,7 +287,7 @@ export class WatchHub {
         continue;
       }
       chosen.push(watcher);
-      if (chosen.length >= limits.watchSliceWatchers) break;
+      if (chosen.length >= this.options.sliceWatchers) break;
     }
     return chosen;
   }
@@ -291,7 +302,7 @@ export class WatchHub {
     const cursor = new EventCursor(this.#point.layers, from);
     for (; cursor.event !== null && cursor.event.revision <= current; cursor.advance()) {
       const { event: record } = cursor;
-      const full = visited >= limits.watchSliceEvents || bytes >= limits.watchBatchBytes;
+      const full = visited >= this.options.sliceEvents || bytes >= this.options.batchBytes;
       if (full && record.revision !== last) {
         cursor.close();
         return last;
@@ -364,19 +375,19 @@ function collect(watcher: Watcher, event: Event, touched: Watcher[]): void {
 }
 
 /** Sends what was collected, cut between revisions when it is much. */
-function sendBatch(watcher: Watcher): void {
+function sendBatch(watcher: Watcher, { batchBytes, batchEvents }: WatchHubOptions): void {
   const batch = watcher.batch!;
   const bytes = watcher.batchBytes;
   watcher.batch = null;
   watcher.nextRevision = batch[batch.length - 1]!.kv!.modRevision + 1;
-  if (bytes <= limits.watchBatchBytes && batch.length <= limits.watchBatchEvents) {
+  if (bytes <= batchBytes && batch.length <= batchEvents) {
     watcher.stream.sendEvents(watcher, batch, bytes);
     return;
   }
   let part: Event[] = [];
   let partBytes = 0;
   for (const event of batch) {
-    const full = partBytes >= limits.watchBatchBytes || part.length >= limits.watchBatchEvents;
+    const full = partBytes >= batchBytes || part.length >= batchEvents;
     if (full && event.kv!.modRevision !== part[part.length - 1]!.kv!.modRevision) {
       watcher.stream.sendEvents(watcher, part, partBytes);
       part = [];

@@ -1,7 +1,6 @@
 import type { Timer } from '@flotilla/platform';
 import { EMPTY_LIST, WatchResponse, etcdErrors } from '@flotilla/wire';
 import type { Event, WatchCreateRequest, WatchRequest } from '@flotilla/wire';
-import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import { isEmpty } from '../mvcc/key-range.ts';
 import { eventBytes } from './event-size.ts';
@@ -51,9 +50,9 @@ export class WatchStream {
 
   /** Whether events may be queued. Answers to requests always may: a server bounds those. */
   get accepts(): boolean {
+    const { streamBufferBytes, streamBufferResponses } = this.#hub.options;
     return (
-      this.#queuedBytes < limits.watchStreamBufferBytes &&
-      this.#queue.length - this.#head < limits.watchStreamBufferResponses
+      this.#queuedBytes < streamBufferBytes && this.#queue.length - this.#head < streamBufferResponses
     );
   }
 
@@ -111,7 +110,7 @@ export class WatchStream {
   /** The hub's: events of whole revisions, in order. */
   sendEvents(watcher: Watcher, events: readonly Event[], bytes: number): void {
     watcher.recentlySent = true;
-    if (watcher.fragment && bytes >= this.#hub.fragmentBytes && events.length > 1) {
+    if (watcher.fragment && bytes >= this.#hub.options.fragmentBytes && events.length > 1) {
       this.#sendFragments(watcher, events);
       return;
     }
@@ -161,7 +160,7 @@ export class WatchStream {
     let bytes = 0;
     for (const event of events) {
       const size = eventBytes(event);
-      if (fragment.length > 0 && bytes + size >= this.#hub.fragmentBytes) {
+      if (fragment.length > 0 && bytes + size >= this.#hub.options.fragmentBytes) {
         this.#sendFragment(watcher, fragment, bytes, true);
         fragment = [];
         bytes = 0;
@@ -199,7 +198,7 @@ export class WatchStream {
     if (this.#head === this.#queue.length) {
       this.#queue = [];
       this.#head = 0;
-    } else if (this.#head > limits.watchStreamBufferResponses) {
+    } else if (this.#head > this.#hub.options.streamBufferResponses) {
       this.#queue.splice(0, this.#head);
       this.#head = 0;
     }
