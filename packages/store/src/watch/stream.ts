@@ -51,9 +51,7 @@ export class WatchStream {
   /** Whether events may be queued. Answers to requests always may: a server bounds those. */
   get accepts(): boolean {
     const { streamBufferBytes, streamBufferResponses } = this.#hub.options;
-    return (
-      this.#queuedBytes < streamBufferBytes && this.#queue.length - this.#head < streamBufferResponses
-    );
+    return this.#queuedBytes < streamBufferBytes && this.#queue.length - this.#head < streamBufferResponses;
   }
 
   /** What a client sends on the stream. */
