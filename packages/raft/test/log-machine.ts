@@ -69,7 +69,9 @@ export async function putFiles(platform: Platform, files: Files): Promise<void> 
 export async function takeFiles(platform: Platform): Promise<Files> {
   const files = new Map<string, Uint8Array>();
   for (const name of await platform.disk.list(directory)) {
-    const file = await platform.disk.open(`${directory}/${name}`, 'read');
+    // A log that is still open may be making or removing a segment.
+    const file = await platform.disk.open(`${directory}/${name}`, 'read').catch(() => null);
+    if (file === null) continue;
     files.set(name, await file.read(0, file.size()));
     await file.close();
   }

@@ -38,6 +38,11 @@ export class EntryIndex {
     return this.#end - this.#start;
   }
 
+  /** How many runs there is memory for. */
+  get capacity(): number {
+    return this.#first.length;
+  }
+
   /** The run that `index` is in; `lastIndex` is the group's. */
   find(index: number, lastIndex: number): RunLocation | null {
     const at = this.#search(index);

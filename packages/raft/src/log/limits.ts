@@ -5,8 +5,9 @@ export interface LogLimits {
   /** Of one segment file, unless a single record needs a larger one. */
   readonly segmentBytes: number;
   /**
-   * Of all segments. Beyond it, entries that pin the oldest segment are rewritten forward, as long as what is live
-   * fills no more than half of it; beyond that only compaction helps.
+   * Of all segments, give or take the two that may be made while entries are moved. Near it, entries that pin the
+   * oldest segment are rewritten forward, as long as what is live fills no more than half of it; beyond that only
+   * compaction helps.
    */
   readonly totalBytes: number;
   /** Of one write to the file. A single record may exceed it. */

@@ -214,7 +214,8 @@ export class SegmentedLog implements WriteAheadLog {
    * a batch comes along, which saves a write for each; a crash forgets them, as it may.
    */
   #deferQueue(): void {
-    for (const request of this.#queue.splice(0)) {
+    this.#inFlight = this.#queue.splice(0);
+    for (const request of this.#inFlight) {
       const records = request.type === 'append' ? request.records : [];
       for (const { group, write } of records) {
         if (write.hardState === null) continue;
@@ -227,6 +228,7 @@ export class SegmentedLog implements WriteAheadLog {
       }
       request.resolve();
     }
+    this.#inFlight = [];
   }
 
   /**
