@@ -1,8 +1,15 @@
 import { coreScenario, hostScenario } from '@flotilla/raft/simulation';
 import type { Scenario } from '@flotilla/sim';
+import { counterScenario } from '@flotilla/sim/examples';
 import { clusterScenario } from './cluster/cluster.ts';
 
-/** Every scenario that `flotilla simulate` knows, by name. */
+/**
+ * Every scenario that `flotilla simulate` knows, by name. The forgetful counter is broken on purpose: it shows what a
+ * failure looks like.
+ */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [clusterScenario, coreScenario, hostScenario].map((scenario) => [scenario.name, scenario]),
+  [clusterScenario, coreScenario, hostScenario, counterScenario(true)].map((scenario) => [
+    scenario.name,
+    scenario,
+  ]),
 );

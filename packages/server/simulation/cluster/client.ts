@@ -129,7 +129,7 @@ export class SimClient {
   }
 }
 
-async function call(channel: RpcChannel, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
+export async function call(channel: RpcChannel, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
   switch (request.type) {
     case 'range': {
       const response = await callUnary(channel, KV.methods.Range, rangeMessage(request), options);

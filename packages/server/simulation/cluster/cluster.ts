@@ -9,6 +9,7 @@ import type { ClusterSettings } from './cluster-settings.ts';
 import { judge } from './judge.ts';
 import { MemberNode } from './member-node.ts';
 import { SimWatcher } from './watcher.ts';
+import { WrittenHistory } from './written-history.ts';
 
 /** What one seed is, whatever its settings. */
 const measures = {
@@ -41,11 +42,13 @@ class ClusterRun {
   readonly #watchers: SimWatcher[] = [];
   readonly #leaders = new Map<number, string>();
   readonly #nemesis: Nemesis;
+  readonly #written: WrittenHistory;
 
   constructor(tape: Tape) {
     const settings = drawClusterSettings(tape);
     this.#settings = settings;
     this.#world = new World({ tape, settings: settings.world });
+    this.#written = new WrittenHistory(this.#world);
     // Events, not time: at one instant many things happen one after the other.
     this.#history = new History(() => this.#world.events);
     const names = Array.from({ length: settings.members }, (_, i) => `n${i + 1}`);
@@ -81,7 +84,7 @@ class ClusterRun {
     this.#readEverything();
     if (world.violation === null) {
       const { calls } = this.#history;
-      judge({ world, calls, members: this.#members, watchers: this.#watchers });
+      judge({ world, calls, members: this.#members, watchers: this.#watchers, written: this.#written });
     }
     world.end();
     return {
@@ -104,7 +107,7 @@ class ClusterRun {
       }
     };
     for (const name of names) {
-      const member = new MemberNode(this.#world, this.#settings, name, names, elected);
+      const member = new MemberNode(this.#world, this.#settings, name, names, this.#written, elected);
       this.#members.push(member);
       this.#memberNodes.push(this.#world.addNode(name, (platform) => member.main(platform)));
     }

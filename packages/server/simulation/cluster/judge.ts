@@ -15,31 +15,31 @@ import type {
   EtcdResponse,
   FoundKey,
   KeyValue,
-  RevisionEvents,
   Verdict,
 } from '@flotilla/check';
 import type { World } from '@flotilla/sim';
 import type { MemberNode } from './member-node.ts';
 import type { SimWatcher } from './watcher.ts';
+import { describeEvents } from './written-history.ts';
+import type { WrittenHistory } from './written-history.ts';
 import { soloKeys } from './workload.ts';
 
 export interface Evidence {
   readonly world: World;
   readonly calls: readonly EtcdCall[];
   readonly members: readonly MemberNode[];
-  /** The first one watches everything. */
   readonly watchers: readonly SimWatcher[];
+  readonly written: WrittenHistory;
 }
 
 /** What must hold when all is over. Violations go to the world. */
 export function judge(evidence: Evidence): void {
   const { world, calls, watchers } = evidence;
   sameState(evidence);
-  const whole = watchers[0];
-  const persisted = whole === undefined || whole.gaps.length > 0 ? null : whole.revisions;
+  const persisted = evidence.written.complete();
   const report = checkRevisions(calls, persisted === null ? {} : { persisted });
   rule(world, 'revisions', report.verdict);
-  for (const watcher of watchers) sameEvents(world, watcher, report.revisions);
+  for (const watcher of watchers) sameEvents(evidence, watcher);
   const solo = calls.map(soloCall).filter((call) => call !== null);
   world.coverage.count('calls judged', calls.length);
   world.coverage.count('calls judged per key', solo.length);
@@ -70,41 +70,19 @@ function sameState({ world, members }: Evidence): void {
 }
 
 /** A watcher has got exactly what was written in its range, but for what was compacted before it asked. */
-function sameEvents(world: World, watcher: SimWatcher, written: readonly RevisionEvents[]): void {
+function sameEvents({ world, written }: Evidence, watcher: SimWatcher): void {
   const end = watcher.prefix === '\0' ? '\0' : prefixEnd(watcher.prefix);
-  const expected = new Map<number, string>();
-  for (const { revision, events } of written) {
-    if (watcher.gaps.some((gap) => revision >= gap.from && revision <= gap.to)) continue;
-    const own = events.filter((event) =>
-      inRange(event.type === 'put' ? event.kv.key : event.key, watcher.prefix, end),
-    );
-    if (own.length > 0) expected.set(revision, describe(own));
+  const keyOf = (event: EtcdEvent): string => (event.type === 'put' ? event.kv.key : event.key);
+  const got = new Map(watcher.revisions.map(({ revision, events }) => [revision, describeEvents(events)]));
+  for (let revision = 1; revision <= watcher.seenRevision; revision += 1) {
+    const events = written.eventsAt(revision);
+    if (events === null || watcher.gaps.some((gap) => revision >= gap.from && revision <= gap.to)) continue;
+    const own = describeEvents(events.filter((event) => inRange(keyOf(event), watcher.prefix, end)));
+    const seen = got.get(revision) ?? '';
+    if (own === seen) continue;
+    world.violate('watch', `${watcher.name} got «${seen}» at revision ${revision}, written was «${own}»`);
+    return;
   }
-  for (const { revision, events } of watcher.revisions) {
-    const wanted = expected.get(revision);
-    if (wanted !== describe(events)) {
-      world.violate(
-        'watch',
-        `${watcher.name} got ${describe(events)} at revision ${revision}, written was ${wanted}`,
-      );
-      return;
-    }
-    expected.delete(revision);
-  }
-  const [missing] = expected;
-  if (missing !== undefined) {
-    world.violate('watch', `${watcher.name} never got revision ${missing[0]}: ${missing[1]}`);
-  }
-}
-
-function describe(events: readonly EtcdEvent[]): string {
-  return events
-    .map((event) =>
-      event.type === 'put'
-        ? `put ${event.kv.key}=${event.kv.value} (created ${event.kv.createRevision}, version ${event.kv.version})`
-        : `delete ${event.key}`,
-    )
-    .join(', ');
 }
 
 type SoloCall = Call<EtcdKeyOperation, EtcdKeyResult>;

@@ -6,6 +6,7 @@ import { configure } from '../../src/configuration/configuration.ts';
 import type { Configuration } from '../../src/configuration/configuration.ts';
 import { Member } from '../../src/member/member.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
+import type { WrittenHistory } from './written-history.ts';
 
 export const clientPort = 2379;
 const peerPort = 2380;
@@ -21,14 +22,17 @@ export class MemberNode {
   /** What the storage has flushed: with the simulated disk it is all that outlasts a crash. */
   readonly #image = new MemoryImage();
   readonly #elected: (term: number, name: string) => void;
+  readonly #written: WrittenHistory;
 
   constructor(
     world: World,
     settings: ClusterSettings,
     name: string,
     names: readonly string[],
+    written: WrittenHistory,
     elected: (term: number, name: string) => void,
   ) {
+    this.#written = written;
     this.#world = world;
     this.#settings = settings;
     this.name = name;
@@ -70,6 +74,7 @@ export class MemberNode {
       if (change.role === 'leader') this.#elected(change.term, this.name);
     });
     if (member.group.status().role === 'leader') this.#elected(member.group.status().term, this.name);
+    this.#written.follow(this.name, member.database);
     this.member = member;
     this.#world.coverage.count('member started');
   }

@@ -4,8 +4,9 @@ import type { Platform } from '@flotilla/platform';
 import type { World } from '@flotilla/sim';
 import { RpcError, Status, Watch, WatchRequest, openFramedChannel, openStream } from '@flotilla/wire';
 import type { ClientStream, RpcChannel, WatchResponse } from '@flotilla/wire';
-import { bytesOf, etcdEvent, revisionOf } from './etcd-messages.ts';
+import { bytesOf, etcdEvent, revisionOf as headerRevision } from './etcd-messages.ts';
 import { clientPort } from './member-node.ts';
+import { revisionOf } from './written-history.ts';
 
 export interface WatcherOptions {
   readonly world: World;
@@ -91,7 +92,7 @@ export class SimWatcher {
         if (response.fragment) continue;
         this.#take(fragments);
         // A progress notice promises that nothing up to its revision will come any more: one may go on after it.
-        if (!response.created && fragments.length === 0) this.#progress(revisionOf(response.header));
+        if (!response.created && fragments.length === 0) this.#progress(headerRevision(response.header));
         fragments = [];
       }
     } finally {
@@ -136,7 +137,7 @@ export class SimWatcher {
 
   #take(events: readonly EtcdEvent[]): void {
     for (const event of events) {
-      const revision = event.type === 'put' ? event.kv.modRevision : event.modRevision;
+      const revision = revisionOf(event);
       const last = this.revisions.at(-1);
       if (last?.revision === revision && revision >= this.#next) {
         (last.events as EtcdEvent[]).push(event);

@@ -1,0 +1,103 @@
+import type { EtcdEvent, RevisionEvents } from '@flotilla/check';
+import type { Database } from '@flotilla/store';
+import type { World } from '@flotilla/sim';
+import { WatchRequest } from '@flotilla/wire';
+import { bytesOf, etcdEvent } from './etcd-messages.ts';
+
+/** An empty store is at revision 1. */
+const firstRevision = 2;
+
+/**
+ * What was really written at each revision: every member is watched from inside, in each of its lives, and all of them
+ * must tell the same. With it the outcome of a request whose answer was lost is known, not guessed.
+ */
+export class WrittenHistory {
+  readonly #world: World;
+  readonly #revisions = new Map<number, { readonly events: readonly EtcdEvent[]; readonly from: string }>();
+  readonly #next = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Follows `database`, one life of the member `name`, from where its last life was seen. */
+  follow(name: string, database: Database): void {
+    const stream = database.watches.open({
+      send: ({ events, canceled, compactRevision }) => {
+        if (canceled && compactRevision > 0) {
+          this.#next.set(name, compactRevision);
+          create();
+        }
+        this.#take(name, events.map(etcdEvent));
+        return true;
+      },
+    });
+    const create = (): void => {
+      const value = {
+        key: bytesOf('\0'),
+        rangeEnd: bytesOf('\0'),
+        startRevision: this.#next.get(name) ?? firstRevision,
+        progressNotify: false,
+        filters: [],
+        prevKv: false,
+        watchId: 0,
+        fragment: false,
+      };
+      stream.request(WatchRequest.create({ requestUnion: { case: 'createRequest', value } }));
+    };
+    create();
+  }
+
+  /** The events of a revision, when any member has told them. */
+  eventsAt(revision: number): readonly EtcdEvent[] | null {
+    return this.#revisions.get(revision)?.events ?? null;
+  }
+
+  /** Every revision from the first, or null when one was compacted before any member told it. */
+  complete(): readonly RevisionEvents[] | null {
+    const all: RevisionEvents[] = [];
+    for (let revision = firstRevision; all.length < this.#revisions.size; revision += 1) {
+      const events = this.eventsAt(revision);
+      if (events === null) return null;
+      all.push({ revision, events });
+    }
+    return all;
+  }
+
+  #take(name: string, events: readonly EtcdEvent[]): void {
+    for (let begin = 0; begin < events.length;) {
+      const revision = revisionOf(events[begin] as EtcdEvent);
+      let end = begin + 1;
+      while (end < events.length && revisionOf(events[end] as EtcdEvent) === revision) end += 1;
+      this.#record(name, revision, events.slice(begin, end));
+      begin = end;
+    }
+  }
+
+  #record(name: string, revision: number, events: readonly EtcdEvent[]): void {
+    this.#next.set(name, revision + 1);
+    const known = this.#revisions.get(revision);
+    if (known === undefined) {
+      this.#revisions.set(revision, { events, from: name });
+      return;
+    }
+    const [ours, theirs] = [describeEvents(events), describeEvents(known.events)];
+    if (ours === theirs) return;
+    const message = `revision ${revision} is ${theirs} at ${known.from} and ${ours} at ${name}`;
+    this.#world.violate('histories differ', message);
+  }
+}
+
+export function revisionOf(event: EtcdEvent): number {
+  return event.type === 'put' ? event.kv.modRevision : event.modRevision;
+}
+
+export function describeEvents(events: readonly EtcdEvent[]): string {
+  return events
+    .map((event) =>
+      event.type === 'put'
+        ? `put ${event.kv.key}=${event.kv.value} (created ${event.kv.createRevision}, version ${event.kv.version})`
+        : `delete ${event.key}`,
+    )
+    .join(', ');
+}
