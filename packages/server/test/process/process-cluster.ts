@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Maintenance, StatusRequest, callUnary, type RpcChannel } from '@flotilla/wire';
+import { openHttp2Channel } from '@flotilla/wire/node';
+import { FlotillaProcess } from '../support/command.ts';
+import { freePorts } from '../support/ports.ts';
+
+/** One member: a place for a process, which may be killed and started again on the same data. */
+export interface MemberProcess {
+  readonly index: number;
+  readonly endpoint: string;
+  readonly args: readonly string[];
+  /** For the test's own questions, not for traffic. */
+  readonly channel: RpcChannel;
+  process: FlotillaProcess;
+}
+
+/** Members as real processes of `flotilla serve`, each of which can be killed, paused and started on its own. */
+export class ProcessCluster {
+  readonly members: readonly MemberProcess[];
+  readonly #directory: string;
+
+  private constructor(directory: string, basePort: number, nodes: number) {
+    this.#directory = directory;
+    const peer = (index: number): string => `http://127.0.0.1:${basePort + 2 * index + 1}`;
+    const indexes = Array.from({ length: nodes }, (_, index) => index);
+    const initialCluster = indexes.map((index) => `n${index + 1}=${peer(index)}`).join(',');
+    this.members = indexes.map((index) => {
+      const endpoint = `http://127.0.0.1:${basePort + 2 * index}`;
+      const args = [
+        'serve',
+        `--name=n${index + 1}`,
+        `--data-dir=${join(directory, `n${index + 1}`)}`,
+        `--listen-client-urls=${endpoint}`,
+        `--advertise-client-urls=${endpoint}`,
+        `--listen-peer-urls=${peer(index)}`,
+        `--initial-advertise-peer-urls=${peer(index)}`,
+        `--initial-cluster=${initialCluster}`,
+        '--log-level=warn',
+      ];
+      const channel = openHttp2Channel({ endpoints: [endpoint] });
+      return { index, endpoint, args, channel, process: new FlotillaProcess(args) };
+    });
+  }
+
+  static async start(nodes = 3): Promise<ProcessCluster> {
+    const directory = mkdtempSync(join(tmpdir(), 'flotilla-process-'));
+    const cluster = new ProcessCluster(directory, await freePorts(2 * nodes), nodes);
+    await Promise.all(cluster.members.map((member) => serves(member.process)));
+    return cluster;
+  }
+
+  /** The member that leads according to itself, and that a majority follows. Rejects after `timeoutMs`. */
+  async leader(timeoutMs: number): Promise<MemberProcess> {
+    const end = performance.now() + timeoutMs;
+    while (performance.now() < end) {
+      const views = await Promise.all(this.members.map((member) => leadershipOf(member)));
+      const found = views.find((view) => {
+        if (view === null || view.leader !== view.self) return false;
+        const followers = views.filter((other) => other?.leader === view.self && other.term === view.term);
+        return followers.length > this.members.length / 2;
+      });
+      if (found !== null && found !== undefined) return found.member;
+      await pause(50);
+    }
+    throw new Error(`no leader within ${timeoutMs} ms`);
+  }
+
+  /** SIGKILL: nothing is flushed, nobody is told. */
+  async kill(member: MemberProcess): Promise<void> {
+    await member.process.stop('SIGKILL');
+  }
+
+  /** Starts a killed member again; resolves when it serves. */
+  async restart(member: MemberProcess): Promise<void> {
+    member.process = new FlotillaProcess(member.args);
+    await serves(member.process);
+  }
+
+  freeze(member: MemberProcess): void {
+    process.kill(member.process.pid, 'SIGSTOP');
+  }
+
+  thaw(member: MemberProcess): void {
+    process.kill(member.process.pid, 'SIGCONT');
+  }
+
+  /** What members said on stderr, for reports of failures. */
+  logs(): string {
+    return this.members
+      .map(({ index, process: member }) => `n${index + 1}:\n${member.stderr.slice(-30).join('\n')}`)
+      .join('\n');
+  }
+
+  async remove(): Promise<void> {
+    for (const { channel } of this.members) channel.close();
+    await Promise.all(this.members.map((member) => member.process.stop('SIGKILL')));
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+export function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+async function serves(process: FlotillaProcess): Promise<void> {
+  await process.line('stdout', /^ready to serve client requests$/);
+}
+
+interface LeadershipView {
+  readonly member: MemberProcess;
+  readonly self: bigint;
+  readonly leader: bigint;
+  readonly term: bigint | number;
+}
+
+async function leadershipOf(member: MemberProcess): Promise<LeadershipView | null> {
+  if (member.process.ended) return null;
+  try {
+    const request = StatusRequest.create();
+    const status = await callUnary(member.channel, Maintenance.methods.Status, request, { timeoutMs: 1_000 });
+    const self = status.header?.memberId ?? 0n;
+    return { member, self, leader: status.leader, term: status.raftTerm };
+  } catch {
+    return null;
+  }
+}
