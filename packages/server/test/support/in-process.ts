@@ -1,0 +1,107 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from '@flotilla/platform';
+import { nodePlatform } from '@flotilla/platform/node';
+import { openLmdb } from '@flotilla/store/lmdb';
+import type { RpcChannel } from '@flotilla/wire';
+import { listenHttp2, openHttp2Channel } from '@flotilla/wire/node';
+import { httpListener } from '../../src/cli/http-adapter.ts';
+import { configure } from '../../src/configuration/configuration.ts';
+import { Member } from '../../src/member/member.ts';
+import { freePorts } from './ports.ts';
+
+const silent: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/** Members of one cluster in this process, on Node's platform, LMDB and loopback. */
+export class InProcessCluster {
+  readonly directory: string;
+  readonly endpoints: readonly string[];
+  readonly members: (Member | null)[];
+  /** What made a member stop by itself. */
+  readonly failures: Error[] = [];
+  readonly #basePort: number;
+  readonly #settings: Readonly<Record<string, string>>;
+  readonly #channels: (RpcChannel | null)[];
+
+  private constructor(nodes: number, basePort: number, settings: Readonly<Record<string, string>>) {
+    this.directory = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
+    this.#basePort = basePort;
+    this.#settings = settings;
+    this.endpoints = Array.from({ length: nodes }, (_, i) => `http://127.0.0.1:${basePort + 2 * i}`);
+    this.members = this.endpoints.map(() => null);
+    this.#channels = this.endpoints.map(() => null);
+  }
+
+  /** `settings` are those of every member, by etcd's names. */
+  static async start(
+    nodes: number,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<InProcessCluster> {
+    const cluster = new InProcessCluster(nodes, await freePorts(2 * nodes), settings);
+    await Promise.all(cluster.endpoints.map((_, i) => cluster.startMember(i)));
+    await Promise.all(cluster.members.map((member) => member?.whenReady()));
+    return cluster;
+  }
+
+  async startMember(i: number, dataDirectory = `n${i + 1}`): Promise<Member> {
+    const name = `n${i + 1}`;
+    const configuration = configure(
+      new Map(
+        Object.entries({
+          name,
+          'data-dir': join(this.directory, dataDirectory),
+          'listen-client-urls': this.endpoints[i] as string,
+          'advertise-client-urls': this.endpoints[i] as string,
+          'listen-peer-urls': this.#peerUrl(i),
+          'initial-advertise-peer-urls': this.#peerUrl(i),
+          'initial-cluster': this.endpoints.map((_, j) => `n${j + 1}=${this.#peerUrl(j)}`).join(','),
+          ...this.#settings,
+        }),
+      ),
+    );
+    const onFatal = (error: Error): void => {
+      this.failures.push(error);
+    };
+    const member = await Member.start({
+      platform: nodePlatform({ nodeName: name, logger: silent, onFatal }),
+      configuration,
+      onFatal,
+      openStorage: (directory, tables) => Promise.resolve(openLmdb(directory, tables)),
+      listen: ({ http, ...options }) => listenHttp2({ ...options, http: httpListener(http) }),
+    });
+    this.members[i] = member;
+    return member;
+  }
+
+  async stopMember(i: number): Promise<void> {
+    await this.members[i]?.stop();
+    this.members[i] = null;
+  }
+
+  /** To one member only. */
+  channel(i: number): RpcChannel {
+    const open = this.#channels[i] ?? openHttp2Channel({ endpoints: [this.endpoints[i] as string] });
+    this.#channels[i] = open;
+    return open;
+  }
+
+  leader(): number {
+    return this.members.findIndex((member) => member?.group.status().role === 'leader');
+  }
+
+  async remove(): Promise<void> {
+    for (const channel of this.#channels) channel?.close();
+    await Promise.all(this.members.map((member) => member?.stop()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #peerUrl(i: number): string {
+    return `http://127.0.0.1:${this.#basePort + 2 * i + 1}`;
+  }
+}
