@@ -32,6 +32,8 @@ export interface ListMachineOptions {
   readonly later?: (call: () => void) => void;
   /** Called after every entry, and after a snapshot was installed. */
   readonly onApplied?: (machine: ListMachine) => void;
+  /** Called when a snapshot is installed and durable, before the host knows. */
+  readonly onInstalled?: () => void;
 }
 
 /**
@@ -44,6 +46,7 @@ export class ListMachine implements StateMachine<ListResult> {
   readonly #chunkValues: number;
   readonly #later: (call: () => void) => void;
   readonly #onApplied: (machine: ListMachine) => void;
+  readonly #onInstalled: () => void;
   #flushing: Index = 0 as Index;
   values: number[];
   hash: number;
@@ -55,6 +58,7 @@ export class ListMachine implements StateMachine<ListResult> {
     this.#chunkValues = options.chunkValues ?? 1024;
     this.#later = options.later ?? ((call) => call());
     this.#onApplied = options.onApplied ?? (() => undefined);
+    this.#onInstalled = options.onInstalled ?? (() => undefined);
     if (image.installing) Object.assign(image, new ListImage());
     this.values = [...image.values];
     this.hash = image.hash;
@@ -132,6 +136,7 @@ export class ListMachine implements StateMachine<ListResult> {
           const { hash, applied } = this;
           Object.assign(image, { values: [...received], hash, applied, installing: false });
           this.#onApplied(this);
+          this.#onInstalled();
         }),
       abort: () => this.#afterwards(() => undefined),
     };

@@ -1,6 +1,6 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
-import { calmSettings, generatedTape, Nemesis, World } from '@flotilla/sim';
+import { calmSettings, generatedTape, Nemesis, runScenario, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import type { NodeId } from '../src/core/types.ts';
 import { createHost } from '../src/host/host.ts';
@@ -18,9 +18,12 @@ import type { HostRunSettings } from './host-settings.ts';
  */
 export const hostScenario: Scenario = { name: 'host', run: (tape) => new HostSimulation(tape).run() };
 
-/** One run from a seed. Must be called from the event loop: see `fromEventLoop`. */
-export function runHostSeed(seed: number): RunResult {
-  return hostScenario.run(generatedTape(seed));
+/** The scenario of the host's mutations. */
+export async function run(
+  seed: number,
+): Promise<{ readonly violation: null | { readonly invariant: string; readonly message: string } }> {
+  const { violation } = await runScenario(hostScenario, generatedTape(seed));
+  return { violation: violation === null ? null : { invariant: violation.name, message: violation.message } };
 }
 
 const port = 2380;
@@ -138,7 +141,21 @@ class HostSimulation {
       later: (call) => {
         platform.timer(random.float() * flushMaxMs, 'machine disk', call);
       },
+      onInstalled: () => this.#maybeCrash(member),
       onApplied: (machine) => this.#judge(() => this.#history.applied(member.node.name, machine)),
+    });
+  }
+
+  /** The moment between an installed snapshot and its log record is too short for crashes that come by chance. */
+  #maybeCrash({ node }: Member): void {
+    const world = this.#world;
+    if (!this.#clientsRun || !world.tape.chance(1, 4, 'crash after an installed snapshot')) return;
+    const afterMs = world.tape.choose(8, 'how long after it') / 2;
+    world.after(afterMs, () => {
+      if (!node.running || !this.#clientsRun) return;
+      const lost = node.crash();
+      world.fault('crash after an installed snapshot', `crash ${node.name} after its snapshot: ${lost}`);
+      world.after(50, () => node.start());
     });
   }
 
