@@ -111,6 +111,8 @@ export function storageContract(name: string, makeFixture: () => Promise<Storage
         );
         const found = collect(storage.scan(0, { from: null, to: null, reverse: false }));
         expect(found.map(([key]) => Buffer.from(key).toString('hex'))).toEqual(keys);
+        const reversed = collect(storage.scan(0, { from: null, to: null, reverse: true }));
+        expect(reversed.map(([key]) => Buffer.from(key).toString('hex'))).toEqual(keys.slice().reverse());
       }),
     );
 

@@ -1,12 +1,15 @@
 import { FlotillaError, assert, isFlotillaError, messageOf } from '@flotilla/platform';
 import type { ErrorCode } from '@flotilla/platform';
 import { open } from 'lmdb';
-import type { Database, RangeOptions, RootDatabase, Transaction } from 'lmdb';
+import type { RootDatabase, Transaction } from 'lmdb';
 import type { Commit, Cursor, OrderedStorage, ScanRange, StorageView, WriteBatch } from '../storage.ts';
-
 import { checkEnvironment } from './environment-check.ts';
+import { LmdbCursor, plain } from './lmdb-cursor.ts';
+import { LongKeyWriter, getLong, nextNode, tablePlace } from './long-keys.ts';
+import type { Place, Table } from './long-keys.ts';
 
-type Table = Database<Uint8Array, Uint8Array>;
+/** Where long keys go on; not a name that a caller may give a table. */
+const nodesName = 'long keys';
 
 /**
  * Ordered storage in an LMDB environment: one named database per table, read through the memory map, written by
@@ -19,7 +22,10 @@ type Table = Database<Uint8Array, Uint8Array>;
 export class LmdbStorage implements OrderedStorage {
   readonly tables: readonly string[];
   readonly #root: RootDatabase<Uint8Array, Uint8Array>;
-  readonly #databases: readonly Table[];
+  readonly #reader: TableReader;
+  readonly #nodes: Table;
+  readonly #maxKeyBytes: number;
+  #nextNode: number;
   readonly #views = new Set<LmdbView>();
   #committing: Promise<void> | null = null;
   #lastFlush: Promise<void> = Promise.resolve();
@@ -34,11 +40,16 @@ export class LmdbStorage implements OrderedStorage {
     this.#root = open<Uint8Array, Uint8Array>({
       path: directory,
       noSubdir: false,
-      maxDbs: tables.length,
+      maxDbs: tables.length + 1,
       separateFlushed: true,
       ...encoding,
     });
-    this.#databases = tables.map((name) => this.#root.openDB<Uint8Array, Uint8Array>({ name, ...encoding }));
+    const openTable = (name: string): Table => this.#root.openDB({ name, ...encoding });
+    this.#maxKeyBytes = (this.#root as unknown as { readonly maxKeySize: number }).maxKeySize;
+    this.#nodes = openTable(nodesName);
+    this.#nextNode = nextNode(this.#nodes);
+    const places = tables.map((name) => tablePlace(openTable(name), name, this.#maxKeyBytes));
+    this.#reader = new TableReader(places, this.#nodes, this.#maxKeyBytes);
     this.#measure();
   }
 
@@ -47,15 +58,15 @@ export class LmdbStorage implements OrderedStorage {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | null {
-    return plain(this.#databases[table]!.get(key));
+    return this.#reader.get(table, key, null);
   }
 
   scan(table: number, range: ScanRange): Cursor<Uint8Array> {
-    return new LmdbCursor(this.#databases[table]!, range, null);
+    return this.#reader.scan(table, range, null);
   }
 
   view(): StorageView {
-    const view = new LmdbView(this.#databases, this.#root.useReadTransaction(), (done) => {
+    const view = new LmdbView(this.#reader, this.#root.useReadTransaction(), (done) => {
       this.#views.delete(done);
     });
     this.#views.add(view);
@@ -91,18 +102,32 @@ export class LmdbStorage implements OrderedStorage {
     await this.#root.close();
   }
 
+  /** Inside a batch the promises of writes are one settled promise: the batch's own is what counts. */
   #write(batch: WriteBatch): void {
+    const { places } = this.#reader;
+    if (batch.clear) {
+      for (const { database } of places) void database.clearAsync();
+      void this.#nodes.clearAsync();
+    }
+    let long: LongKeyWriter | null = null;
     for (let table = 0; table < batch.tables.length; table += 1) {
-      const database = this.#databases[table]!;
-      if (batch.clear) void database.clearAsync();
+      const place = places[table]!;
+      const { database, capacity } = place;
       const { keys, values } = batch.tables[table]!;
       for (let i = 0; i < keys.length; i += 1) {
+        const key = keys[i]!;
         const value = values[i]!;
-        // Inside a batch these promises are one shared, settled promise: the batch's own promise is what counts.
-        if (value === null) void database.remove(keys[i]!);
-        else void database.put(keys[i]!, value);
+        if (key.length > capacity) {
+          long ??= new LongKeyWriter(this.#nodes, this.#maxKeyBytes, batch.clear, this.#nextNode);
+          if (value === null) long.remove(place, key);
+          else long.put(place, key, value);
+        } else if (value === null) void database.remove(key);
+        else void database.put(key, value);
       }
     }
+    if (long === null) return;
+    long.finish();
+    this.#nextNode = long.nextNode;
   }
 
   #measure(): void {
@@ -126,23 +151,56 @@ interface FlushedPromise extends Promise<boolean> {
   readonly flushed: Promise<unknown>;
 }
 
+/** Reads the tables, at a pinned transaction or at the last commit. */
+class TableReader {
+  readonly places: readonly Place[];
+  readonly #nodes: Table;
+  readonly #maxKeyBytes: number;
+
+  constructor(places: readonly Place[], nodes: Table, maxKeyBytes: number) {
+    this.places = places;
+    this.#nodes = nodes;
+    this.#maxKeyBytes = maxKeyBytes;
+  }
+
+  get(table: number, key: Uint8Array, transaction: Transaction | null): Uint8Array | null {
+    const place = this.places[table]!;
+    const options = transaction === null ? undefined : { transaction };
+    const value =
+      key.length <= place.capacity
+        ? place.database.get(key, options)
+        : getLong(
+            place,
+            key,
+            (database, part) => database.get(part, options),
+            this.#nodes,
+            this.#maxKeyBytes,
+          );
+    return value === undefined ? null : plain(value);
+  }
+
+  scan(table: number, range: ScanRange, transaction: Transaction | null): Cursor<Uint8Array> {
+    return new LmdbCursor(this.places[table]!, range, transaction, this.#nodes, this.#maxKeyBytes);
+  }
+}
+
 class LmdbView implements StorageView {
-  readonly #databases: readonly Table[];
+  readonly #reader: TableReader;
   readonly #released: (view: LmdbView) => void;
   #transaction: Transaction | null;
 
-  constructor(databases: readonly Table[], transaction: Transaction, released: (view: LmdbView) => void) {
-    this.#databases = databases;
+  constructor(reader: TableReader, transaction: Transaction, released: (view: LmdbView) => void) {
+    this.#reader = reader;
     this.#transaction = transaction;
     this.#released = released;
   }
 
   get(table: number, key: Uint8Array): Uint8Array | null {
-    return plain(this.#databases[table]!.get(key, { transaction: this.#pinned() }));
+    return this.#reader.get(table, key, this.#pinned());
   }
 
   scan(table: number, range: ScanRange): Cursor<Uint8Array> {
-    return new LmdbCursor(this.#databases[table]!, range, this.#pinned());
+    return this.#reader.scan(table, range, this.#pinned());
   }
 
   release(): void {
@@ -156,61 +214,6 @@ class LmdbView implements StorageView {
     assert(this.#transaction !== null, 'a released view is not read');
     return this.#transaction;
   }
-}
-
-class LmdbCursor implements Cursor<Uint8Array> {
-  key: Uint8Array | null = null;
-  value!: Uint8Array;
-  #iterator: Iterator<{ key: Uint8Array; value: Uint8Array }> | null;
-
-  constructor(database: Table, range: ScanRange, transaction: Transaction | null) {
-    this.#iterator = database.getRange(rangeOptions(range, transaction))[Symbol.iterator]();
-    this.advance();
-  }
-
-  advance(): void {
-    if (this.#iterator === null) return;
-    const { done, value } = this.#iterator.next();
-    if (done === true) {
-      this.#iterator = null;
-      this.key = null;
-      return;
-    }
-    this.key = plain(value.key);
-    this.value = plain(value.value)!;
-  }
-
-  close(): void {
-    this.key = null;
-    this.#iterator?.return?.();
-    this.#iterator = null;
-  }
-}
-
-/** Buffers become plain arrays: one hidden class for the code above, and a `slice` that copies. */
-function plain(bytes: Uint8Array | undefined): Uint8Array | null {
-  return bytes === undefined ? null : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/** LMDB walks in reverse from `start` down to `end`; both ends of our ranges keep their sense. */
-function rangeOptions(range: ScanRange, transaction: Transaction | null): RangeOptions {
-  const options: RangeOptions & { exclusiveStart?: boolean; inclusiveEnd?: boolean } = {};
-  if (transaction !== null) options.transaction = transaction;
-  if (range.reverse) {
-    options.reverse = true;
-    if (range.to !== null) {
-      options.start = range.to;
-      options.exclusiveStart = true;
-    }
-    if (range.from !== null) {
-      options.end = range.from;
-      options.inclusiveEnd = true;
-    }
-  } else {
-    if (range.from !== null) options.start = range.from;
-    if (range.to !== null) options.end = range.to;
-  }
-  return options;
 }
 
 function openError(directory: string, error: unknown): FlotillaError {
