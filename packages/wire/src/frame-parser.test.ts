@@ -4,7 +4,8 @@ import { FrameParser, frameOf } from './frame-parser.ts';
 
 function parse(parser: FrameParser, chunks: readonly Uint8Array[]): Uint8Array[] {
   const messages: Uint8Array[] = [];
-  for (const chunk of chunks) parser.push(chunk, (message) => messages.push(message));
+  const sink = { message: (bytes: Uint8Array) => void messages.push(bytes) };
+  for (const chunk of chunks) parser.push(chunk, sink);
   return messages;
 }
 

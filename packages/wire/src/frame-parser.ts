@@ -24,7 +24,7 @@ export class FrameParser {
   }
 
   /** Throws RESOURCE_EXHAUSTED or INTERNAL; the stream cannot be used further then. */
-  push(chunk: Uint8Array, message: (bytes: Uint8Array, compressed: boolean) => void): void {
+  push(chunk: Uint8Array, sink: FrameSink): void {
     let bytes = chunk;
     if (this.#buffered > 0) {
       this.#parts.push(chunk);
@@ -40,7 +40,7 @@ export class FrameParser {
       const flag = bytes[position] as number;
       position = end;
       // A plain view, also of a Buffer: whoever reads it meets one kind of array.
-      message(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), flag === 1);
+      sink.message(new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start), flag === 1);
     }
     if (position < bytes.length) {
       this.#parts.push(bytes.subarray(position));
@@ -85,6 +85,11 @@ export class FrameParser {
     this.#buffered = 0;
     return joined;
   }
+}
+
+/** Where the messages go. An object and no function: one is made for every call anyway. */
+export interface FrameSink {
+  message(bytes: Uint8Array, compressed: boolean): void;
 }
 
 /** grpc-go's text: etcd's clients look for it. */

@@ -214,6 +214,8 @@ export function describeTransport(transport: Transport): void {
     });
 
     test('ends a call at its deadline, on both sides', async () => {
+      // A call whose time is over before there is a connection never reaches the server.
+      await put(KEY);
       const error = await failure(
         callUnary(
           channel,

@@ -21,6 +21,7 @@ abstract class ClientCall implements Waiter<Http2Connection> {
   readonly #startedAt = performance.now();
   #connection: Http2Connection | null = null;
   #deadline: NodeJS.Timeout | null = null;
+  #onAbort: (() => void) | null = null;
   #parser: FrameParser | null = null;
   /** null: there is no connection yet. */
   protected stream: http2.ClientHttp2Stream | null = null;
@@ -39,7 +40,10 @@ abstract class ClientCall implements Waiter<Http2Connection> {
     if (timeoutMs !== undefined) {
       this.#deadline = setTimeout(expire, Math.min(timeoutMs, limits.callTimeoutMsMax), this);
     }
-    signal?.addEventListener('abort', this.cancel);
+    if (signal !== undefined) {
+      this.#onAbort = () => this.cancel();
+      signal.addEventListener('abort', this.#onAbort);
+    }
     if (signal?.aborted === true) this.cancel();
     else connector.whenReady(this);
   }
@@ -65,9 +69,9 @@ abstract class ClientCall implements Waiter<Http2Connection> {
     this.#settle(error);
   }
 
-  readonly cancel = (): void => {
+  cancel(): void {
     this.#abandon(new RpcError(Status.CANCELLED, 'context canceled'));
-  };
+  }
 
   expire(): void {
     this.#abandon(new RpcError(Status.DEADLINE_EXCEEDED, 'context deadline exceeded'));
@@ -93,7 +97,7 @@ abstract class ClientCall implements Waiter<Http2Connection> {
   data(chunk: Uint8Array): void {
     if (this.settled || this.#parser === null) return;
     try {
-      this.#parser.push(chunk, this.#message);
+      this.#parser.push(chunk, this);
     } catch (error) {
       this.#abandon(toRpcError(error));
     }
@@ -117,15 +121,16 @@ abstract class ClientCall implements Waiter<Http2Connection> {
   /** Called once; null: the server ended the call well. */
   protected abstract settle(error: RpcError | null): void;
 
-  readonly #message = (bytes: Uint8Array, compressed: boolean): void => {
+  /** One message of the answer. */
+  message(bytes: Uint8Array, compressed: boolean): void {
     this.receive(compressed ? gunzipSync(bytes) : bytes);
-  };
+  }
 
   #settle(error: RpcError | null): void {
     if (this.settled) return;
     this.settled = true;
     if (this.#deadline !== null) clearTimeout(this.#deadline);
-    this.#options.signal?.removeEventListener('abort', this.cancel);
+    if (this.#onAbort !== null) this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.settle(error);
   }
 

@@ -215,7 +215,7 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
   data(chunk: Uint8Array): void {
     if (this.#answered) return;
     try {
-      this.#parser.push(chunk, this.#message);
+      this.#parser.push(chunk, this);
     } catch (error) {
       this.#refuse(error);
     }
@@ -249,7 +249,8 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
   closed(): void {
     this.#stopClock();
     if (!this.#answered) this.#cancel(new RpcError(Status.CANCELLED, 'context canceled'));
-    else this.#rejectDrainers(new RpcError(Status.CANCELLED, 'the call has ended'));
+    else if (this.#drainers !== null)
+      this.#rejectDrainers(new RpcError(Status.CANCELLED, 'the call has ended'));
   }
 
   expire(): void {
@@ -258,7 +259,8 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
     this.#fail(expired);
   }
 
-  readonly #message = (bytes: Uint8Array, compressed: boolean): void => {
+  /** One message of the request. */
+  message(bytes: Uint8Array, compressed: boolean): void {
     const message = compressed ? this.#decompress(bytes) : bytes;
     if (this.#queue !== null) this.#queue.push(message);
     else if (!this.#requested && this.#method.kind === 'unary') {
@@ -271,7 +273,7 @@ class Http2ServerCall implements ServerStream<Uint8Array, Uint8Array> {
         this.#handlerFailed(error);
       }
     }
-  };
+  }
 
   #run(response: Promise<Uint8Array | void>): void {
     response.then(
@@ -412,7 +414,8 @@ function roundUp(timeoutMs: number): number {
 const DEADLINE_STEP_MS = 64;
 
 const HEADERS_OK: http2.OutgoingHttpHeaders = { ':status': 200, 'content-type': 'application/grpc' };
-const WAIT_FOR_TRAILERS: http2.ServerStreamResponseOptions = { waitForTrailers: true };
+/** The date is for caches, which no gRPC answer goes through. */
+const WAIT_FOR_TRAILERS = { waitForTrailers: true, sendDate: false } as http2.ServerStreamResponseOptions;
 const TRAILERS_OK: http2.OutgoingHttpHeaders = { 'grpc-status': '0' };
 
 function statusHeaders(error: RpcError): http2.OutgoingHttpHeaders {
