@@ -22,7 +22,9 @@ export class SimPlatform implements Platform {
     this.#life = life;
     this.#world = life.node.world;
     this.nodeName = life.node.name;
-    this.random = seededRandom(this.#world.tape.choose(0x8000_0000, `random seed of a life`));
+    const seed = this.#world.tape.choose(0x8000_0000, 'random seed of a life');
+    // Unlike for each node and life also on a tape of zeros: equal election time-outs would tie for ever.
+    this.random = seededRandom(seed).fork(`${this.nodeName} ${life.number}`);
     this.network = new LifeNetwork(life);
     this.disk = new SimDisk(life);
     this.log = new TraceLogger(life);

@@ -129,7 +129,11 @@ export class SimClient {
   }
 }
 
-export async function call(channel: RpcChannel, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
+export async function call(
+  channel: RpcChannel,
+  request: EtcdRequest,
+  options: CallOptions,
+): Promise<EtcdResponse> {
   switch (request.type) {
     case 'range': {
       const response = await callUnary(channel, KV.methods.Range, rangeMessage(request), options);

@@ -72,14 +72,7 @@ class ClusterRun {
     for (const node of world.nodes.values()) node.start();
     this.#nemesis.start();
     world.run(measures.faultsMs);
-    this.#nemesis.heal();
-    world.settings = {
-      ...world.settings,
-      lossPerMille: 0,
-      refusePerMille: 0,
-      stallPerMille: 0,
-      spikePerMille: 0,
-    };
+    this.#heal();
     this.#converge();
     this.#readEverything();
     if (world.violation === null) {
@@ -140,8 +133,23 @@ class ClusterRun {
     return leader === undefined ? null : this.#world.node(leader.name);
   }
 
+  /** Raft promises progress only where messages take less time than elections. */
+  #heal(): void {
+    const world = this.#world;
+    if (world.violation !== null) return;
+    this.#nemesis.heal();
+    world.settings = {
+      ...world.settings,
+      lossPerMille: 0,
+      refusePerMille: 0,
+      stallPerMille: 0,
+      spikePerMille: 0,
+    };
+  }
+
   #converge(): void {
     const world = this.#world;
+    if (world.violation !== null) return;
     world.run(measures.convergenceMs, () => world.events % 16 === 0 && this.#converged());
     if (world.violation !== null || this.#converged()) return;
     world.violate('no convergence', this.#describe());

@@ -57,7 +57,7 @@ function counterRun(tape: Tape, bug: boolean): RunResult {
   });
   nemesis.start();
   world.run(8_000);
-  nemesis.heal();
+  if (world.violation === null) nemesis.heal();
   world.run(2_000);
   world.end();
   return {
