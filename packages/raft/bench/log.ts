@@ -71,7 +71,7 @@ try {
 async function benchLog(groups: number, waiting: number): Promise<Row> {
   const path = join(directory, `log-${groups}-${waiting}`);
   const { log } = await openLog(platform, { directory: path, clusterId: 1n, nodeId: 1 as NodeId });
-  const last = new Array<number>(groups).fill(0);
+  const last = Array.from({ length: groups }, () => 0);
   const start = performance.now();
   const cpu = process.cpuUsage();
   const before = log.stats();
