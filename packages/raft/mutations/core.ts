@@ -1,6 +1,8 @@
 import type { Mutation } from '../../../scripts/mutations/mutation.ts';
 
 const scenario = 'packages/raft/simulation/core/core-seed.ts';
+const contested = 'packages/raft/simulation/core/contested.ts';
+const scripts = 'packages/raft/simulation/core/scripts.ts';
 const core = 'packages/raft/src/core/core.ts';
 const election = 'packages/raft/src/core/election.ts';
 const following = 'packages/raft/src/core/following.ts';
@@ -145,8 +147,8 @@ export const mutations: readonly Mutation[] = [
     file: replication,
     find: 'if (state.log.termAt(index) !== state.term) return false;',
     replace: '',
-    scenario,
-    seeds: 10_000,
+    scenario: contested,
+    seeds: 4_000,
   },
   {
     number: 8,
@@ -175,8 +177,8 @@ export const mutations: readonly Mutation[] = [
     file: following,
     find: 'log.commitTo(Math.min(message.commit, lastNew) as Index);',
     replace: 'log.commitTo(Math.min(message.commit, log.last) as Index);',
-    scenario,
-    seeds: 10_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 10,

@@ -1,4 +1,4 @@
-import { assert } from '@flotilla/platform';
+import { assert, present } from '@flotilla/platform';
 import { Violation } from './violation.ts';
 import type { Entry, HardState, Index, SnapshotMeta, Term, Write, WriteSequence } from '@flotilla/raft';
 import type { Restored } from '@flotilla/raft';
@@ -74,6 +74,11 @@ export class DurableLog {
   /** What a sync that starts now will make durable. */
   syncTarget(): WriteSequence {
     return this.#last;
+  }
+
+  /** The oldest write that is not durable. */
+  firstPending(): WriteSequence {
+    return present(this.#pending[0], 'a write on its way').sequence;
   }
 
   /** Whether everything up to `sequence` is but commit indexes: acknowledged at once, safe with the next sync. */
