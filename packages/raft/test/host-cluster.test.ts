@@ -33,6 +33,15 @@ describe('a cluster of hosts on loopback', () => {
     expect(new Set(members[0]?.machine.values).size).toBe(150);
   });
 
+  it('need not wait for an election time-out when its members start together', async () => {
+    const { members } = await clusterOf(3, { electionMs: 120_000 });
+    await members[0]?.running.propose(appendCommand(1), { timeoutMs });
+    await Promise.all(members.map((member) => member.stop()));
+    await Promise.all(members.map((member) => member.start()));
+    await members[1]?.running.propose(appendCommand(2), { timeoutMs });
+    expect(members[1]?.machine.values).toEqual([1, 2]);
+  });
+
   it('reads its own and others\u2019 writes after a barrier', async () => {
     const { members } = await clusterOf(3);
     for (let i = 0; i < 20; i += 1) {

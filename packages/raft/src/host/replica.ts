@@ -1,7 +1,7 @@
 import { assert } from '@flotilla/platform';
-import type { FlotillaError, Platform } from '@flotilla/platform';
+import type { FlotillaError, Platform, Random } from '@flotilla/platform';
 import { createCore } from '../core/core.ts';
-import { isSingleVoter } from '../core/quorum.ts';
+import { isSingleVoter, voteResult } from '../core/quorum.ts';
 import type {
   CoreView,
   Effects,
@@ -73,6 +73,9 @@ export type AnyReplica = Replica<any>;
  */
 type StateOfState = 'ready' | 'installing' | 'missing';
 
+/** The first campaigns of members that start together are spread over this many heartbeats. */
+const earlyCampaignHeartbeats = 2;
+
 /** Turns of drain and apply within one turn of the event loop. More would starve the sockets. */
 const maxPasses = 16;
 
@@ -112,6 +115,9 @@ export class Replica<Result> implements Group<Result> {
   #membershipIndex: Index;
   #askedForSnapshotMs = -Infinity;
   #asked = 0;
+  /** A leader was known, or a quorum was connected: from here on election time-outs decide. */
+  #startIsOver = false;
+  readonly #random: Random;
   #failure: FlotillaError | null = null;
 
   constructor(context: ReplicaContext, id: GroupId, stateMachine: StateMachine<Result>, restored: Restored) {
@@ -119,6 +125,7 @@ export class Replica<Result> implements Group<Result> {
     this.#context = context;
     this.#stateMachine = stateMachine;
     const { platform, config, metrics, nodeId, incarnation } = context;
+    this.#random = platform.random.fork(`replica-${id}`);
     this.#core = createCore(
       { ...config.core, id: nodeId, incarnation },
       restored,
@@ -236,6 +243,33 @@ export class Replica<Result> implements Group<Result> {
   peerAlive(peer: NodeId, leadsTerm: Term | null): void {
     this.#core.step({ type: 'peer-alive', peer, leadsTerm });
     this.#context.schedule(this);
+    this.#campaignEarly();
+  }
+
+  /**
+   * Members that start together have nobody to wait for: an election time-out without a leader would pass in vain. So
+   * as soon as a quorum is connected for the first time, each campaigns once, after a short random time. A leader that
+   * is there says so in its first heartbeat, before that; and what a pre-vote asks disturbs nobody.
+   */
+  #campaignEarly(): void {
+    const { platform, config } = this.#context;
+    if (this.#startIsOver || !config.core.preVote) return;
+    if (this.#view.leader !== 0) this.#startIsOver = true;
+    else if (this.#quorumIsConnected()) {
+      this.#startIsOver = true;
+      const delayMs = this.#random.float() * config.heartbeatMs * earlyCampaignHeartbeats;
+      platform.timer(delayMs, 'raft-early-campaign', () => {
+        if (this.#failure !== null || this.#view.role !== 'follower' || this.#view.leader !== 0) return;
+        this.#core.step({ type: 'campaign' });
+        this.#context.schedule(this);
+      });
+    }
+  }
+
+  #quorumIsConnected(): boolean {
+    const votes = new Map<NodeId, boolean>([[this.#context.nodeId, true]]);
+    for (const link of this.#context.links.values()) if (link.alive) votes.set(link.id, true);
+    return voteResult(this.#view.configuration, votes) === 'won';
   }
 
   peerConnected(link: PeerLink, forwardsArrived: number): void {
