@@ -7,28 +7,13 @@ const scenario = 'packages/raft/simulation/host.ts';
 export const mutations: readonly Mutation[] = [
   {
     number: 12,
-    name: 'host answers before the record is durable',
-    description:
-      'Votes and acknowledgements leave with the write that they depend on, and a crash takes it back.',
-    file: `${host}/replica.ts`,
-    find: 'if (effects.write !== null) this.#context.append(this.id, effects.write);',
-    replace: `if (effects.write !== null) {
-      this.#context.append(this.id, effects.write);
-      for (const message of effects.write.thenSend) this.#send(message);
-    }`,
+    name: 'host takes a record for durable that it has only handed over',
+    description: 'Votes and acknowledgements leave before what they depend on, and a crash takes it back.',
+    file: `${host}/host.ts`,
+    find: 'this.log.append(records).then(() => this.#persisted(records), this.fail);',
+    replace: 'this.log.append(records).catch(this.fail);\n    this.#persisted(records);',
     scenario,
     seeds: 1_000,
-  },
-  {
-    number: 14,
-    name: 'commit index of the log alone after a restart',
-    description:
-      'What the state machine has flushed is taken for not committed, because that was not synced.',
-    file: `${host}/restore.ts`,
-    find: 'hardState: { ...hardState, commit: Math.max(hardState.commit, from) as Index },',
-    replace: 'hardState,',
-    scenario,
-    seeds: 300,
   },
   {
     number: 16,
