@@ -170,14 +170,9 @@ class ProcessRun {
         watchEverything(`history of n${index + 1}`, channel, last.revision),
       ),
     );
-    const calls = this.#history.calls;
-    const persisted = writtenOrder(whole[0]!);
-    const revisions = checkRevisions(calls, { persisted });
-    const watches = checkWatches([...whole, ...watched], revisions.revisions);
-    const linearizability = checkLinearizability(etcdKeyModel, perKeyCalls(calls)).verdict;
     return {
-      verdicts: { revisions: revisions.verdict, linearizability, watches },
-      calls: countOutcomes(calls),
+      verdicts: judge(this.#history.calls, whole, watched),
+      calls: countOutcomes(this.#history.calls),
       revision: last.revision,
       watchedEvents: watched.flatMap(({ responses }) => responses.flatMap(({ events }) => events)).length,
       leaderKillMs: this.#leaderKillMs,
@@ -189,6 +184,25 @@ class ProcessRun {
   #say(line: string): void {
     this.#plan.onProgress?.(line);
   }
+}
+
+/**
+ * What the checkers say of a history. `whole` are watches of everything from revision 1: the first gives the order of
+ * writes that the answers must agree with, the others must have seen the same.
+ */
+export function judge(
+  calls: readonly EtcdCall[],
+  whole: readonly WatchRecord[],
+  watched: readonly WatchRecord[],
+): ProcessReport['verdicts'] {
+  const [first] = whole;
+  if (first === undefined) throw new Error('nobody has watched from the beginning');
+  const { verdict, revisions } = checkRevisions(calls, { persisted: writtenOrder(first) });
+  return {
+    revisions: verdict,
+    linearizability: checkLinearizability(etcdKeyModel, perKeyCalls(calls)).verdict,
+    watches: checkWatches([...whole, ...watched], revisions),
+  };
 }
 
 function countOutcomes(calls: readonly EtcdCall[]): ProcessReport['calls'] {
