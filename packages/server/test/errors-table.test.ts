@@ -20,7 +20,7 @@ function codesInSources(): Set<string> {
   const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name, 'src'));
   const codes = packages.flatMap(sources).flatMap((path) => {
     const text = readFileSync(path, 'utf8');
-    return [...text.matchAll(/['`](FLOTILLA_[A-Z][A-Z_]*[A-Z])['`]/g)].map((match) => match[1] as string);
+    return [...text.matchAll(/\bFLOTILLA_[A-Z]+(?:_[A-Z]+)*\b/g)].map((match) => match[0]);
   });
   return new Set(codes.filter((code) => !variables.has(code)));
 }
