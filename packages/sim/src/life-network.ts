@@ -6,6 +6,7 @@ import { SimConnection, connectEnds } from './sim-connection.ts';
 import type { SimListener } from './sim-network.ts';
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
+import { withoutStack } from './without-stack.ts';
 
 const everywhere = new Set(['0.0.0.0', '::', '']);
 
@@ -164,5 +165,7 @@ function keyOf(node: SimNode, port: number): string {
 }
 
 function errorOf(code: ErrorCode, what: string, address: Address, reason: string): FlotillaError {
-  return new FlotillaError(code, `cannot ${what} ${address.host}:${address.port}: ${reason}`);
+  return withoutStack(
+    () => new FlotillaError(code, `cannot ${what} ${address.host}:${address.port}: ${reason}`),
+  );
 }

@@ -3,6 +3,7 @@ import type { Address, Connection, ConnectionHandler, PeerIdentity } from '@flot
 import type { Life } from './life.ts';
 import { limits } from './limits.ts';
 import { SimPipe } from './sim-pipe.ts';
+import { withoutStack } from './without-stack.ts';
 
 /** One end of a simulated byte stream. */
 export class SimConnection implements Connection {
@@ -113,10 +114,8 @@ export class SimConnection implements Connection {
   /** The stream is cut. What arrived before is still read first, unless the owner does not read. */
   receiveReset(reason: string): void {
     if (this.#state === 'closed') return;
-    this.#ending = new FlotillaError(
-      'FLOTILLA_CONNECTION_RESET',
-      `the connection with ${this.remote.host}:${this.remote.port} broke: ${reason}`,
-    );
+    const message = `the connection with ${this.remote.host}:${this.remote.port} broke: ${reason}`;
+    this.#ending = withoutStack(() => new FlotillaError('FLOTILLA_CONNECTION_RESET', message));
     this.#dropUnread();
     if (this.#state === 'closing') this.#finish(null);
     else this.#flush();

@@ -33,7 +33,7 @@ export function drawClusterSettings(tape: Tape): ClusterSettings {
     members: pick('members', 3, 3, 3, 5),
     clients: pick('clients', 3, 4, 5),
     watchers: pick('watchers', 2, 1, 3),
-    heartbeatMs: electionMs / pick('heartbeats per election time-out', 5, 6, 10),
+    heartbeatMs: electionMs / pick('heartbeats per election time-out', 5, 5, 5, 10),
     electionMs,
     snapshotCount: pick('snapshot count', 10_000, 100, 20, 5),
     host: hostSettings(pick),

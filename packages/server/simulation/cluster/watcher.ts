@@ -8,6 +8,10 @@ import { bytesOf, etcdEvent, revisionOf as headerRevision } from './etcd-message
 import { clientPort } from './member-node.ts';
 import { revisionOf } from './written-history.ts';
 
+/** How often a watcher asks how far it is, and when it takes a stream that does not answer for dead. */
+const progressMs = 1500;
+const silentMs = 5000;
+
 export interface WatcherOptions {
   readonly world: World;
   readonly name: string;
@@ -76,13 +80,13 @@ export class SimWatcher {
     };
     stream.write(WatchRequest.create({ requestUnion: { case: 'createRequest', value } }));
     // A silent connection would never be noticed; real clients use keep-alive pings for this.
-    let timer = platform.timer(10_000, 'watch is silent', () => stream.cancel());
+    let timer = platform.timer(silentMs, 'watch is silent', () => stream.cancel());
     const progress = this.#askForProgress(platform, stream);
     try {
       let fragments: EtcdEvent[] = [];
       for (let response = await stream.read(); response !== null; response = await stream.read()) {
         timer.cancel();
-        timer = platform.timer(10_000, 'watch is silent', () => stream.cancel());
+        timer = platform.timer(silentMs, 'watch is silent', () => stream.cancel());
         if (response.canceled) {
           this.#canceled(response);
           stream.cancel();
@@ -107,9 +111,9 @@ export class SimWatcher {
   ): { readonly stop: () => void } {
     const ask = (): void => {
       stream.write(WatchRequest.create({ requestUnion: { case: 'progressRequest', value: {} } }));
-      timer = platform.timer(2000, 'ask for progress', ask);
+      timer = platform.timer(progressMs, 'ask for progress', ask);
     };
-    let timer = platform.timer(2000, 'ask for progress', ask);
+    let timer = platform.timer(progressMs, 'ask for progress', ask);
     return { stop: () => timer.cancel() };
   }
 
