@@ -238,7 +238,7 @@ describe('the size of the log', () => {
         await log.append([record(4, { entries: entries(at, at, 1, 200), hardState: hardState(1, 0, at) })]);
         if (at > 10) await log.append([record(2, { entries: entries(at - 10, at - 10, 1) })]);
       }
-      expect(log.stats().pinning).toEqual([4]);
+      expect(log.pinning()).toEqual([4]);
       const { segments } = log.stats();
       await log.compact(4, snapshot(60, 1));
       expect(log.stats().segments).toBeLessThan(segments);

@@ -130,21 +130,24 @@ export class SegmentedLog implements WriteAheadLog {
   }
 
   stats(): LogStats {
-    const { segments, groups, live } = this.#recovered;
-    const oldest = this.#oldest;
-    const pinning: GroupId[] = [];
-    for (const [id, state] of groups) {
-      if (oldest !== this.#tail && state.index.findIn(oldest.sequence, 0, state.lastIndex) !== null)
-        pinning.push(id);
-    }
+    const { segments, live } = this.#recovered;
     return {
       ...this.#counts,
       totalBytes: this.#totalBytes(),
       liveBytes: live.total,
       segments: segments.length,
-      pinning,
       failure: this.#failure,
     };
+  }
+
+  pinning(): readonly GroupId[] {
+    const oldest = this.#oldest;
+    const pins: GroupId[] = [];
+    if (oldest === this.#tail) return pins;
+    for (const [id, state] of this.#recovered.groups) {
+      if (state.index.findIn(oldest.sequence, 0, state.lastIndex) !== null) pins.push(id);
+    }
+    return pins;
   }
 
   onFailure(listener: (error: Error) => void): void {

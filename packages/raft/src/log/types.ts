@@ -61,8 +61,6 @@ export interface LogStats {
   readonly writtenBytes: number;
   readonly syncs: number;
   readonly relocatedBytes: number;
-  /** Groups whose entries keep the oldest segment alive: compacting them frees it. */
-  readonly pinning: readonly GroupId[];
   /** Why the log takes no more appends, or null. */
   readonly failure: Error | null;
 }
@@ -101,7 +99,10 @@ export interface WriteAheadLog {
    * Resolves when that is durable. Does nothing when the log is compacted further already.
    */
   compact(group: GroupId, through: SnapshotMeta): Promise<void>;
+  /** Cheap: may be asked for at every heartbeat. */
   stats(): LogStats;
+  /** Groups whose entries keep the oldest segment alive: compacting them frees it. Looks at every record's place. */
+  pinning(): readonly GroupId[];
   /** Called once, when the log fails for good: the member must stop. */
   onFailure(listener: (error: Error) => void): void;
   /**
