@@ -1,6 +1,16 @@
 import { Coverage, EventHeap, TraceHash } from '@flotilla/sim';
 import type { Tape } from '@flotilla/sim';
-import type { Effects, Entry, Index, LogRead, NodeId, PeerMessage, Ref, Settlement } from '@flotilla/raft';
+import type {
+  Effects,
+  Entry,
+  Index,
+  LogRead,
+  NodeId,
+  PeerMessage,
+  Ref,
+  RefusalReason,
+  Settlement,
+} from '@flotilla/raft';
 import type { SnapshotMeta, SnapshotSend, Term, Write, WriteSequence } from '@flotilla/raft';
 import { SimulatedMember } from './member.ts';
 import type { PendingClientRead, Proposal } from './member.ts';
@@ -31,6 +41,13 @@ type WorldEvent =
 
 type SimEvent = MemberEvent | WorldEvent;
 
+const refusals: Readonly<Record<RefusalReason, string>> = {
+  'no-leader': 'refused: no-leader',
+  'uncommitted-bytes': 'refused: uncommitted-bytes',
+  'too-large': 'refused: too-large',
+  transferring: 'refused: transferring',
+  'not-ready': 'refused: not-ready',
+};
 /** Messages kept for re-delivery: the whole history of any but the longest runs. */
 const historyMax = 20_000;
 
@@ -466,8 +483,8 @@ export class CoreCluster {
     this.#push(this.#soon(this.settings.proposeEveryMs), { kind: 'propose' });
     const member = this.#anyMember();
     if (member === undefined) return;
-    this.events += 1;
     const burst = 1 + this.#tape.choose(4, 'burst');
+    this.events += burst;
     for (let i = 0; i < burst; i += 1) {
       this.propose(member, 4 + this.#tape.choose(this.settings.payloadBytesMax, 'payload bytes'));
     }
@@ -509,16 +526,21 @@ export class CoreCluster {
   }
 
   #drain(member: SimulatedMember, matchesMayHaveMoved: boolean): void {
-    const led = member.seenLeadingTerm;
-    if (!member.core.ready) this.monitor.stepped(member, matchesMayHaveMoved);
+    const { core, seenLeadingTerm: led } = member;
+    if (!core.ready) {
+      this.monitor.stepped(member, matchesMayHaveMoved);
+      return;
+    }
     // A drain gives everything; one that leaves something would keep its host busy for ever.
-    for (let drains = 0; member.core.ready; drains += 1) {
+    let drains = 0;
+    do {
       if (drains === 3) throw new Violation('I13 drained', `${member.id} is ready after ${drains} drains`);
-      const effects = member.core.drain();
+      drains += 1;
+      const effects = core.drain();
       if (effects.write !== null) this.#write(member, effects.write);
       this.monitor.stepped(member, matchesMayHaveMoved);
       this.#perform(member, effects);
-    }
+    } while (member.core.ready);
     if (member.seenLeadingTerm !== led) {
       this.coverage.count('leader elected');
       this.onLeader(member);
@@ -588,7 +610,7 @@ export class CoreCluster {
       case 'read-forwarded':
         break;
       case 'refused': {
-        this.coverage.count(`refused: ${settlement.reason}`);
+        this.coverage.count(refusals[settlement.reason]);
         member.reads.delete(settlement.ref);
         const proposal = member.proposals.get(settlement.ref);
         if (proposal !== undefined) proposal.state = 'refused';

@@ -16,6 +16,7 @@ export class DurableLog {
   #pending: Write[] = [];
   #acknowledged = 0 as WriteSequence;
   #last = 0 as WriteSequence;
+  #lastToSync = 0 as WriteSequence;
   /** Of the newest write: FIFO is checked when it comes. */
   #lastIndexWritten: number;
 
@@ -68,6 +69,7 @@ export class DurableLog {
     ) {
       throw new Violation('I11 write order', 'a write with entries need not be synced');
     }
+    if (write.mustSync) this.#lastToSync = write.sequence;
     this.#pending.push(write);
   }
 
@@ -83,7 +85,7 @@ export class DurableLog {
 
   /** Whether everything up to `sequence` is but commit indexes: acknowledged at once, safe with the next sync. */
   needsSync(): boolean {
-    return this.#pending.some((write) => write.mustSync && write.sequence > this.#acknowledged);
+    return this.#lastToSync > this.#acknowledged;
   }
 
   acknowledge(sequence: WriteSequence): void {
@@ -96,7 +98,8 @@ export class DurableLog {
       this.#perform(this.#pending[done] as Write);
       done += 1;
     }
-    this.#pending.splice(0, done);
+    if (done === this.#pending.length) this.#pending.length = 0;
+    else this.#pending.splice(0, done);
     this.#acknowledged = sequence;
   }
 
@@ -109,6 +112,7 @@ export class DurableLog {
     for (const write of this.#pending.slice(0, survivors)) this.#perform(write);
     this.#pending = [];
     this.#last = 0 as WriteSequence;
+    this.#lastToSync = 0 as WriteSequence;
     this.#acknowledged = 0 as WriteSequence;
     this.#lastIndexWritten = this.lastIndex;
   }

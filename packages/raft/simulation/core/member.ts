@@ -42,6 +42,8 @@ interface PeerBelief {
   beat: number;
 }
 
+const noMessages: readonly PeerMessage[] = [];
+
 /** One member: a core, the disk under it, its state machine and a stand-in for its host. */
 export class SimulatedMember {
   readonly id: NodeId;
@@ -153,6 +155,8 @@ export class SimulatedMember {
 
   /** What writes up to `sequence` held back. */
   takePromises(sequence: number): readonly PeerMessage[] {
+    const first = this.#promises[0];
+    if (first === undefined || first.sequence > sequence) return noMessages;
     const released: PeerMessage[] = [];
     while (this.#promises.length > 0 && (this.#promises[0] as Write).sequence <= sequence) {
       released.push(...(this.#promises.shift() as Write).thenSend);

@@ -226,13 +226,13 @@ export class Monitor {
 
   /** I5: a leader believes of a follower only what is on its disk. */
   #checkMatches(leader: SimulatedMember): void {
-    for (const [id, progress] of leader.view.progress) {
-      const { match } = progress;
-      if (match < leader.view.firstIndex) continue;
-      const { disk } = this.#members[id - 1] as SimulatedMember;
+    const { progress, firstIndex } = leader.view;
+    for (const { id, disk } of this.#members) {
+      const match = progress.get(id)?.match ?? 0;
+      if (match < firstIndex) continue;
       // A later leader may have replaced what was true in this term.
       if (disk.hardState.term > leader.view.term) continue;
-      if (!disk.holds(match, leader.view.termAt(match) as number)) {
+      if (!disk.holds(match, leader.view.termAt(match as Entry['index']) as number)) {
         fail(
           'I5 match truth',
           `${leader.id} believes that ${id} has ${match}, its disk ends at ${disk.lastIndex}`,
