@@ -77,7 +77,7 @@ async function build() {
 /** Manifests of packages count as inputs: they say which file a name means. */
 function stampsOf(metafile, startedMs) {
   const paths = new Set(Object.keys(metafile.inputs).map((path) => resolve(path)));
-  for (const path of [...paths]) {
+  for (const path of Array.from(paths)) {
     for (let directory = dirname(path); directory !== dirname(directory); directory = dirname(directory)) {
       const manifest = join(directory, 'package.json');
       if (!existsSync(manifest)) continue;

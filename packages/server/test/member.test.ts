@@ -163,7 +163,7 @@ describe('watches', () => {
 
     const { header } = await put(2, 'w/a', '1');
     const told = [await client.next(), await client.next()];
-    expect(told.map((response) => response.watchId).sort()).toEqual([0, 7]);
+    expect(new Set(told.map((response) => response.watchId))).toEqual(new Set([0, 7]));
     for (const response of told) {
       expect(response.header).toMatchObject({
         revision: header!.revision,

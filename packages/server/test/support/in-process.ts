@@ -45,8 +45,12 @@ export class InProcessCluster {
   ): Promise<InProcessCluster> {
     const cluster = new InProcessCluster(nodes, await freePorts(2 * nodes), settings);
     await Promise.all(cluster.endpoints.map((_, i) => cluster.startMember(i)));
-    await Promise.all(cluster.members.map((member) => member?.whenReady()));
+    await Promise.all(cluster.running.map((member) => member.whenReady()));
     return cluster;
+  }
+
+  get running(): Member[] {
+    return this.members.filter((member) => member !== null);
   }
 
   async startMember(i: number, dataDirectory = `n${i + 1}`): Promise<Member> {
@@ -97,7 +101,7 @@ export class InProcessCluster {
 
   async remove(): Promise<void> {
     for (const channel of this.#channels) channel?.close();
-    await Promise.all(this.members.map((member) => member?.stop()));
+    await Promise.all(this.running.map((member) => member.stop()));
     rmSync(this.directory, { recursive: true, force: true });
   }
 
