@@ -2,6 +2,7 @@ import type { RecordedTape, Scenario, Tape } from '@flotilla/sim';
 import { runCoreSeed } from './core/core-seed.ts';
 
 export { hostScenario } from './host.ts';
+export { peerFrames } from './peer-frames.ts';
 
 /** The consensus core alone, on a lossy network of messages and a disk of records: the fastest search there is. */
 export const coreScenario: Scenario = {

@@ -9,6 +9,8 @@ export interface FrameRule {
   readonly handshakeFrames: number;
   /** The length of the frame that starts at `position`, or 0 while too little of it is there to tell. */
   frameBytes(bytes: Uint8Array, position: number): number;
+  /** Whether this frame may come twice, late or again; absent: every one. */
+  mayRepeat?(frame: Uint8Array): boolean;
 }
 
 /** What was sent from one node to another, over all their connections: the frames that may come again. */
@@ -88,10 +90,15 @@ export class FrameFaults {
       return;
     }
     const { settings, tape, coverage } = this.#world;
-    this.#redeliver(passed);
-    this.#memory.remember(frame);
     const before = this.#heldBack;
     this.#heldBack = null;
+    if (this.#rule.mayRepeat?.(frame) === false) {
+      if (before !== null) passed.push(before);
+      passed.push(frame);
+      return;
+    }
+    this.#redeliver(passed);
+    this.#memory.remember(frame);
     if (before === null && tape.chance(settings.reorderPerMille, 1000, 'hold a message back')) {
       this.#heldBack = frame;
       coverage.count('messages reordered');

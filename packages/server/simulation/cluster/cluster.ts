@@ -1,5 +1,6 @@
 import { History, put, range } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
+import { peerFrames } from '@flotilla/raft/simulation';
 import { Nemesis, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import { SimClient } from './client.ts';
@@ -7,7 +8,7 @@ import type { EtcdHistory } from './client.ts';
 import { drawClusterSettings } from './cluster-settings.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { judge } from './judge.ts';
-import { MemberNode } from './member-node.ts';
+import { MemberNode, peerPort } from './member-node.ts';
 import { SimWatcher } from './watcher.ts';
 import { WrittenHistory } from './written-history.ts';
 
@@ -49,6 +50,7 @@ class ClusterRun {
     this.#settings = settings;
     this.#world = new World({ tape, settings: settings.world });
     this.#written = new WrittenHistory(this.#world);
+    this.#world.network.declareFrames(peerPort, peerFrames);
     // Events, not time: at one instant many things happen one after the other.
     this.#history = new History(() => this.#world.events);
     const names = Array.from({ length: settings.members }, (_, i) => `n${i + 1}`);

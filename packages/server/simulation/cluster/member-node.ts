@@ -9,7 +9,7 @@ import type { ClusterSettings } from './cluster-settings.ts';
 import type { WrittenHistory } from './written-history.ts';
 
 export const clientPort = 2379;
-const peerPort = 2380;
+export const peerPort = 2380;
 
 /** One member of the simulated cluster, over all its lives. */
 export class MemberNode {
