@@ -1,16 +1,7 @@
 import { assert, present, seededRandom } from '@flotilla/platform';
 import { coreLimits, createCore } from '@flotilla/raft';
-import type {
-  CoreConfig,
-  CoreView,
-  Effects,
-  Entry,
-  Index,
-  NodeId,
-  PeerMessage,
-  RaftCore,
-} from '@flotilla/raft';
-import type { Ref, Settlement, SnapshotMeta } from '@flotilla/raft';
+import type { CoreConfig, CoreView, Effects, Entry, Index, Input, NodeId, PeerMessage } from '@flotilla/raft';
+import type { RaftCore, Ref, Settlement, SnapshotMeta } from '@flotilla/raft';
 import { DurableLog } from './durable-log.ts';
 
 /** A message as the script's author names it: who, to whom, what. */
@@ -70,12 +61,22 @@ export class Script {
     return this.#member(id).view;
   }
 
+  wantsTicks(id: number): boolean {
+    return this.#member(id).core.wantsTicks;
+  }
+
   disk(id: number): DurableLog {
     return this.#member(id).disk;
   }
 
-  step(id: number, input: Parameters<RaftCore['step']>[0]): void {
-    this.#member(id).core.step(input);
+  step(id: number, input: Input): void {
+    this.stepAll(id, [input]);
+  }
+
+  /** Inputs of one turn: drained together. */
+  stepAll(id: number, inputs: readonly Input[]): void {
+    const { core } = this.#member(id);
+    for (const input of inputs) core.step(input);
     this.#drain(id);
   }
 
