@@ -4,7 +4,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const bLength = b.length;
   const shared = aLength < bLength ? aLength : bLength;
   for (let i = 0; i < shared; i += 1) {
-    const difference = a[i]! - b[i]!;
+    const difference = (a[i] as number) - (b[i] as number);
     if (difference !== 0) return difference;
   }
   return aLength - bLength;
@@ -36,6 +36,6 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
 /** One code unit per byte: a map key that equals exactly when the bytes do. */
 export function bytesToString(bytes: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < bytes.length; i += 1) text += String.fromCharCode(bytes[i]!);
+  for (let i = 0; i < bytes.length; i += 1) text += String.fromCharCode(bytes[i] as number);
   return text;
 }

@@ -179,11 +179,11 @@ export class Database implements StateMachine<ApplyResult> {
 
   apply(entries: readonly Entry[]): readonly ApplyResult[] {
     assert(!this.#installing, 'nothing is applied while a snapshot is being installed');
-    const results: ApplyResult[] = new Array<ApplyResult>(entries.length);
+    const results: ApplyResult[] = [];
     for (let i = 0; i < entries.length; i += 1) {
-      const entry = entries[i]!;
+      const entry = entries[i] as Entry;
       assert(entry.index === this.#applied.index + 1, 'entries are applied one after the other, each once');
-      results[i] = entry.kind === 'command' ? this.#execute(entry.payload) : nothing;
+      results.push(entry.kind === 'command' ? this.#execute(entry.payload) : nothing);
       this.#applied = { index: entry.index, term: entry.term };
     }
     if (this.#changes.length > 0) {
@@ -239,8 +239,7 @@ export class Database implements StateMachine<ApplyResult> {
   /** Commits what is applied, now. Resolves when it is in storage, flushed or not. */
   async commitNow(): Promise<void> {
     while (this.#committing !== null) await this.#committing;
-    if (this.#dirty() && !this.#installing && !this.#closed) this.#startCommit();
-    if (this.#committing !== null) await this.#committing;
+    if (this.#dirty() && !this.#installing && !this.#closed) await this.#startCommit();
   }
 
   snapshot(): SnapshotSource {
@@ -347,18 +346,18 @@ export class Database implements StateMachine<ApplyResult> {
       this.#commitDeferred = true;
       this.#platform.defer(() => {
         this.#commitDeferred = false;
-        if (this.#committing === null && !this.#installing && !this.#closed) this.#startCommit();
+        if (this.#committing === null && !this.#installing && !this.#closed) void this.#startCommit();
       });
       return;
     }
     if (this.#commitTimer !== null || !this.#dirty()) return;
     this.#commitTimer = this.#platform.timer(limits.commitIntervalMs, 'database-commit', () => {
       this.#commitTimer = null;
-      if (this.#committing === null && !this.#installing && !this.#closed) this.#startCommit();
+      if (this.#committing === null && !this.#installing && !this.#closed) void this.#startCommit();
     });
   }
 
-  #startCommit(): void {
+  #startCommit(): Promise<void> {
     this.#commitTimer?.cancel();
     this.#commitTimer = null;
     const state = this.#state;
@@ -381,13 +380,15 @@ export class Database implements StateMachine<ApplyResult> {
       this.#scheduleCommit();
     });
     this.#flushing = flushed.then(() => {
-      this.#flushed = applied;
+      // A flush may complete after a snapshot has replaced what it was of.
+      if (applied.index > this.#flushed.index) this.#flushed = applied;
     });
     // A storage that cannot commit stops the member: state in memory that never reaches the disk must not grow.
     const committing = this.#committing;
     const flushing = this.#flushing;
     this.#platform.spawn('database-commit', () => committing);
     this.#platform.spawn('database-flush', () => flushing);
+    return committing;
   }
 
   #scheduleCompaction(): void {

@@ -86,7 +86,7 @@ export class SnapshotInstall {
   }
 
   #takeEntries({ table, entries }: SnapshotEntries): void {
-    const writes = this.#tables[table]!;
+    const writes = this.#tables[table] as { keys: Uint8Array[]; values: Uint8Array[] };
     for (const { key, value } of entries) {
       writes.keys.push(key);
       writes.values.push(value);

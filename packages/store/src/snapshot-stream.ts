@@ -222,6 +222,7 @@ function parseFrame(content: Uint8Array): SnapshotFrame {
       return { kind: 'entries', table: Table.HISTORY, entries: readEntries(reader) };
     case 'events':
       return { kind: 'entries', table: Table.EVENTS, entries: readEntries(reader) };
+    case undefined:
     default:
       throw damaged('a frame is of an unknown kind');
   }

@@ -58,6 +58,7 @@ function checkOperation({ request }: RequestOp, maxOperations: number): void {
       return checkDeleteRangeRequest(request.value);
     case 'requestTxn':
       return checkOperations(request.value, maxOperations);
+    case undefined:
     default:
       // An operation that is none of these: etcd says so with this text.
       throw etcdErrors.keyNotFound;

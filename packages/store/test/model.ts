@@ -67,7 +67,7 @@ export class Model {
   }
 
   #writable(): Map<string, ModelVersion> {
-    return (this.#draft ??= new Map(this.#states[this.revision]!));
+    return (this.#draft ??= new Map(this.#states[this.revision]));
   }
 
   get #readRevision(): number {
@@ -201,7 +201,7 @@ export class Model {
     if (request?.case === 'requestRange') return this.#range(request.value);
     if (request?.case === 'requestPut') return this.#put(request.value);
     if (request?.case === 'requestDeleteRange') return this.#delete(request.value);
-    return this.#run(request!.value as TxnRequest, path);
+    return this.#run(request?.value as TxnRequest, path);
   }
 
   #holds(compare: Compare): boolean {

@@ -260,12 +260,12 @@ async function reinstall(database: Database, platform: VirtualPlatform): Promise
 
 describe('every watcher sees its part of history, in order, once, whole', () => {
   const tally: Tally = { events: 0, fragments: 0, compacted: 0, progress: 0 };
-  for (let seed = 1; seed <= 25; seed += 1) {
+  for (let seed = 1; seed <= 14; seed += 1) {
     test(`seed ${seed}`, () => watchRandomly(seed, 400, tally));
   }
 
   test('and all of that has happened', () => {
-    expect(tally.events).toBeGreaterThan(5_000);
+    expect(tally.events).toBeGreaterThan(3_000);
     expect(tally.fragments).toBeGreaterThan(5);
     expect(tally.compacted).toBeGreaterThan(5);
     expect(tally.progress).toBeGreaterThan(5);

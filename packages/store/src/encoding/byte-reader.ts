@@ -16,7 +16,7 @@ export class ByteReader {
 
   byte(): number {
     this.#need(1);
-    return this.#bytes[this.#position++]!;
+    return this.#bytes[this.#position++] as number;
   }
 
   varint(): number {
@@ -37,7 +37,10 @@ export class ByteReader {
     const bytes = this.#bytes;
     const at = this.#position;
     this.#position += 4;
-    return bytes[at]! * 0x100_0000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+    return (
+      (bytes[at] as number) * 0x100_0000 +
+      (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+    );
   }
 
   uint64(): number {

@@ -2,7 +2,15 @@ import { FlotillaError, assert, isFlotillaError, messageOf } from '@flotilla/pla
 import type { ErrorCode } from '@flotilla/platform';
 import { open } from 'lmdb';
 import type { RootDatabase, Transaction } from 'lmdb';
-import type { Commit, Cursor, OrderedStorage, ScanRange, StorageView, WriteBatch } from '../storage.ts';
+import type {
+  Commit,
+  Cursor,
+  OrderedStorage,
+  ScanRange,
+  StorageView,
+  TableWrites,
+  WriteBatch,
+} from '../storage.ts';
 import { checkEnvironment } from './environment-check.ts';
 import { LmdbCursor, plain } from './lmdb-cursor.ts';
 import { LongKeyWriter, getLong, nextNode, tablePlace } from './long-keys.ts';
@@ -111,12 +119,12 @@ export class LmdbStorage implements OrderedStorage {
     }
     let long: LongKeyWriter | null = null;
     for (let table = 0; table < batch.tables.length; table += 1) {
-      const place = places[table]!;
+      const place = places[table] as Place;
       const { database, capacity } = place;
-      const { keys, values } = batch.tables[table]!;
+      const { keys, values } = batch.tables[table] as TableWrites;
       for (let i = 0; i < keys.length; i += 1) {
-        const key = keys[i]!;
-        const value = values[i]!;
+        const key = keys[i] as Uint8Array;
+        const value = values[i] as Uint8Array | null;
         if (key.length > capacity) {
           long ??= new LongKeyWriter(this.#nodes, this.#maxKeyBytes, batch.clear, this.#nextNode);
           if (value === null) long.remove(place, key);
@@ -164,7 +172,7 @@ class TableReader {
   }
 
   get(table: number, key: Uint8Array, transaction: Transaction | null): Uint8Array | null {
-    const place = this.places[table]!;
+    const place = this.places[table] as Place;
     const options = transaction === null ? undefined : { transaction };
     const value =
       key.length <= place.capacity
@@ -180,7 +188,7 @@ class TableReader {
   }
 
   scan(table: number, range: ScanRange, transaction: Transaction | null): Cursor<Uint8Array> {
-    return new LmdbCursor(this.places[table]!, range, transaction, this.#nodes, this.#maxKeyBytes);
+    return new LmdbCursor(this.places[table] as Place, range, transaction, this.#nodes, this.#maxKeyBytes);
   }
 }
 

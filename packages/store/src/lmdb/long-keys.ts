@@ -121,7 +121,7 @@ export class LongKeyWriter {
   }
 
   put(table: Place, key: Uint8Array, value: Uint8Array): void {
-    const path = this.#walk(table, key, true)!;
+    const path = this.#walk(table, key, true) as { place: Place; rest: Uint8Array; step: Step };
     const { place, rest, step } = path;
     if (!this.#has(place, rest)) step.pointer.count += 1;
     void place.database.put(entryKey(place, rest), value);
@@ -160,7 +160,7 @@ export class LongKeyWriter {
       place = nodePlace(this.#nodes, next.pointer.node, this.#maxKeyBytes);
       step = next;
     }
-    return { place, rest, step: step! };
+    return { place, rest, step: step as Step };
   }
 
   #step(place: Place, key: Uint8Array, parent: Step | null): Step {
@@ -211,6 +211,6 @@ function nodeId(value: number): Uint8Array {
 
 function readNodeId(bytes: Uint8Array, at: number): number {
   let value = 0;
-  for (let i = at; i < at + nodeIdBytes; i += 1) value = value * 256 + bytes[i]!;
+  for (let i = at; i < at + nodeIdBytes; i += 1) value = value * 256 + (bytes[i] as number);
   return value;
 }

@@ -1,7 +1,15 @@
 import { assert, present } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
 import { copyBytes } from '../bytes.ts';
-import type { Commit, Cursor, OrderedStorage, ScanRange, StorageView, WriteBatch } from '../storage.ts';
+import type {
+  Commit,
+  Cursor,
+  OrderedStorage,
+  ScanRange,
+  StorageView,
+  TableWrites,
+  WriteBatch,
+} from '../storage.ts';
 import { ByteTree } from '../tree/byte-tree.ts';
 
 /**
@@ -64,11 +72,11 @@ export class MemoryStorage implements OrderedStorage {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | null {
-    return this.#trees[table]!.get(key) ?? null;
+    return (this.#trees[table] as ByteTree<Uint8Array>).get(key) ?? null;
   }
 
   scan(table: number, range: ScanRange): Cursor<Uint8Array> {
-    return this.#trees[table]!.scan(range);
+    return (this.#trees[table] as ByteTree<Uint8Array>).scan(range);
   }
 
   view(): StorageView {
@@ -111,8 +119,11 @@ export class MemoryStorage implements OrderedStorage {
       this.#sizeBytes = 0;
     }
     for (let table = 0; table < batch.tables.length; table += 1) {
-      const { keys, values } = batch.tables[table]!;
-      for (let i = 0; i < keys.length; i += 1) this.#write(this.#trees[table]!, keys[i]!, values[i]!);
+      const { keys, values } = batch.tables[table] as TableWrites;
+      const tree = this.#trees[table] as ByteTree<Uint8Array>;
+      for (let i = 0; i < keys.length; i += 1) {
+        this.#write(tree, keys[i] as Uint8Array, values[i] as Uint8Array | null);
+      }
     }
   }
 
@@ -145,11 +156,11 @@ class MemoryView implements StorageView {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | null {
-    return present(this.#trees, 'a released view')[table]!.get(key) ?? null;
+    return (present(this.#trees, 'a released view')[table] as ByteTree<Uint8Array>).get(key) ?? null;
   }
 
   scan(table: number, range: ScanRange): Cursor<Uint8Array> {
-    return present(this.#trees, 'a released view')[table]!.scan(range);
+    return (present(this.#trees, 'a released view')[table] as ByteTree<Uint8Array>).scan(range);
   }
 
   release(): void {

@@ -153,7 +153,7 @@ export class KeyCounts {
     // A load in key order would leave every bucket half full; the last key alone starts a new one.
     const at = bucket.end === null ? keys.length - 1 : keys.length >> 1;
     const right: Bucket = {
-      start: copyBytes(keys[at]!),
+      start: copyBytes(keys[at] as Uint8Array),
       end: bucket.end,
       keys: keys.length - at,
       group: bucket.group,
@@ -185,9 +185,9 @@ export class KeyCounts {
     assert(starts.length === group.buckets, 'a group counts the buckets in it');
     const at = group.end === null ? starts.length - 1 : starts.length >> 1;
     let keys = 0;
-    for (let i = at; i < counts.length; i += 1) keys += counts[i]!;
+    for (let i = at; i < counts.length; i += 1) keys += counts[i] as number;
     const right: Group = {
-      start: starts[at]!,
+      start: starts[at] as Uint8Array,
       end: group.end,
       keys,
       buckets: starts.length - at,

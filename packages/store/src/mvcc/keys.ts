@@ -17,7 +17,7 @@ export function historyKey(key: Uint8Array, revision: number): Uint8Array {
     at = key.length;
   } else {
     for (let i = 0; i < key.length; i += 1) {
-      result[at++] = key[i]!;
+      result[at++] = key[i] as number;
       if (key[i] === 0) result[at++] = 0xff;
     }
   }
@@ -39,7 +39,7 @@ export function keyOfHistory(place: Uint8Array): Uint8Array {
   const key = new Uint8Array(end);
   let length = 0;
   for (let i = 0; i < end; i += 1) {
-    key[length++] = place[i]!;
+    key[length++] = place[i] as number;
     if (place[i] === 0) i += 1;
   }
   return key.subarray(0, length);
@@ -62,7 +62,10 @@ export function readRevision(bytes: Uint8Array, at: number): number {
 }
 
 export function readUint32(bytes: Uint8Array, at: number): number {
-  return bytes[at]! * 0x100_0000 + ((bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!);
+  return (
+    (bytes[at] as number) * 0x100_0000 +
+    (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number))
+  );
 }
 
 function writeRevision(target: Uint8Array, at: number, revision: number): void {

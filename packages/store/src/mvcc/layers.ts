@@ -172,8 +172,8 @@ class MergedCursor<V> implements Cursor<V> {
   /** Decodes a stored record on each call: keep the answer. */
   get value(): V {
     if (this.#source === 'active') return this.#active.value as V;
-    if (this.#source === 'committing') return this.#committing!.value as V;
-    return this.#read(this.key!, this.#stored.value);
+    if (this.#source === 'committing') return (this.#committing as Cursor<V | null>).value as V;
+    return this.#read(this.key as Uint8Array, this.#stored.value);
   }
 
   advance(): void {
@@ -191,7 +191,7 @@ class MergedCursor<V> implements Cursor<V> {
 
   /** Moves every layer that stands on the current key. */
   #step(): void {
-    const key = this.key!;
+    const key = this.key as Uint8Array;
     const { key: activeKey } = this.#active;
     if (activeKey !== null && compareBytes(activeKey, key) === 0) this.#active.advance();
     const committing = this.#committing;
@@ -222,7 +222,7 @@ class MergedCursor<V> implements Cursor<V> {
       this.key = key;
       this.#source = source;
       if (key === null || source === 'stored') return;
-      const value = source === 'active' ? this.#active.value : this.#committing!.value;
+      const value = source === 'active' ? this.#active.value : (this.#committing as Cursor<V | null>).value;
       if (value !== null) return;
       this.#step();
     }

@@ -174,7 +174,7 @@ function sort(kvs: KeyValue[], request: RangeRequest): void {
     kvs.sort((a, b) => sign * compare(a, b));
   }
   if (request.keysOnly && request.sortTarget === SortTarget.VALUE) {
-    for (let i = 0; i < kvs.length; i += 1) kvs[i] = keyOnly(kvs[i]!);
+    for (let i = 0; i < kvs.length; i += 1) kvs[i] = keyOnly(kvs[i] as KeyValue);
   }
 }
 

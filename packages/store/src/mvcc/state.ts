@@ -1,10 +1,12 @@
 import { assert } from '@flotilla/platform';
-import { CompactionResponse, DeleteRangeResponse, EMPTY_LIST, PutResponse, etcdErrors } from '@flotilla/wire';
+import { CompactionResponse, EMPTY_LIST, etcdErrors } from '@flotilla/wire';
 import type {
   CompactionRequest,
   DeleteRangeRequest,
+  DeleteRangeResponse,
   KeyValue,
   PutRequest,
+  PutResponse,
   RangeRequest,
   RangeResponse,
 } from '@flotilla/wire';
@@ -128,8 +130,8 @@ export class MultiVersionState implements ReadPoint, Pending {
       createRevision: previous === null ? revision : previous.createRevision,
       modRevision: revision,
       version: previous === null ? 1 : previous.version + 1,
-      value: request.ignoreValue ? previous!.value : request.value,
-      lease: request.ignoreLease ? previous!.lease : request.lease,
+      value: request.ignoreValue ? (previous as KeyValue).value : request.value,
+      lease: request.ignoreLease ? (previous as KeyValue).lease : request.lease,
     };
     this.#record(kv, false, previous);
     return { header: header(revision), prevKv: request.prevKv ? previous : null };

@@ -80,7 +80,7 @@ function checkBranch(point: ReadPoint, branch: Branch, state: MultiVersionState 
         state?.checkPut(request.value);
         break;
       case 'requestTxn':
-        checkBranch(point, branch.nested[nested]!, state);
+        checkBranch(point, branch.nested[nested] as Branch, state);
         nested += 1;
         break;
       case 'requestDeleteRange':
@@ -121,7 +121,7 @@ function runBranch(state: MultiVersionState, branch: Branch): TxnResponse {
         break;
       case 'requestTxn':
         responses.push({
-          response: { case: 'responseTxn', value: runBranch(state, branch.nested[nested]!) },
+          response: { case: 'responseTxn', value: runBranch(state, branch.nested[nested] as Branch) },
         });
         nested += 1;
         break;

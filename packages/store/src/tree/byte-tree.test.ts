@@ -49,7 +49,7 @@ describe('a byte tree', () => {
       }
       expect(entries(tree)).toEqual(modelEntries(model));
       for (const { clone, expected } of clones) expect(entries(clone)).toEqual(expected);
-      for (const key of [...model.keys()]) tree.delete(Buffer.from(key, 'hex'));
+      for (const key of model.keys()) tree.delete(Buffer.from(key, 'hex'));
       expect(entries(tree)).toEqual([]);
       expect(clones.some(({ expected }) => expected.length > 100)).toBe(true);
     });

@@ -39,7 +39,7 @@ export class ByteTree<V> {
     let node = this.#root;
     if (node === null) return undefined;
     beginSearch();
-    while (node.children !== null) node = node.children[childIndex(node.keys, key)]!;
+    while (node.children !== null) node = node.children[childIndex(node.keys, key)] as Node<V>;
     const index = lowerBound(node.keys, key);
     return isAt(node.keys, index, key) ? node.values[index] : undefined;
   }
@@ -47,9 +47,9 @@ export class ByteTree<V> {
   /** The value of the greatest key at or before `key`. */
   floor(key: Uint8Array): V | undefined {
     let node = this.#root;
-    if (node === null || compareBytes(key, node.keys[0]!) < 0) return undefined;
+    if (node === null || compareBytes(key, node.keys[0] as Uint8Array) < 0) return undefined;
     beginSearch();
-    while (node.children !== null) node = node.children[childIndex(node.keys, key)]!;
+    while (node.children !== null) node = node.children[childIndex(node.keys, key)] as Node<V>;
     const index = lowerBound(node.keys, key);
     return node.values[isAt(node.keys, index, key) ? index : index - 1];
   }
@@ -68,7 +68,7 @@ export class ByteTree<V> {
     if (sibling !== null) {
       this.#root = {
         owner: this.#owner,
-        keys: [this.#root.keys[0]!, sibling.keys[0]!],
+        keys: [this.#root.keys[0] as Uint8Array, sibling.keys[0] as Uint8Array],
         values: [],
         children: [this.#root, sibling],
       };
@@ -85,7 +85,7 @@ export class ByteTree<V> {
     this.#remove(this.#root, key);
     this.#size -= 1;
     while (this.#root.children !== null && this.#root.children.length === 1) {
-      this.#root = this.#own(this.#root.children[0]!);
+      this.#root = this.#own(this.#root.children[0] as Node<V>);
     }
     if (this.#root.keys.length === 0) this.#root = null;
     return removed;
@@ -134,12 +134,12 @@ export class ByteTree<V> {
       this.#size += 1;
     } else {
       const index = childIndex(node.keys, key);
-      const child = this.#own(node.children[index]!);
+      const child = this.#own(node.children[index] as Node<V>);
       node.children[index] = child;
       const sibling = this.#insert(child, key, value);
-      node.keys[index] = child.keys[0]!;
+      node.keys[index] = child.keys[0] as Uint8Array;
       if (sibling !== null) {
-        insertAt(node.keys, index + 1, sibling.keys[0]!);
+        insertAt(node.keys, index + 1, sibling.keys[0] as Uint8Array);
         insertAt(node.children, index + 1, sibling);
       }
     }
@@ -148,7 +148,7 @@ export class ByteTree<V> {
 
   #split(node: Node<V>, inserted: Uint8Array): Node<V> {
     // Appending in key order, the common load, must not leave half-empty nodes behind.
-    const appended = compareBytes(inserted, node.keys[node.keys.length - 1]!) >= 0;
+    const appended = compareBytes(inserted, node.keys[node.keys.length - 1] as Uint8Array) >= 0;
     const at = appended ? node.keys.length - 1 : node.keys.length >> 1;
     return {
       owner: this.#owner,
@@ -167,7 +167,7 @@ export class ByteTree<V> {
       return;
     }
     const index = childIndex(node.keys, key);
-    const child = this.#own(node.children[index]!);
+    const child = this.#own(node.children[index] as Node<V>);
     node.children[index] = child;
     this.#remove(child, key);
     if (child.keys.length === 0) {
@@ -175,22 +175,22 @@ export class ByteTree<V> {
       node.children.splice(index, 1);
       return;
     }
-    node.keys[index] = child.keys[0]!;
+    node.keys[index] = child.keys[0] as Uint8Array;
     if (child.keys.length < minFanOut) this.#merge(node, index);
   }
 
   /** Joins a small child with a neighbour when both fit in one node. */
   #merge(node: Node<V>, index: number): void {
-    const children = node.children!;
+    const children = node.children as Node<V>[];
     const left = index > 0 ? index - 1 : index;
     if (left + 1 >= children.length) return;
-    const right = children[left + 1]!;
-    if (children[left]!.keys.length + right.keys.length > maxFanOut) return;
-    const target = this.#own(children[left]!);
+    const right = children[left + 1] as Node<V>;
+    if ((children[left] as Node<V>).keys.length + right.keys.length > maxFanOut) return;
+    const target = this.#own(children[left] as Node<V>);
     children[left] = target;
     target.keys.push(...right.keys);
     target.values.push(...right.values);
-    if (target.children !== null) target.children.push(...right.children!);
+    if (target.children !== null) target.children.push(...(right.children as Node<V>[]));
     children.splice(left + 1, 1);
     node.keys.splice(left + 1, 1);
   }
@@ -238,7 +238,7 @@ export class TreeCursor<V> implements Cursor<V> {
       const place = from === null ? 0 : childIndex(node.keys, from);
       this.#path.push(node);
       this.#places.push(place);
-      node = node.children[place]!;
+      node = node.children[place] as Node<V>;
     }
     this.#leaf = node;
     this.#index = from === null ? 0 : lowerBound(node.keys, from);
@@ -254,7 +254,7 @@ export class TreeCursor<V> implements Cursor<V> {
       const place = to === null ? node.keys.length - 1 : childIndex(node.keys, to);
       this.#path.push(node);
       this.#places.push(place);
-      node = node.children[place]!;
+      node = node.children[place] as Node<V>;
     }
     this.#leaf = node;
     this.#index = (to === null ? node.keys.length : lowerBound(node.keys, to)) - 1;
@@ -264,8 +264,8 @@ export class TreeCursor<V> implements Cursor<V> {
 
   #nextLeaf(): void {
     for (let depth = this.#path.length - 1; depth >= 0; depth -= 1) {
-      const place = this.#places[depth]! + 1;
-      if (place >= this.#path[depth]!.keys.length) continue;
+      const place = (this.#places[depth] as number) + 1;
+      if (place >= (this.#path[depth] as Node<V>).keys.length) continue;
       this.#places[depth] = place;
       this.#descend(depth, false);
       return;
@@ -275,7 +275,7 @@ export class TreeCursor<V> implements Cursor<V> {
 
   #previousLeaf(): void {
     for (let depth = this.#path.length - 1; depth >= 0; depth -= 1) {
-      const place = this.#places[depth]! - 1;
+      const place = (this.#places[depth] as number) - 1;
       if (place < 0) continue;
       this.#places[depth] = place;
       this.#descend(depth, true);
@@ -285,12 +285,14 @@ export class TreeCursor<V> implements Cursor<V> {
   }
 
   #descend(depth: number, toLast: boolean): void {
-    let node = this.#path[depth]!.children![this.#places[depth]!]!;
+    let node = ((this.#path[depth] as Node<V>).children as Node<V>[])[
+      this.#places[depth] as number
+    ] as Node<V>;
     for (let level = depth + 1; node.children !== null; level += 1) {
       const place = toLast ? node.keys.length - 1 : 0;
       this.#path[level] = node;
       this.#places[level] = place;
-      node = node.children[place]!;
+      node = node.children[place] as Node<V>;
     }
     this.#leaf = node;
     this.#index = toLast ? node.keys.length - 1 : 0;
@@ -303,7 +305,7 @@ export class TreeCursor<V> implements Cursor<V> {
       this.key = null;
       return;
     }
-    const key = leaf.keys[this.#index]!;
+    const key = leaf.keys[this.#index] as Uint8Array;
     const range = this.#range;
     const beyond = range.reverse
       ? range.from !== null && compareBytes(key, range.from) < 0
@@ -313,7 +315,7 @@ export class TreeCursor<V> implements Cursor<V> {
       return;
     }
     this.key = key;
-    this.value = leaf.values[this.#index]!;
+    this.value = leaf.values[this.#index] as V;
   }
 }
 
@@ -351,7 +353,7 @@ function lowerBound(keys: readonly Uint8Array[], key: Uint8Array): number {
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const other = keys[middle]!;
+    const other = keys[middle] as Uint8Array;
     const shared = sharedLength(other, key, sharedLow < sharedHigh ? sharedLow : sharedHigh);
     if (isBefore(other, key, shared)) {
       low = middle + 1;
@@ -367,7 +369,9 @@ function lowerBound(keys: readonly Uint8Array[], key: Uint8Array): number {
 /** Whether the place that {@link lowerBound} has just answered holds the key itself. */
 function isAt(keys: readonly Uint8Array[], index: number, key: Uint8Array): boolean {
   // The search ended at a key that it compared, unless it ended beyond the last one.
-  return index < keys.length && sharedHigh === key.length && keys[index]!.length === key.length;
+  return (
+    index < keys.length && sharedHigh === key.length && (keys[index] as Uint8Array).length === key.length
+  );
 }
 
 /** The child whose interval covers `key`; the first one also covers everything before it. */
@@ -376,7 +380,7 @@ function childIndex(keys: readonly Uint8Array[], key: Uint8Array): number {
   let high = keys.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const other = keys[middle]!;
+    const other = keys[middle] as Uint8Array;
     const shared = sharedLength(other, key, sharedLow < sharedHigh ? sharedLow : sharedHigh);
     if (isBefore(other, key, shared) || (shared === key.length && shared === other.length)) {
       low = middle + 1;
@@ -399,12 +403,12 @@ function sharedLength(a: Uint8Array, b: Uint8Array, from: number): number {
 
 function isBefore(a: Uint8Array, b: Uint8Array, shared: number): boolean {
   if (shared === b.length) return false;
-  return shared === a.length || a[shared]! < b[shared]!;
+  return shared === a.length || (a[shared] as number) < (b[shared] as number);
 }
 
 /** `Array.splice` allocates its answer; this is the hot path. */
 function insertAt<T>(array: T[], index: number, value: T): void {
   array.push(value);
-  for (let i = array.length - 1; i > index; i -= 1) array[i] = array[i - 1]!;
+  for (let i = array.length - 1; i > index; i -= 1) array[i] = array[i - 1] as T;
   array[index] = value;
 }

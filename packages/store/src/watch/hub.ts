@@ -108,7 +108,8 @@ export class WatchHub {
     let begin = 0;
     while (begin < changes.length) {
       let end = begin + 1;
-      while (end < changes.length && changes[end]!.revision === changes[begin]!.revision) end += 1;
+      const { revision } = changes[begin] as Change;
+      while (end < changes.length && (changes[end] as Change).revision === revision) end += 1;
       this.#publishRevision(changes, begin, end, touched);
       begin = end;
     }
@@ -186,7 +187,7 @@ export class WatchHub {
 
   #publishRevision(changes: readonly Change[], begin: number, end: number, touched: Watcher[]): void {
     for (let i = begin; i < end; i += 1) {
-      const change = changes[i]!;
+      const change = changes[i] as Change;
       let plain: Event | null = null;
       let withPrevious: Event | null = null;
       this.#synced.match(change.kv.key, (watcher) => {
@@ -213,7 +214,7 @@ export class WatchHub {
     const { batch } = watcher;
     if (batch === null) return;
     if (watcher.state === 'synced' && !watcher.stream.accepts) {
-      this.#fallBehind(watcher, batch[0]!.kv!.modRevision);
+      this.#fallBehind(watcher, revisionOf(batch[0] as Event));
       watcher.batch = null;
       return;
     }
@@ -364,6 +365,10 @@ function tombstone(key: Uint8Array, modRevision: number): KeyValue {
   return { key, createRevision: 0, modRevision, version: 0, value: new Uint8Array(0), lease: 0n };
 }
 
+function revisionOf({ kv }: Event): number {
+  return (kv as KeyValue).modRevision;
+}
+
 function collect(watcher: Watcher, event: Event, touched: Watcher[]): void {
   if (watcher.batch === null) {
     watcher.batch = [];
@@ -376,10 +381,10 @@ function collect(watcher: Watcher, event: Event, touched: Watcher[]): void {
 
 /** Sends what was collected, cut between revisions when it is much. */
 function sendBatch(watcher: Watcher, { batchBytes, batchEvents }: WatchHubOptions): void {
-  const batch = watcher.batch!;
+  const batch = watcher.batch as Event[];
   const bytes = watcher.batchBytes;
   watcher.batch = null;
-  watcher.nextRevision = batch[batch.length - 1]!.kv!.modRevision + 1;
+  watcher.nextRevision = revisionOf(batch[batch.length - 1] as Event) + 1;
   if (bytes <= batchBytes && batch.length <= batchEvents) {
     watcher.stream.sendEvents(watcher, batch, bytes);
     return;
@@ -388,7 +393,7 @@ function sendBatch(watcher: Watcher, { batchBytes, batchEvents }: WatchHubOption
   let partBytes = 0;
   for (const event of batch) {
     const full = partBytes >= batchBytes || part.length >= batchEvents;
-    if (full && event.kv!.modRevision !== part[part.length - 1]!.kv!.modRevision) {
+    if (full && revisionOf(event) !== revisionOf(part[part.length - 1] as Event)) {
       watcher.stream.sendEvents(watcher, part, partBytes);
       part = [];
       partBytes = 0;

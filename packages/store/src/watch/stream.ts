@@ -5,7 +5,8 @@ import { header } from '../mvcc/header.ts';
 import { isEmpty } from '../mvcc/key-range.ts';
 import { eventBytes } from './event-size.ts';
 import type { WatchHub } from './hub.ts';
-import { Watcher, watchRange } from './watcher.ts';
+import type { Watcher } from './watcher.ts';
+import { watchRange } from './watcher.ts';
 
 /**
  * Takes what a stream has to say. The server encodes a response and writes it to its client.
@@ -188,7 +189,7 @@ export class WatchStream {
 
   #flush(): void {
     while (this.#head < this.#queue.length && !this.#full) {
-      const { response, bytes } = this.#queue[this.#head]!;
+      const { response, bytes } = this.#queue[this.#head] as { response: WatchResponse; bytes: number };
       this.#head += 1;
       this.#queuedBytes -= bytes;
       if (!this.#sink.send(response)) this.#full = true;

@@ -10,7 +10,7 @@ test('an index finds exactly the watchers of a key, as they come and go', () => 
   const index = new WatcherIndex<{ readonly range: KeyRange }>();
   const all: { readonly range: KeyRange }[] = [];
   let found = 0;
-  for (let step = 0; step < 2_000; step += 1) {
+  for (let step = 0; step < 700; step += 1) {
     if (all.length === 0 || random.below(5) < 3) {
       const end = [new Uint8Array(0), Uint8Array.of(0), key()][random.below(3)]!;
       const watcher = { range: keyRange(key(), end) };
@@ -29,5 +29,5 @@ test('an index finds exactly the watchers of a key, as they come and go', () => 
     expect(matched).toEqual(new Set(all.filter(({ range }) => contains(range, probe))));
     found += matched.size;
   }
-  expect(found).toBeGreaterThan(10_000);
+  expect(found).toBeGreaterThan(1_000);
 });

@@ -145,7 +145,7 @@ function refresh<W>(node: RangeNode<W>): void {
 }
 
 function rotateRight<W>(node: RangeNode<W>): RangeNode<W> {
-  const root = node.left!;
+  const root = node.left as RangeNode<W>;
   node.left = root.right;
   root.right = node;
   refresh(node);
@@ -154,7 +154,7 @@ function rotateRight<W>(node: RangeNode<W>): RangeNode<W> {
 }
 
 function rotateLeft<W>(node: RangeNode<W>): RangeNode<W> {
-  const root = node.right!;
+  const root = node.right as RangeNode<W>;
   node.right = root.left;
   root.left = node;
   refresh(node);
