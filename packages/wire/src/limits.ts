@@ -26,6 +26,10 @@ export const limits = {
   streamWindowBytes: 256 * 1024,
   /** What all calls of one connection may send together before it is read. HTTP/2's default is 64 KiB. */
   connectionWindowBytes: 4 * 1024 * 1024,
+  /** Written to a client's socket and not sent yet, beyond which its calls wait with their messages. */
+  socketBytes: 1024 * 1024,
+  /** How long a closed connection may take to send its last words. */
+  closeLingerMs: 1_000,
   /** Node's own bound on one HTTP/2 connection's memory, in millions of bytes. */
   sessionMemoryMegabytes: 256,
   /** Until a connection has said what it speaks. */

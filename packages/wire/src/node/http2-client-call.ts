@@ -1,30 +1,29 @@
-import * as http2 from 'node:http2';
 import { gunzipSync } from 'node:zlib';
+import { channelClosed } from '../connector.ts';
+import type { Connector, Waiter } from '../connector.ts';
 import { FrameParser } from '../frame-parser.ts';
 import { decodeGrpcMessage, formatGrpcTimeout } from '../grpc-text.ts';
+import { ErrorCode } from '../http2/error.ts';
+import type { ClientStream as Http2Stream, StreamSink } from '../http2/client-session.ts';
+import type { Field, HeaderFields } from '../http2/hpack.ts';
 import { limits } from '../limits.ts';
 import { MessageQueue } from '../message-queue.ts';
 import { RpcError, toRpcError } from '../rpc-error.ts';
-import { channelClosed } from '../connector.ts';
-import type { Connector, Waiter } from '../connector.ts';
 import type { CallOptions, ClientStream } from '../rpc.ts';
 import { Status, statusOf } from '../status.ts';
 import type { Http2Connection } from './http2-client.ts';
 
-const CALL = Symbol('call');
-type CallStream = http2.ClientHttp2Stream & { [CALL]: ClientCall };
-
 /** What unary and streaming calls share: from the request's headers to the status that ends the call. */
-abstract class ClientCall implements Waiter<Http2Connection> {
+abstract class ClientCall implements Waiter<Http2Connection>, StreamSink {
   readonly #path: string;
   readonly #options: CallOptions;
-  readonly #startedAt = performance.now();
+  readonly #startedAt: number;
   #connection: Http2Connection | null = null;
   #deadline: NodeJS.Timeout | null = null;
   #onAbort: (() => void) | null = null;
   #parser: FrameParser | null = null;
   /** null: there is no connection yet. */
-  protected stream: http2.ClientHttp2Stream | null = null;
+  protected stream: Http2Stream | null = null;
   /** What the server said; undefined until it has. */
   #status: RpcError | null | undefined;
   protected settled = false;
@@ -32,6 +31,7 @@ abstract class ClientCall implements Waiter<Http2Connection> {
   constructor(path: string, options: CallOptions) {
     this.#path = path;
     this.#options = options;
+    this.#startedAt = options.timeoutMs === undefined ? 0 : performance.now();
   }
 
   /** Starts the clock, and asks for a connection unless the call is cancelled already. */
@@ -50,19 +50,10 @@ abstract class ClientCall implements Waiter<Http2Connection> {
 
   connected(connection: Http2Connection): void {
     if (this.settled) return;
-    const { session } = connection;
     this.#connection = connection;
     this.#parser = new FrameParser(connection.maxReceiveMessageBytes);
-    const stream = session.request(this.#headers(connection));
-    this.stream = stream;
-    (stream as CallStream)[CALL] = this;
-    stream.on('response', onHeaders);
-    stream.on('trailers', onTrailers);
-    stream.on('data', onData);
-    stream.on('end', onEnd);
-    stream.on('error', ignore);
-    stream.on('close', onClose);
-    this.send(stream);
+    this.stream = connection.session.open(connection.fieldsOf(this.#path), this.#ownFields(), this);
+    this.send(this.stream);
   }
 
   failed(error: RpcError): void {
@@ -77,21 +68,10 @@ abstract class ClientCall implements Waiter<Http2Connection> {
     this.#abandon(new RpcError(Status.DEADLINE_EXCEEDED, 'context deadline exceeded'));
   }
 
-  headers(headers: http2.IncomingHttpHeaders): void {
-    const status = headers['grpc-status'];
-    if (status !== undefined) this.trailers(headers);
-    else if (Number(headers[':status']) !== 200) this.#status = httpError(headers);
-  }
-
-  trailers(trailers: http2.IncomingHttpHeaders): void {
-    const status = trailers['grpc-status'];
-    if (status === undefined) return;
-    const message = trailers['grpc-message'];
-    const code = statusOf(Number(status));
-    this.#status =
-      code === Status.OK
-        ? null
-        : new RpcError(code, decodeGrpcMessage(typeof message === 'string' ? message : ''));
+  headers(fields: HeaderFields): void {
+    const status = fields['grpc-status'];
+    if (status !== undefined) this.#status = statusFrom(status, fields['grpc-message']);
+    else if (fields[':status'] !== undefined && fields[':status'] !== '200') this.#status = httpError(fields);
   }
 
   data(chunk: Uint8Array): void {
@@ -103,28 +83,29 @@ abstract class ClientCall implements Waiter<Http2Connection> {
     }
   }
 
-  /** All messages are here; the status usually is too. */
-  ended(): void {
-    if (this.#status === undefined) return;
-    this.#settle(this.#status);
-    // The server has said its last word; what it was not sent it does not want.
-    if (this.stream?.writableEnded === false) this.stream.end();
-  }
-
-  closed(): void {
-    this.#settle(this.#status === undefined ? this.#closeReason() : this.#status);
-  }
-
-  /** Writes what there is to write. */
-  protected abstract send(stream: http2.ClientHttp2Stream): void;
-  protected abstract receive(message: Uint8Array): void;
-  /** Called once; null: the server ended the call well. */
-  protected abstract settle(error: RpcError | null): void;
-
   /** One message of the answer. */
   message(bytes: Uint8Array, compressed: boolean): void {
     this.receive(compressed ? gunzipSync(bytes) : bytes);
   }
+
+  closed(errorCode: number | null): void {
+    this.#settle(this.#status === undefined ? resetError(errorCode) : this.#status);
+    this.#connection?.closeWhenIdle();
+  }
+
+  lost(): void {
+    if (this.#connection?.isGivenUp === true) this.#settle(channelClosed());
+    else this.#settle(new RpcError(Status.UNAVAILABLE, 'the connection was lost'));
+  }
+
+  /** Only streaming calls wait for it. */
+  writable(): void {}
+
+  /** Writes what there is to write. */
+  protected abstract send(stream: Http2Stream): void;
+  protected abstract receive(message: Uint8Array): void;
+  /** Called once; null: the server ended the call well. */
+  protected abstract settle(error: RpcError | null): void;
 
   #settle(error: RpcError | null): void {
     if (this.settled) return;
@@ -136,48 +117,27 @@ abstract class ClientCall implements Waiter<Http2Connection> {
 
   #abandon(error: RpcError): void {
     if (this.settled) return;
+    this.stream?.reset(ErrorCode.CANCEL);
     this.#settle(error);
-    if (this.stream !== null) reset(this.stream);
+    this.#connection?.closeWhenIdle();
   }
 
-  #headers(connection: Http2Connection): http2.OutgoingHttpHeaders {
+  #ownFields(): readonly Field[] {
     const { timeoutMs, metadata } = this.#options;
-    const headers: http2.OutgoingHttpHeaders = {
-      ':method': 'POST',
-      ':scheme': connection.scheme,
-      ':authority': connection.authority,
-      ':path': this.#path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-    };
+    if (timeoutMs === undefined && metadata === undefined) return NO_FIELDS;
+    const fields: Field[] = [];
     if (timeoutMs !== undefined) {
-      headers['grpc-timeout'] = formatGrpcTimeout(timeoutMs - (performance.now() - this.#startedAt));
+      const leftMs = timeoutMs - (performance.now() - this.#startedAt);
+      fields.push(['grpc-timeout', formatGrpcTimeout(leftMs)]);
     }
-    if (metadata !== undefined) Object.assign(headers, metadata);
-    return headers;
-  }
-
-  #closeReason(): RpcError {
-    const code = this.stream?.rstCode ?? http2.constants.NGHTTP2_NO_ERROR;
-    if (this.#connection === null || this.#connection.isClosed) return channelClosed();
-    if (this.#connection.session.destroyed) {
-      return new RpcError(Status.UNAVAILABLE, 'the connection was lost');
+    for (const [name, value] of Object.entries(metadata ?? {})) {
+      if (value !== undefined) fields.push([name, value]);
     }
-    const message = `the stream was reset with HTTP/2 error ${code}`;
-    switch (code) {
-      case http2.constants.NGHTTP2_REFUSED_STREAM:
-        return new RpcError(Status.UNAVAILABLE, message);
-      case http2.constants.NGHTTP2_CANCEL:
-        return new RpcError(Status.CANCELLED, message);
-      case http2.constants.NGHTTP2_ENHANCE_YOUR_CALM:
-        return new RpcError(Status.RESOURCE_EXHAUSTED, message);
-      case http2.constants.NGHTTP2_INADEQUATE_SECURITY:
-        return new RpcError(Status.PERMISSION_DENIED, message);
-      default:
-        return new RpcError(Status.INTERNAL, message);
-    }
+    return fields;
   }
 }
+
+const NO_FIELDS: readonly Field[] = [];
 
 export class UnaryCall extends ClientCall {
   readonly #frame: Uint8Array;
@@ -198,13 +158,7 @@ export class UnaryCall extends ClientCall {
     this.#reject = reject;
   }
 
-  override trailers(trailers: http2.IncomingHttpHeaders): void {
-    super.trailers(trailers);
-    // Nothing of a unary call is ever held back, so its message is here.
-    this.ended();
-  }
-
-  protected override send(stream: http2.ClientHttp2Stream): void {
+  protected override send(stream: Http2Stream): void {
     stream.end(this.#frame);
   }
 
@@ -221,13 +175,14 @@ export class UnaryCall extends ClientCall {
 
 export class StreamCall extends ClientCall implements ClientStream<Uint8Array, Uint8Array> {
   readonly #queue = new MessageQueue(
-    () => this.stream?.pause(),
-    () => this.stream?.resume(),
+    () => this.stream?.hold(true),
+    () => this.stream?.hold(false),
   );
   /** Written before there was a connection. */
   #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #isEnded = false;
+  #isFull = false;
   #drainers: (() => void)[] = [];
 
   read(): Promise<Uint8Array | null> {
@@ -236,35 +191,38 @@ export class StreamCall extends ClientCall implements ClientStream<Uint8Array, U
 
   write(frame: Uint8Array): boolean {
     if (this.settled || this.#isEnded) return false;
-    if (this.stream !== null) return this.stream.write(frame);
-    this.#early.push(frame);
-    this.#earlyBytes += frame.length;
-    return this.#earlyBytes < limits.queuedBytes;
+    if (this.stream !== null) {
+      this.#isFull = !this.stream.write(frame);
+    } else {
+      this.#early.push(frame);
+      this.#earlyBytes += frame.length;
+      this.#isFull = this.#earlyBytes >= limits.queuedBytes;
+    }
+    return !this.#isFull;
   }
 
-  drained(): Promise<void> {
-    const isFull =
-      this.stream === null ? this.#earlyBytes >= limits.queuedBytes : this.stream.writableNeedDrain;
-    if (this.settled || !isFull) return Promise.resolve();
-    return new Promise((resolve) => this.#drainers.push(resolve));
+  async drained(): Promise<void> {
+    if (this.settled || !this.#isFull) return;
+    await new Promise<void>((resolve) => this.#drainers.push(resolve));
   }
 
   end(): void {
+    if (this.#isEnded) return;
     this.#isEnded = true;
-    this.stream?.end();
+    this.stream?.end(null);
   }
 
   get bufferedBytes(): number {
-    return this.stream === null ? this.#earlyBytes : this.stream.writableLength;
+    return this.stream === null ? this.#earlyBytes : this.stream.bufferedBytes;
   }
 
-  protected override send(stream: http2.ClientHttp2Stream): void {
-    stream.on('drain', this.#drain);
-    for (const frame of this.#early) stream.write(frame);
+  protected override send(stream: Http2Stream): void {
+    this.#isFull = false;
+    for (const frame of this.#early) this.#isFull = !stream.write(frame);
     this.#early = [];
     this.#earlyBytes = 0;
-    if (this.#isEnded) stream.end();
-    if (!stream.writableNeedDrain) this.#drain();
+    if (this.#isEnded) stream.end(null);
+    if (!this.#isFull) this.writable();
   }
 
   protected override receive(message: Uint8Array): void {
@@ -272,59 +230,51 @@ export class StreamCall extends ClientCall implements ClientStream<Uint8Array, U
   }
 
   protected override settle(error: RpcError | null): void {
-    const cancelled = error?.status === Status.CANCELLED || error?.status === Status.DEADLINE_EXCEEDED;
+    const gaveUp = error?.status === Status.CANCELLED || error?.status === Status.DEADLINE_EXCEEDED;
     // Whoever gave up wants no more messages; a server's status comes after all that it sent.
-    if (error !== null && cancelled) this.#queue.fail(error);
+    if (error !== null && gaveUp) this.#queue.fail(error);
     else this.#queue.end(error);
-    this.#drain();
+    this.writable();
   }
 
-  readonly #drain = (): void => {
+  override writable(): void {
+    this.#isFull = false;
     const drainers = this.#drainers;
     this.#drainers = [];
     for (const resolve of drainers) resolve();
-  };
-}
-
-/**
- * Node ends the request before it resets the stream, and holds the reset back for a while: a server would take the
- * call for one that its client ended well. Without an `end` to call, the reset is all that goes out.
- */
-function reset(stream: http2.ClientHttp2Stream): void {
-  stream.end = () => stream;
-  stream.close(http2.constants.NGHTTP2_CANCEL);
-}
-
-function onHeaders(this: http2.ClientHttp2Stream, headers: http2.IncomingHttpHeaders): void {
-  (this as CallStream)[CALL].headers(headers);
-}
-
-function onTrailers(this: http2.ClientHttp2Stream, trailers: http2.IncomingHttpHeaders): void {
-  (this as CallStream)[CALL].trailers(trailers);
-}
-
-function onData(this: http2.ClientHttp2Stream, chunk: Uint8Array): void {
-  (this as CallStream)[CALL].data(chunk);
-}
-
-function onEnd(this: http2.ClientHttp2Stream): void {
-  (this as CallStream)[CALL].ended();
-}
-
-function onClose(this: http2.ClientHttp2Stream): void {
-  (this as CallStream)[CALL].closed();
+  }
 }
 
 function expire(call: ClientCall): void {
   call.expire();
 }
 
-/** `close` follows and says all that is to be said. */
-function ignore(): void {}
+function statusFrom(text: string, message: string | undefined): RpcError | null {
+  const status = statusOf(Number(text));
+  return status === Status.OK ? null : new RpcError(status, decodeGrpcMessage(message ?? ''));
+}
+
+/** A stream that ended without a status (grpc/doc/PROTOCOL-HTTP2.md, "Errors"). */
+function resetError(errorCode: number | null): RpcError {
+  if (errorCode === null) return new RpcError(Status.INTERNAL, 'the server ended the call without a status');
+  const message = `the server reset the call with HTTP/2 error ${errorCode}`;
+  switch (errorCode) {
+    case ErrorCode.REFUSED_STREAM:
+      return new RpcError(Status.UNAVAILABLE, message);
+    case ErrorCode.CANCEL:
+      return new RpcError(Status.CANCELLED, message);
+    case ErrorCode.ENHANCE_YOUR_CALM:
+      return new RpcError(Status.RESOURCE_EXHAUSTED, message);
+    case ErrorCode.INADEQUATE_SECURITY:
+      return new RpcError(Status.PERMISSION_DENIED, message);
+    default:
+      return new RpcError(Status.INTERNAL, message);
+  }
+}
 
 /** A proxy's answer, or that of a server that speaks no gRPC (grpc/doc/http-grpc-status-mapping.md). */
-function httpError(headers: http2.IncomingHttpHeaders): RpcError {
-  const httpStatus = Number(headers[':status']);
+function httpError(fields: HeaderFields): RpcError {
+  const httpStatus = Number(fields[':status']);
   const message = `unexpected HTTP status code received from server: ${httpStatus}`;
   return new RpcError(HTTP_STATUS[httpStatus] ?? Status.UNKNOWN, message);
 }

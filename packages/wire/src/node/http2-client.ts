@@ -1,8 +1,12 @@
-import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { FlotillaError } from '@flotilla/platform';
 import type { TlsOptions } from '@flotilla/platform';
 import { Connector } from '../connector.ts';
+import { ClientSession } from '../http2/client-session.ts';
+import type { SessionHost } from '../http2/client-session.ts';
+import { ErrorCode, Http2Error } from '../http2/error.ts';
+import type { Field } from '../http2/hpack.ts';
 import { limits } from '../limits.ts';
 import type { CallOptions, ChannelState, ClientStream, RpcChannel } from '../rpc.ts';
 import { StreamCall, UnaryCall } from './http2-client-call.ts';
@@ -27,33 +31,25 @@ export function openHttp2Channel(options: Http2ChannelOptions): RpcChannel {
   return new Http2Channel(options);
 }
 
-/** A session and what every request on it says. */
-export interface Http2Connection {
-  readonly session: http2.ClientHttp2Session;
-  readonly scheme: string;
-  readonly authority: string;
-  readonly maxReceiveMessageBytes: number;
-  /** The channel was closed: its calls were given up here, not lost. */
-  isClosed: boolean;
-}
-
 class Http2Channel implements RpcChannel {
-  readonly #options: Http2ChannelOptions;
   readonly #connector: Connector<URL, Http2Connection>;
 
   constructor(options: Http2ChannelOptions) {
-    this.#options = options;
     const scheme = options.tls === undefined ? 'http' : 'https';
     this.#connector = new Connector({
       endpoints: options.endpoints.map(
         (text) => new URL(text.includes('://') ? text : `${scheme}://${text}`),
       ),
-      connect: (endpoint, lost) => this.#connect(endpoint, lost),
-      disconnect: (connection) => {
-        connection.isClosed = true;
-        connection.session.destroy();
-      },
-      isUsable: ({ session }) => !session.destroyed && !session.closed,
+      connect: (endpoint, lost) =>
+        new Promise((resolve, reject) => {
+          const connection: Http2Connection = new Http2Connection(endpoint, options, {
+            ready: () => resolve(connection),
+            failed: reject,
+            lost,
+          });
+        }),
+      disconnect: (connection) => connection.giveUp(),
+      isUsable: (connection) => connection.isUsable,
       timer: (delayMs, _label, callback) => {
         const timeout = setTimeout(callback, delayMs);
         return { cancel: () => clearTimeout(timeout) };
@@ -81,49 +77,133 @@ class Http2Channel implements RpcChannel {
   close(): void {
     this.#connector.close();
   }
+}
 
-  #connect(endpoint: URL, lost: () => void): Promise<Http2Connection> {
-    return new Promise((resolve, reject) => {
-      const socket = openSocket(endpoint, this.#options.tls);
-      const session = http2.connect(endpoint, { ...SESSION_OPTIONS, createConnection: () => socket });
-      const connection: Http2Connection = {
-        session,
-        scheme: endpoint.protocol.slice(0, -1),
-        authority: endpoint.host,
-        maxReceiveMessageBytes: this.#options.maxReceiveMessageBytes ?? 0xffff_ffff,
-        isClosed: false,
-      };
-      const timer = setTimeout(() => fail(new Error('the server does not answer')), limits.connectMs);
-      const fail = (error: Error): void => {
-        clearTimeout(timer);
-        session.destroy();
-        socket.destroy();
-        reject(error);
-      };
-      session.on('error', fail);
-      // A session does not hear of TLS alerts, such as that the server wants a certificate.
-      socket.on('error', fail);
-      session.once('close', () => {
-        fail(new Error('the server closed the connection'));
-        lost();
-      });
-      session.once('goaway', lost);
-      // A server that speaks HTTP/2 sends its settings first; any other would only be found out by the first call.
-      session.once('remoteSettings', () => {
-        clearTimeout(timer);
-        session.setLocalWindowSize(limits.connectionWindowBytes);
-        resolve(connection);
-      });
-    });
+/** What a connection tells its channel: `ready` or `failed` once, `lost` when it will take no new calls. */
+interface ConnectionEvents {
+  ready(): void;
+  failed(error: Error): void;
+  lost(): void;
+}
+
+/** A socket and the session on it. */
+export class Http2Connection implements SessionHost {
+  readonly session: ClientSession;
+  readonly maxReceiveMessageBytes: number;
+  readonly #scheme: string;
+  readonly #authority: string;
+  readonly #fields = new Map<string, readonly Field[]>();
+  readonly #socket: net.Socket;
+  readonly #events: ConnectionEvents;
+  readonly #timer: NodeJS.Timeout;
+  #isGivenUp = false;
+
+  constructor(endpoint: URL, options: Http2ChannelOptions, events: ConnectionEvents) {
+    this.#events = events;
+    this.#scheme = endpoint.protocol.slice(0, -1);
+    this.#authority = endpoint.host;
+    this.maxReceiveMessageBytes = options.maxReceiveMessageBytes ?? 0xffff_ffff;
+    this.session = new ClientSession(this);
+    const socket = openSocket(endpoint, options.tls);
+    this.#socket = socket;
+    this.#timer = setTimeout(() => this.#fail(new Error('the server does not answer')), limits.connectMs);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('drain', () => this.session.hold(false));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#closed());
+    // What is written before the connection is made waits in the socket.
+    this.session.start();
+  }
+
+  get isUsable(): boolean {
+    return !this.session.isGone && !this.#socket.destroyed;
+  }
+
+  /** The channel was closed: its calls were given up here, not lost. */
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
+  }
+
+  giveUp(): void {
+    this.#isGivenUp = true;
+    this.session.goodbye(ErrorCode.NO_ERROR);
+    this.flush();
+    this.#socket.end();
+    this.session.lost();
+    setTimeout(() => this.#socket.destroy(), limits.closeLingerMs).unref();
+  }
+
+  wake(): void {
+    // Everything that this turn's calls have to say leaves in one write.
+    process.nextTick(flush, this);
+  }
+
+  ready(): void {
+    clearTimeout(this.#timer);
+    this.#events.ready();
+  }
+
+  goneAway(): void {
+    this.#events.lost();
+    this.closeWhenIdle();
+  }
+
+  /** A connection that takes no new calls ends with its last one. */
+  closeWhenIdle(): void {
+    if (this.session.isGone && this.session.isIdle) this.#socket.end();
+  }
+
+  /** What every call of a method says, always the same object. */
+  fieldsOf(path: string): readonly Field[] {
+    const known = this.#fields.get(path);
+    if (known !== undefined) return known;
+    const fields: readonly Field[] = [
+      [':method', 'POST'],
+      [':scheme', this.#scheme],
+      [':path', path],
+      [':authority', this.#authority],
+      ['content-type', 'application/grpc'],
+      ['te', 'trailers'],
+    ];
+    this.#fields.set(path, fields);
+    return fields;
+  }
+
+  flush(): void {
+    const bytes = this.session.takeOutput();
+    if (bytes.length === 0 || this.#socket.destroyed) return;
+    const more = this.#socket.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    if (!more && this.#socket.writableLength > limits.socketBytes) this.session.hold(true);
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.session.receive(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+    } catch (error) {
+      this.session.goodbye(error instanceof Http2Error ? error.errorCode : ErrorCode.INTERNAL_ERROR);
+      this.flush();
+      this.#fail(
+        error instanceof Error ? error : new FlotillaError('FLOTILLA_WIRE_MALFORMED', String(error)),
+      );
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#events.failed(error);
+    this.#socket.destroy();
+  }
+
+  #closed(): void {
+    clearTimeout(this.#timer);
+    this.#events.failed(new Error('the server closed the connection'));
+    this.#events.lost();
+    this.session.lost();
   }
 }
 
-const SESSION_OPTIONS: http2.ClientSessionOptions = {
-  maxSessionMemory: limits.sessionMemoryMegabytes,
-  // Until the server says otherwise; Node's 100 would hold calls back for the first round trip.
-  peerMaxConcurrentStreams: limits.concurrentStreams,
-  settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes },
-};
+function flush(connection: Http2Connection): void {
+  connection.flush();
+}
 
 function openSocket(endpoint: URL, tlsOptions: Partial<TlsOptions> | undefined): net.Socket {
   // In a URL, an IPv6 address stands in brackets, and the scheme's own port is left out.
