@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { appendCommand } from '../simulation/host-machine.ts';
+import { appendCommand, ListImage, ListMachine } from '../simulation/host-machine.ts';
 import { TestCluster, until } from './host-cluster.ts';
 
-const timeoutMs = 10_000;
+const timeoutMs = 20_000;
 let cluster: TestCluster | null = null;
 
 async function clusterOf(...options: Parameters<typeof TestCluster.create>): Promise<TestCluster> {
@@ -109,5 +109,51 @@ describe('a cluster of hosts on loopback', () => {
     expect(follower.machine.values).toHaveLength(1000);
     await follower.running.propose(appendCommand(7), { timeoutMs });
     expect(follower.machine.values).toHaveLength(1001);
+  });
+
+  it('neither ticks nor talks about groups when nothing happens', async () => {
+    const running = await clusterOf(3);
+    await running.member(1).running.propose(appendCommand(1), { timeoutMs });
+    await running.converged();
+    const counts = (): number[] =>
+      running.members.flatMap(({ host }) => [host?.metrics.ticks ?? -1, host?.metrics.logAppends ?? -1]);
+    // The leader may still be telling its followers what is committed.
+    let before = counts();
+    let silentPolls = 0;
+    await until('silence', () => {
+      const now = counts();
+      silentPolls = now.every((count, i) => count === before[i]) ? silentPolls + 1 : 0;
+      before = now;
+      return silentPolls > 50;
+    });
+    const [first] = running.members;
+    const sent = first?.host?.metrics.messagesSent ?? 0;
+    await until('ten heartbeats', () => (first?.host?.metrics.messagesSent ?? 0) >= sent + 20);
+    expect(counts()).toEqual(before);
+  });
+
+  it('runs many groups over one log and one connection per peer', async () => {
+    const running = await clusterOf(3);
+    const groupIds = Array.from({ length: 30 }, (_, i) => i + 1);
+    const machines = new Map<string, ListMachine>();
+    const groups = await Promise.all(
+      running.members.flatMap(({ id, host, running: { status } }) =>
+        groupIds.map(async (group) => {
+          const stateMachine = new ListMachine(new ListImage());
+          machines.set(`${id}/${group}`, stateMachine);
+          const { configuration } = status.call(running.member(id).running);
+          return host?.openGroup({ id: group, stateMachine, initialConfiguration: configuration });
+        }),
+      ),
+    );
+    await Promise.all(groups.map((group, i) => group?.propose(appendCommand(i), { timeoutMs })));
+    for (const group of groupIds) {
+      const lists = running.members.map(({ id }) => machines.get(`${id}/${group}`));
+      await until('equal lists', () => lists.every((list) => list?.hash === lists[0]?.hash));
+      expect(lists[0]?.values).toHaveLength(3);
+    }
+    const metrics = running.member(1).host?.metrics;
+    expect((metrics?.connectionsOpened ?? 0) - (metrics?.connectionsLost ?? 0)).toBe(2);
+    expect(metrics?.logAppends).toBeLessThan(metrics?.logRecords ?? 0);
   });
 });

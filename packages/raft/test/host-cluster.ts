@@ -110,7 +110,7 @@ export class TestCluster {
     for (let id = 1; id <= size; id += 1) {
       addresses.set(id as NodeId, { host: '127.0.0.1', port: await freePort() });
     }
-    return new TestCluster(addresses, { heartbeatMs: 30, electionMs: 300, ...config });
+    return new TestCluster(addresses, { heartbeatMs: 40, electionMs: 400, ...config });
   }
 
   async start(): Promise<this> {

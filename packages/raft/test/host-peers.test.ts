@@ -15,7 +15,7 @@ import { appendCommand } from '../simulation/host-machine.ts';
 import { freePort, TestCluster, until } from './host-cluster.ts';
 import type { TestMember } from './host-cluster.ts';
 
-const timeoutMs = 10_000;
+const timeoutMs = 20_000;
 const cleanups: (() => Promise<void> | void)[] = [];
 
 afterEach(async () => {

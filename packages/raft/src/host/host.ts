@@ -548,9 +548,12 @@ class RaftHost implements Host, ReplicaContext {
       // A late timer means that the time has passed; one election time-out of it is as good as any.
       const count = Math.max(1, Math.min(elapsed, core.electionTicks));
       for (const replica of this.#ticking) {
-        this.metrics.ticks += count;
-        replica.tick(count);
-        if (!replica.wantsTicks) this.#ticking.delete(replica);
+        if (replica.wantsTicks) {
+          this.metrics.ticks += count;
+          replica.tick(count);
+        } else {
+          this.#ticking.delete(replica);
+        }
       }
       this.#armTicks();
     });

@@ -55,7 +55,7 @@ export const hostLimits: HostLimits = Object.freeze({
   pendingHandshakes: 64,
   handshakeTimeoutMs: 5_000,
   reconnectMinMs: 10,
-  reconnectMaxMs: 250,
+  reconnectMaxMs: 100,
   refusedRetryMs: 2_000,
   pendingProposals: 65_536,
   pendingProposalBytes: 256 * 1024 * 1024,
