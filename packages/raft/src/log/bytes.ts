@@ -54,28 +54,26 @@ export class ByteWriter {
 /** Reads what {@link ByteWriter} wrote. Running over the end is an assertion. */
 export class ByteReader {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   position: number;
   readonly #end: number;
 
   constructor(bytes: Uint8Array, position: number, end: number) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = position;
     this.#end = end;
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#advance(1));
+    return this.bytes[this.#advance(1)] ?? 0;
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#advance(4), true);
+    return readU32(this.bytes, this.#advance(4));
   }
 
   u64(): number {
     const at = this.#advance(8);
-    const value = this.#view.getUint32(at + 4, true) * twoTo32 + this.#view.getUint32(at, true);
+    const value = readU32(this.bytes, at + 4) * twoTo32 + readU32(this.bytes, at);
     assert(Number.isSafeInteger(value), 'a 64-bit number in the log must be a safe integer');
     return value;
   }
@@ -95,4 +93,10 @@ export class ByteReader {
     this.position = at + length;
     return at;
   }
+}
+
+/** Without a `DataView`, which would have to be made for each array that is read from. The caller knows the bounds. */
+export function readU32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at + 3] ?? 0) << 24) | ((bytes[at + 2] ?? 0) << 16);
+  return (high | ((bytes[at + 1] ?? 0) << 8) | (bytes[at] ?? 0)) >>> 0;
 }

@@ -1,4 +1,5 @@
 import type { Platform } from '@flotilla/platform';
+import { readU32 } from './bytes.ts';
 import { markBytes, markMagic } from './format.ts';
 
 /** A note, far from the records, of how much of a segment is durable. */
@@ -21,8 +22,7 @@ export function encodeMark(platform: Platform, seed: number, mark: Mark): Uint8A
 /** Null when there is none, or one that was torn: then it says nothing. */
 export function decodeMark(platform: Platform, seed: number, bytes: Uint8Array): Mark | null {
   if (bytes.length < markBytes) return null;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, markBytes);
-  if (view.getUint32(0, true) !== markMagic) return null;
-  if (view.getUint32(4, true) !== platform.checksum(bytes.subarray(8, markBytes), seed)) return null;
-  return { position: view.getUint32(8, true), previous: view.getUint32(12, true) };
+  if (readU32(bytes, 0) !== markMagic) return null;
+  if (readU32(bytes, 4) !== platform.checksum(bytes.subarray(8, markBytes), seed)) return null;
+  return { position: readU32(bytes, 8), previous: readU32(bytes, 12) };
 }

@@ -1,5 +1,5 @@
 import type { Platform } from '@flotilla/platform';
-import type { ByteWriter } from './bytes.ts';
+import { readU32, type ByteWriter } from './bytes.ts';
 import { recordBytes, recordHeaderBytes, recordMagic } from './format.ts';
 import { encodeBody, kindNumber, type RecordBody } from './record-body.ts';
 
@@ -55,16 +55,15 @@ export function encodeRecord(
 /** The header at `at`, if there may be one: its checksum is not checked yet. */
 export function decodeRecordHeader(bytes: Uint8Array, at: number): RecordHeader | null {
   if (at + recordHeaderBytes > bytes.length) return null;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, recordHeaderBytes);
-  if (view.getUint32(0, true) !== recordMagic) return null;
+  if (readU32(bytes, at) !== recordMagic) return null;
   return {
-    checksum: view.getUint32(4, true),
-    length: view.getUint32(8, true),
-    position: view.getUint32(12, true),
-    previous: view.getUint32(16, true),
-    synced: view.getUint32(20, true),
-    group: view.getUint32(24, true),
-    kind: view.getUint32(28, true),
+    checksum: readU32(bytes, at + 4),
+    length: readU32(bytes, at + 8),
+    position: readU32(bytes, at + 12),
+    previous: readU32(bytes, at + 16),
+    synced: readU32(bytes, at + 20),
+    group: readU32(bytes, at + 24),
+    kind: readU32(bytes, at + 28),
   };
 }
 
