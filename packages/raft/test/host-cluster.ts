@@ -37,7 +37,7 @@ export class TestMember {
     this.machine = new ListMachine(this.image);
   }
 
-  async start(flushEvery = 1): Promise<void> {
+  async start(flushEvery = 1, instance = this.#cluster.instanceOf(this.id)): Promise<void> {
     this.machine = new ListMachine(this.image, { flushEvery, chunkValues: 64 });
     const platform = nodePlatform({
       nodeName: `n${this.id}`,
@@ -50,6 +50,8 @@ export class TestMember {
       platform,
       nodeId: this.id,
       clusterId: this.#cluster.clusterId,
+      instance: instance ?? 0n,
+      instanceOf: (peer) => this.#cluster.instanceOf(peer),
       directory: this.directory,
       peers: this.#cluster.addresses,
       listen,
@@ -93,6 +95,8 @@ export class TestMember {
 
 export class TestCluster {
   readonly clusterId = 0xf107n;
+  /** By which instances members are known to each other. */
+  instanceOf: (id: NodeId) => bigint | null = () => null;
   readonly addresses: ReadonlyMap<NodeId, Address>;
   readonly members: readonly TestMember[];
   readonly config: HostConfig;

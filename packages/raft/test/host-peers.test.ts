@@ -70,6 +70,7 @@ class Stranger {
       from: 1 as NodeId,
       to: 2 as NodeId,
       incarnation: 77,
+      instance: 0n,
       knows: 0,
       forwardsReceived: 0,
       ...changes,
@@ -116,6 +117,20 @@ describe('the handshake', () => {
     await until('the end', () => stranger.closed);
     expect(logged(member, code)).toBe(true);
     expect(member.host?.status().peers.every((peer) => !peer.alive)).toBe(true);
+  });
+
+  it.each([1, 3])('keeps out member %d when it comes back with other data, and stops it', async (lost) => {
+    const cluster = await clusterOf(3);
+    cluster.instanceOf = (id) => BigInt(id);
+    await cluster.start();
+    await cluster.member(2).running.propose(appendCommand(1), { timeoutMs });
+    const member = cluster.member(lost);
+    await member.stop();
+    await member.start(1, 77n);
+    await until('the end', () => member.fatal.length > 0);
+    expect(member.fatal[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
+    await cluster.member(2).running.propose(appendCommand(2), { timeoutMs });
+    expect(cluster.member(2).fatal).toEqual([]);
   });
 
   it('agrees on the highest version that both speak', async () => {

@@ -277,11 +277,23 @@ describe('a cluster without its majority', () => {
   test('says so, serves serializable reads, and goes on when a member is back', async () => {
     await put(0, 'before', '1');
     const survivor = cluster.leader();
+    const guarded = openStream(cluster.channel(survivor), Watch.methods.Watch, {
+      metadata: { hasleader: 'true' },
+    });
+    guarded.write({
+      requestUnion: { case: 'createRequest', value: WatchCreateRequest.create({ key: bytes('g') }) },
+    });
+    expect(await guarded.read()).toMatchObject({ created: true });
     const others = [0, 1, 2].filter((member) => member !== survivor);
     for (const member of others) await cluster.stopMember(member);
     const url = cluster.endpoints[survivor] as string;
 
     await expect.poll(async () => (await fetch(`${url}/health`)).status, { timeout: 20_000 }).toBe(503);
+    const watched = openStream(cluster.channel(survivor), Watch.methods.Watch, {
+      metadata: { hasleader: 'true' },
+    });
+    watched.end();
+    await expect(watched.read()).rejects.toMatchObject({ status: 14, message: 'etcdserver: no leader' });
     const hasLeader: CallOptions = { metadata: { hasleader: 'true' } };
     const request = RangeRequest.create({ key: bytes('before') });
     await expect(call(survivor, KV.methods.Range, request, hasLeader)).rejects.toMatchObject({
@@ -298,6 +310,8 @@ describe('a cluster without its majority', () => {
     expect(await call(survivor, Health.methods.Check, { service: '' })).toEqual({
       status: ServingStatus.NOT_SERVING,
     });
+    // A stream that asked for a leader is cut, so that its client can watch elsewhere.
+    await expect(guarded.read()).rejects.toMatchObject({ status: 14, message: 'etcdserver: no leader' });
     const status = await call(survivor, Maintenance.methods.Status, {});
     expect(status).toMatchObject({ leader: 0n, errors: ['etcdserver: no leader'] });
 
@@ -306,6 +320,33 @@ describe('a cluster without its majority', () => {
     expect(await get(others[0] as number, 'before')).toBe('1');
     await put(others[1] as number, 'after', '2');
     expect(cluster.failures).toEqual([]);
+  });
+});
+
+describe('settings', () => {
+  test('history older than the retention is compacted, watches are told progress', async () => {
+    const one = await InProcessCluster.start(1, {
+      'auto-compaction-retention': '200ms',
+      'watch-progress-notify-interval': '100ms',
+    });
+    try {
+      const channel = one.channel(0);
+      const stream = openStream(channel, Watch.methods.Watch);
+      const create = WatchCreateRequest.create({ key: bytes('w'), progressNotify: true });
+      stream.write({ requestUnion: { case: 'createRequest', value: create } });
+      expect(await stream.read()).toMatchObject({ created: true });
+      for (const value of ['1', '2', '3']) {
+        await callUnary(channel, KV.methods.Put, PutRequest.create({ key: bytes('k'), value: bytes(value) }));
+      }
+      const old = RangeRequest.create({ key: bytes('k'), revision: 2 });
+      await expect
+        .poll(() => callUnary(channel, KV.methods.Range, old).then(() => '', String), { timeout: 20_000 })
+        .toContain('etcdserver: mvcc: required revision has been compacted');
+      expect(await stream.read()).toMatchObject({ watchId: 0, created: false, events: [] });
+      stream.cancel();
+    } finally {
+      await one.remove();
+    }
   });
 });
 
@@ -356,7 +397,7 @@ describe('limits', () => {
       await three.stopMember(1);
       await three.startMember(1, 'n2-anew');
       await expect.poll(() => three.failures.length, { timeout: 20_000 }).toBe(1);
-      expect(three.failures[0]).toMatchObject({ code: 'FLOTILLA_DUPLICATE_MEMBER' });
+      expect(three.failures[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
       await three.stopMember(1);
       await callUnary(three.channel(0), KV.methods.Put, PutRequest.create({ key: bytes('on') }));
     } finally {

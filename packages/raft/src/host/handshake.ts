@@ -18,6 +18,8 @@ export interface Hello {
   readonly to: NodeId;
   /** The life of the sender. */
   readonly incarnation: number;
+  /** Of the sender's data: a member that comes back without its data has another one. */
+  readonly instance: bigint;
   /** How many forwarded proposals of the receiver's life `knows` have arrived at the sender in all. */
   readonly knows: number;
   readonly forwardsReceived: number;
@@ -29,6 +31,8 @@ export interface Welcome {
   readonly clusterId: bigint;
   readonly from: NodeId;
   readonly incarnation: number;
+  /** Of the sender's data: a member that comes back without its data has another one. */
+  readonly instance: bigint;
   readonly knows: number;
   readonly forwardsReceived: number;
 }
@@ -48,6 +52,7 @@ const refusalCodes = [
   'FLOTILLA_PEER_ID_MISMATCH',
   'FLOTILLA_PEER_UNKNOWN',
   'FLOTILLA_PEER_DUPLICATE_ID',
+  'FLOTILLA_PEER_OTHER_INSTANCE',
 ] as const satisfies readonly ErrorCode[];
 
 /** The versions of the peer protocol that this build speaks. */
@@ -63,6 +68,7 @@ export function encodeHello(writer: ByteWriter, hello: Hello): void {
   writer.u32(hello.from);
   writer.u32(hello.to);
   writer.u53(hello.incarnation);
+  writer.u64(hello.instance);
   writer.u53(hello.knows);
   writer.u53(hello.forwardsReceived);
 }
@@ -77,6 +83,7 @@ export function decodeHello(body: Uint8Array): Hello {
     from: reader.u32() as NodeId,
     to: reader.u32() as NodeId,
     incarnation: reader.u53(),
+    instance: reader.u64(),
     knows: reader.u53(),
     forwardsReceived: reader.u53(),
   };
@@ -87,6 +94,7 @@ export function encodeWelcome(writer: ByteWriter, welcome: Welcome): void {
   writer.u64(welcome.clusterId);
   writer.u32(welcome.from);
   writer.u53(welcome.incarnation);
+  writer.u64(welcome.instance);
   writer.u53(welcome.knows);
   writer.u53(welcome.forwardsReceived);
 }
@@ -98,6 +106,7 @@ export function decodeWelcome(body: Uint8Array): Welcome {
     clusterId: reader.u64(),
     from: reader.u32() as NodeId,
     incarnation: reader.u53(),
+    instance: reader.u64(),
     knows: reader.u53(),
     forwardsReceived: reader.u53(),
   };
@@ -119,6 +128,8 @@ export interface HandshakePolicy {
   readonly clusterId: bigint;
   readonly nodeId: NodeId;
   isPeer(id: NodeId): boolean;
+  /** The instance that a peer is known by; null: none is known. */
+  instanceOf(id: NodeId): bigint | null;
 }
 
 /** The version to speak, or why not to speak at all. Checked in this order, before anything else is read. */
@@ -149,6 +160,9 @@ export function judgeHello(hello: Hello, policy: HandshakePolicy): number | Refu
   if (!policy.isPeer(hello.from)) {
     return { code: 'FLOTILLA_PEER_UNKNOWN', message: `member ${hello.from} is not known here` };
   }
+  if (isOther(hello, policy)) {
+    return { code: 'FLOTILLA_PEER_OTHER_INSTANCE', message: otherInstance(hello.from) };
+  }
   return Math.min(hello.maxVersion, protocolVersions.max);
 }
 
@@ -169,6 +183,25 @@ export function judgeWelcome(welcome: Welcome, expected: NodeId, policy: Handsha
       `dialed member ${expected} and found member ${welcome.from}`,
     );
   }
+  if (isOther(welcome, policy)) {
+    throw new FlotillaError('FLOTILLA_PEER_OTHER_INSTANCE', otherInstance(welcome.from));
+  }
+}
+
+/**
+ * A member that has lost its data has lost its votes and its part of what was acknowledged with them: let in again
+ * under its old id it could elect a second leader, or one that lacks committed entries.
+ */
+function isOther(
+  greeting: { readonly from: NodeId; readonly instance: bigint },
+  policy: HandshakePolicy,
+): boolean {
+  const known = policy.instanceOf(greeting.from);
+  return known !== null && known !== greeting.instance;
+}
+
+function otherInstance(id: NodeId): string {
+  return `member ${id} is known with other data: two processes are this member, or it has lost its data`;
 }
 
 function clusterMismatch(theirs: bigint, ours: bigint): string {

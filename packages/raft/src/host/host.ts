@@ -36,6 +36,13 @@ export interface HostOptions {
    * before can answer a proposal with the result of another.
    */
   readonly incarnation?: number;
+  /**
+   * An unsigned 64-bit number of this member's data, chosen when the data was made. With {@link HostOptions.instanceOf}
+   * a member that comes back without its data, and without its votes, is kept out: it stops.
+   */
+  readonly instance?: bigint;
+  /** The instance that a peer is known by; null: none is known yet, and any is welcome. */
+  readonly instanceOf?: (peer: NodeId) => bigint | null;
 }
 
 export interface PeerStatus {
@@ -164,6 +171,8 @@ class RaftHost implements Host, ReplicaContext {
       clusterId: options.clusterId,
       nodeId: options.nodeId,
       incarnation,
+      instance: options.instance ?? 0n,
+      instanceOf: options.instanceOf ?? (() => null),
       peers: options.peers,
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       limits: config.limits,
@@ -175,6 +184,7 @@ class RaftHost implements Host, ReplicaContext {
         connected: (link, arrived) => this.#guard(() => this.#connected(link, arrived)),
         disconnected: (link) => this.#guard(() => this.#disconnected(link)),
         drained: () => undefined,
+        disowned: (error) => this.fail(error),
       },
     });
     this.links = this.#network.links;

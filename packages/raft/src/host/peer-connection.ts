@@ -87,8 +87,12 @@ export class PeerConnection {
 
   /** The preface, and one handshake frame. */
   writeHandshake(kind: FrameKind, encode: (writer: ByteWriter) => void): void {
+    this.write(preface);
+    this.writeFrame(kind, encode);
+  }
+
+  writeFrame(kind: FrameKind, encode: (writer: ByteWriter) => void): void {
     const writer = new ByteWriter(256);
-    writer.raw(preface);
     const start = beginFrame(writer, kind);
     encode(writer);
     endFrame(writer, start, (bytes, seed) => this.#platform.checksum(bytes, seed));

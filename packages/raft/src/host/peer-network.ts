@@ -26,6 +26,9 @@ export interface PeerNetworkOptions {
   readonly clusterId: bigint;
   readonly nodeId: NodeId;
   readonly incarnation: number;
+  readonly instance: bigint;
+  /** The instance that a peer is known by; null: none is known. */
+  readonly instanceOf: (peer: NodeId) => bigint | null;
   /** Where the others listen. */
   readonly peers: ReadonlyMap<NodeId, Address>;
   readonly tls?: TlsOptions;
@@ -47,6 +50,8 @@ export interface PeerNetworkHandler {
   connected(link: PeerLink, forwardsArrived: number): void;
   disconnected(link: PeerLink, reason: Error): void;
   drained(link: PeerLink): void;
+  /** A peer knows this member with other data, and will have nothing to do with this one. */
+  disowned(error: FlotillaError): void;
 }
 
 /**
@@ -83,6 +88,7 @@ export class PeerNetwork {
       clusterId: options.clusterId,
       nodeId,
       isPeer: (id) => links.has(id),
+      instanceOf: options.instanceOf,
     };
   }
 
@@ -202,6 +208,7 @@ export class PeerNetwork {
         clusterId: this.#options.clusterId,
         from: this.#options.nodeId,
         incarnation: this.#options.incarnation,
+        instance: this.#options.instance,
         knows: link.incarnation,
         forwardsReceived: link.forwardsReceived,
       }),
@@ -251,6 +258,7 @@ export class PeerNetwork {
   }
 
   #receive(link: PeerLink, kind: FrameKind, body: Uint8Array): void {
+    if (kind === 'refusal') throw refusalOf(link.id, body, this.#options.handler);
     if (kind !== 'batch') {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `a ${kind} frame after the handshake`);
     }
@@ -337,7 +345,8 @@ class Dialer {
       frame: (kind, body) => {
         if (owner !== null) owner.frame(kind, body);
         else {
-          const welcome = this.#answered(kind, body);
+          const welcome = this.#answered(connection, kind, body);
+          if (welcome === null) return;
           owner = this.#tie(this.#link, connection, welcome);
           this.#pauseMs = limits.reconnectMinMs;
           this.#lastComplaint = '';
@@ -360,23 +369,30 @@ class Dialer {
         from: this.#options.nodeId,
         to: this.#link.id,
         incarnation: this.#options.incarnation,
+        instance: this.#options.instance,
         knows: this.#link.incarnation,
         forwardsReceived: this.#link.forwardsReceived,
       }),
     );
   }
 
-  #answered(kind: FrameKind, body: Uint8Array): Welcome {
-    if (kind === 'refusal') {
-      const refusal = decodeRefusal(body);
-      throw new FlotillaError(refusal.code, `member ${this.#link.id} refused: ${refusal.message}`);
-    }
+  #answered(connection: PeerConnection, kind: FrameKind, body: Uint8Array): Welcome | null {
+    if (kind === 'refusal') throw refusalOf(this.#link.id, body, this.#options.handler);
     if (kind !== 'welcome') {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `answered hello with a ${kind} frame`);
     }
     const welcome = decodeWelcome(body);
-    judgeWelcome(welcome, this.#link.id, this.#policy);
-    return welcome;
+    try {
+      judgeWelcome(welcome, this.#link.id, this.#policy);
+      return welcome;
+    } catch (error) {
+      if (!isFlotillaError(error, 'FLOTILLA_PEER_OTHER_INSTANCE')) throw error;
+      // The other side believes to be welcome: it must hear that it is not, and stop.
+      const refusal: Refusal = { code: 'FLOTILLA_PEER_OTHER_INSTANCE', message: error.message };
+      connection.writeFrame('refusal', (writer) => encodeRefusal(writer, refusal));
+      connection.closeGently(error);
+      return null;
+    }
   }
 
   #lost(reason: unknown): void {
@@ -405,6 +421,13 @@ class Dialer {
   }
 }
 
+function refusalOf(peer: NodeId, body: Uint8Array, handler: PeerNetworkHandler): FlotillaError {
+  const refusal = decodeRefusal(body);
+  const error = new FlotillaError(refusal.code, `member ${peer} refused: ${refusal.message}`);
+  if (refusal.code === 'FLOTILLA_PEER_OTHER_INSTANCE') handler.disowned(error);
+  return error;
+}
+
 /** Refusals that only somebody's configuration can change. */
 const lastingCodes: ReadonlySet<string> = new Set([
   'FLOTILLA_PEER_REFUSED',
@@ -412,4 +435,5 @@ const lastingCodes: ReadonlySet<string> = new Set([
   'FLOTILLA_PEER_CLUSTER_MISMATCH',
   'FLOTILLA_PEER_ID_MISMATCH',
   'FLOTILLA_PEER_UNKNOWN',
+  'FLOTILLA_PEER_OTHER_INSTANCE',
 ]);

@@ -152,7 +152,11 @@ class DevelopmentCluster {
 function startError(plan: PlannedMember, lastError: string, how: string): FlotillaError {
   const match = /^error (FLOTILLA_[A-Z_]+): (.*)$/.exec(lastError);
   if (match === null) return new FlotillaError('FLOTILLA_MEMBER_ENDED', `${plan.name} ended by ${how}`);
-  return new FlotillaError(match[1] as FlotillaError['code'], `${plan.name}: ${match[2]}`);
+  const hint =
+    match[1] === 'FLOTILLA_PEER_SET_CHANGED'
+      ? '; give the --nodes and --base-port that it was made with, or another --data-dir'
+      : '';
+  return new FlotillaError(match[1] as FlotillaError['code'], `${plan.name}: ${match[2]}${hint}`);
 }
 
 function planOf(options: {

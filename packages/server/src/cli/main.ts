@@ -49,6 +49,10 @@ function showHelp(args: readonly string[]): void {
   program.parse(args.length === 0 ? ['--help'] : args, { from: 'user' });
 }
 
+// Whoever read the one line that mattered may have closed the pipe: no reason to end.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {

@@ -6,6 +6,7 @@ import {
   type Group,
   type Host,
   type HostConfig,
+  type HostOptions,
   hostLimits,
   type NodeId,
 } from '@flotilla/raft';
@@ -23,7 +24,7 @@ import { AutoCompactor } from './auto-compaction.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { GroupBackend } from './group-backend.ts';
 import type { ClusterIdentity } from './identity.ts';
-import { publish } from './publication.ts';
+import { decodePublication, publish } from './publication.ts';
 
 export interface MemberOptions {
   readonly platform: Platform;
@@ -92,11 +93,16 @@ export class Member {
       undo.push(() => directory.release());
       const storage = await options.openStorage(directory.stateDirectory, storageTables);
       undo.push(() => storage.close());
-      const database = await Database.open(platform, storage);
+      const database = await Database.open(platform, storage, {
+        watch: {
+          fragmentBytes: configuration.maxRequestBytes + limits.grpcOverheadBytes,
+          progressIntervalMs: configuration.watchProgressIntervalMs,
+        },
+      });
       // It closes the storage, too.
       undo.pop();
       undo.push(() => database.close());
-      const host = await createHost(hostOptions(options, directory));
+      const host = await createHost(hostOptions(options, directory, database));
       host.onFatal((error) => options.onFatal(error));
       undo.push(() => host.close());
       const group = await host.openGroup({
@@ -200,13 +206,18 @@ interface Parts {
   readonly group: Group<ApplyResult>;
 }
 
-function hostOptions(options: MemberOptions, directory: DataDirectory): Parameters<typeof createHost>[0] {
+function hostOptions(options: MemberOptions, directory: DataDirectory, database: Database): HostOptions {
   const { platform, configuration } = options;
   const { identity, self, raftDirectory } = directory;
   return {
     platform,
     nodeId: self.nodeId,
     clusterId: identity.clusterId,
+    instance: BigInt(`0x${directory.instance}`),
+    instanceOf: (peer) => {
+      const known = decodePublication(database.members.get(peer));
+      return known === null ? null : BigInt(`0x${known.instance}`);
+    },
     directory: raftDirectory,
     peers: new Map(
       identity.members.map((member) => [member.nodeId, addressOf(member.peerUrls[0] as string)]),

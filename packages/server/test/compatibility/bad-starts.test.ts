@@ -224,6 +224,25 @@ describe('dev', () => {
     for (const { pid } of told.members) expect(() => global.process.kill(pid, 0)).toThrow(/ESRCH/);
   });
 
+  test('a member that comes back without its data is kept out, and the others go on', async () => {
+    const process = dev();
+    const line = await process.line('stdout', /^ready /);
+    const { members } = JSON.parse(line.slice('ready '.length)) as {
+      readonly members: readonly { readonly pid: number }[];
+    };
+    global.process.kill((members[1] as { readonly pid: number }).pid, 'SIGKILL');
+    const again = await process.line('stderr', /^start it again: /);
+    const args = again.slice(again.indexOf('serve ')).split(' ');
+    const anew = start(...args, `--data-dir=${join(directory, 'anew')}`);
+    await expectError(anew, /^error FLOTILLA_PEER_OTHER_INSTANCE: .*lost its data/);
+    expect(await (await fetch(`http://127.0.0.1:${base}/health`)).json()).toEqual({
+      health: 'true',
+      reason: '',
+    });
+    await ready(start(...args));
+    expect((await process.stop()).code).toBe(0);
+  });
+
   test('keeps no data with --memory', async () => {
     const process = dev('--memory', '--nodes=1');
     const line = await process.line('stdout', /^ready /);
