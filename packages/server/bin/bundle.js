@@ -1,6 +1,15 @@
 // Bundles the sources of `flotilla serve` and `flotilla dev` in a checkout; published packages have `dist`.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -8,6 +17,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const packageDirectory = fileURLToPath(new URL('..', import.meta.url));
 // Two levels below the package, as the sources are: their paths relative to themselves stay right.
 const cacheDirectory = join(packageDirectory, '.cache');
+/** A process that has found a bundle reads all of it within its first second. */
+const keepOldMs = 600_000;
 const manifestPath = join(cacheDirectory, 'start.json');
 
 /** The bundle's URL, made when it is missing or older than a source; null when it cannot be made. */
@@ -71,7 +82,17 @@ async function build() {
   }
   const manifest = { entry: join(name, 'main.js'), inputs: stampsOf(result.metafile, startedMs) };
   replaceFile(manifestPath, JSON.stringify(manifest));
+  removeOld(name, startedMs);
   return manifest.entry;
+}
+
+/** Bundles that no process can be about to read any more. */
+function removeOld(current, nowMs) {
+  for (const name of readdirSync(cacheDirectory)) {
+    if (!name.startsWith('start-') || name === current) continue;
+    const path = join(cacheDirectory, name);
+    if (nowMs - statSync(path).mtimeMs > keepOldMs) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** Manifests of packages count as inputs: they say which file a name means. */

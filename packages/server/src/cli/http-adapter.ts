@@ -16,7 +16,7 @@ async function answer(api: HttpApi, request: IncomingMessage, response: ServerRe
       method: request.method ?? '',
       target: request.url ?? '',
     });
-    response.writeHead(status, headers);
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
     response.end(request.method === 'HEAD' ? undefined : body);
   } catch (error) {
     if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
