@@ -6,7 +6,9 @@ export const limits = {
   commitOperations: 4_000,
   commitBytes: 4 * 1024 * 1024,
   /** Beyond this much in the write buffers the database says that it is overloaded, and a server refuses writes. */
-  bufferedBytes: 64 * 1024 * 1024,
+  bufferedBytes: 128 * 1024 * 1024,
+  /** What a buffered write takes on the heap beside its key and value, about. */
+  bufferedRecordBytes: 256,
 
   /** Keys of one counted bucket, and buckets of one group: what a count reads at most at either end. */
   bucketKeys: 256,

@@ -43,8 +43,8 @@ export class LmdbCursor implements Cursor<Uint8Array> {
         continue;
       }
       const part = partOf(frame.place, value.key);
-      this.key = frame.outer === null ? plain(part) : joined(frame.path, part);
-      this.value = plain(value.value);
+      this.key = frame.outer === null ? part : joined(frame.path, part);
+      this.value = value.value;
       return;
     }
     this.key = null;
@@ -80,11 +80,6 @@ export class LmdbCursor implements Cursor<Uint8Array> {
   }
 }
 
-/** Buffers become plain arrays: one hidden class for the code above, and a `slice` that copies. */
-export function plain(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
 interface Frame {
   readonly place: Place;
   readonly from: Uint8Array | null;
@@ -118,6 +113,7 @@ function rangeOptions(
   reverse: boolean,
   transaction: Transaction | null,
 ): RangeOptions {
+  // Where one end is open, lmdb-js has ideas of its own about which key is the least.
   const options: RangeOptions & { exclusiveStart?: boolean; inclusiveEnd?: boolean } = {};
   if (transaction !== null) options.transaction = transaction;
   if (reverse) {
@@ -126,11 +122,10 @@ function rangeOptions(
       options.start = upper;
       options.exclusiveStart = true;
     }
-    // Without an end lmdb-js stops before the key of one zero byte, the least there is.
     options.end = lower ?? leastKey;
     options.inclusiveEnd = true;
   } else {
-    if (lower !== null) options.start = lower;
+    options.start = lower ?? leastKey;
     if (upper !== null) options.end = upper;
   }
   return options;

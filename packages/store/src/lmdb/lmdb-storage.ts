@@ -1,7 +1,7 @@
 import { FlotillaError, assert, isFlotillaError, messageOf } from '@flotilla/platform';
 import type { ErrorCode } from '@flotilla/platform';
 import { open } from 'lmdb';
-import type { RootDatabase, Transaction } from 'lmdb';
+import type { DatabaseOptions, RootDatabase, Transaction } from 'lmdb';
 import type {
   Commit,
   Cursor,
@@ -12,9 +12,10 @@ import type {
   WriteBatch,
 } from '../storage.ts';
 import { checkEnvironment } from './environment-check.ts';
-import { LmdbCursor, plain } from './lmdb-cursor.ts';
+import { LmdbCursor } from './lmdb-cursor.ts';
 import { LongKeyWriter, getLong, nextNode, tablePlace } from './long-keys.ts';
 import type { Place, Table } from './long-keys.ts';
+import { plainKeys, plainValues } from './plain-bytes.ts';
 
 /** Where long keys go on; not a name that a caller may give a table. */
 const nodesName = 'long keys';
@@ -44,15 +45,18 @@ export class LmdbStorage implements OrderedStorage {
   /** `directory` must exist. Use {@link openLmdb}. */
   constructor(directory: string, tables: readonly string[]) {
     this.tables = tables;
-    const encoding = { keyEncoding: 'binary', encoding: 'binary', cache: false } as const;
+    // Types of lmdb-js leave both encoders out.
+    const tableOptions = { encoder: plainValues, keyEncoder: plainKeys, cache: false } as DatabaseOptions;
     this.#root = open<Uint8Array, Uint8Array>({
       path: directory,
       noSubdir: false,
       maxDbs: tables.length + 1,
       separateFlushed: true,
-      ...encoding,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      cache: false,
     });
-    const openTable = (name: string): Table => this.#root.openDB({ name, ...encoding });
+    const openTable = (name: string): Table => this.#root.openDB({ name, ...tableOptions });
     this.#maxKeyBytes = (this.#root as unknown as { readonly maxKeySize: number }).maxKeySize;
     this.#nodes = openTable(nodesName);
     this.#nextNode = nextNode(this.#nodes);
@@ -184,7 +188,7 @@ class TableReader {
             this.#nodes,
             this.#maxKeyBytes,
           );
-    return value === undefined ? null : plain(value);
+    return value ?? null;
   }
 
   scan(table: number, range: ScanRange, transaction: Transaction | null): Cursor<Uint8Array> {

@@ -26,11 +26,11 @@ for (let seed = 1; seed <= 2; seed += 1) {
     const random = seededRandom(seed);
     const model = new Map<string, Uint8Array>();
     const name = (key: Uint8Array): string => Buffer.from(key).toString('latin1');
-    for (let round = 0; round < 18; round += 1) {
+    for (let round = 0; round < 12; round += 1) {
       const batch = new Map<string, Uint8Array | null>();
       for (let i = 0; i < 40; i += 1) {
         // The last rounds remove: nodes must go with their last entry.
-        const removes = random.below(10) < (round < 12 ? 3 : 8);
+        const removes = random.below(10) < (round < 8 ? 3 : 8);
         batch.set(name(randomKey(random)), removes ? null : Uint8Array.of(round, i));
       }
       const keys = [...batch.keys()]
@@ -44,12 +44,12 @@ for (let seed = 1; seed <= 2; seed += 1) {
         if (value === null) model.delete(key);
         else model.set(key, value);
       }
-      if (round % 8 === 7) {
+      if (round % 5 === 4) {
         await storage.close();
         storage = openLmdb(directory, ['table']);
       }
       const sorted = [...model.keys()].map((key) => Buffer.from(key, 'latin1')).sort(compareBytes);
-      for (let i = 0; i < 20; i += 1) {
+      for (let i = 0; i < 10; i += 1) {
         const probe = randomKey(random);
         expect(storage.get(0, probe)).toEqual(model.get(name(probe)) ?? null);
         const from = random.below(4) === 0 ? null : randomKey(random);

@@ -100,7 +100,7 @@ export function getLong(
 
 /** The first node id that is not in use: one more than the last node that has entries. */
 export function nextNode(nodes: Table): number {
-  for (const key of nodes.getKeys({ reverse: true, limit: 1 })) return readNodeId(key, 0) + 1;
+  for (const key of nodes.getKeys({ reverse: true, end: nodeId(0), limit: 1 })) return readNodeId(key, 0) + 1;
   return 1;
 }
 

@@ -10,6 +10,7 @@ import type {
   RangeRequest,
   RangeResponse,
 } from '@flotilla/wire';
+import { limits } from '../limits.ts';
 import { EventLog } from './event-log.ts';
 import { header } from './header.ts';
 import { KeyCounts } from './key-counts.ts';
@@ -180,7 +181,7 @@ export class MultiVersionState implements ReadPoint, Pending {
     assert(revision < this.compactRevision, 'only what lies below the compaction revision is removed');
     const { active } = this.layers;
     active.history.set(historyKey(key, revision), null);
-    active.bytes += key.length;
+    active.bytes += key.length + limits.bufferedRecordBytes;
     this.liveBytes -= bytes;
   }
 
@@ -201,11 +202,11 @@ export class MultiVersionState implements ReadPoint, Pending {
     const { key, modRevision } = kv;
     const { active } = this.layers;
     active.latest.set(key, deleted ? null : kv);
-    active.bytes += key.length + kv.value.length;
+    active.bytes += key.length + kv.value.length + limits.bufferedRecordBytes;
     if (!deleted) this.liveBytes += versionBytes(kv);
     if (previous !== null) {
       active.history.set(historyKey(key, previous.modRevision), { kv: previous, end: modRevision });
-      active.bytes += key.length + previous.value.length;
+      active.bytes += key.length + previous.value.length + limits.bufferedRecordBytes;
     }
     if (previous === null) this.#counts.add(key);
     else if (deleted) this.#counts.remove(key);
