@@ -126,7 +126,12 @@ export class SegmentedLog implements WriteAheadLog {
     const state = this.#recovered.groups.get(group);
     if (state === undefined) return [];
     if (from <= state.snapshot.index) return 'compacted';
-    return this.#reader.read(group, state, from, to, maxBytes);
+    try {
+      return await this.#reader.read(group, state, from, to, maxBytes);
+    } catch (error) {
+      // The index knows of records from when they are encoded: one whose write has failed is not damaged.
+      throw this.#failure ?? error;
+    }
   }
 
   stats(): LogStats {
