@@ -4,7 +4,9 @@
 import { existsSync } from 'node:fs';
 
 const source = new URL('../src/cli/main.ts', import.meta.url);
-if (!existsSync(source)) {
+// Never published, unlike the sources, which are there for source maps.
+const isCheckout = existsSync(new URL('../tsconfig.build.json', import.meta.url));
+if (!isCheckout) {
   await import(new URL('../dist/cli/main.js', import.meta.url).href);
 } else {
   const bundle = ['serve', 'dev'].includes(process.argv[2]) ? await findBundle() : null;
