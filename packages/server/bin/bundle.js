@@ -51,9 +51,9 @@ function stampOf(path) {
 
 async function build() {
   const require = createRequire(import.meta.url);
-  const { build: esbuild } = createRequire(require.resolve('tsx'))('esbuild');
+  const esbuild = createRequire(require.resolve('tsx'))('esbuild');
   const startedMs = Date.now();
-  const result = await esbuild({
+  const result = await esbuild.build({
     entryPoints: [join(packageDirectory, 'src/cli/main.ts')],
     outdir: join(cacheDirectory, 'out'),
     bundle: true,
@@ -73,6 +73,8 @@ async function build() {
       js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
     },
   });
+  // It keeps a process of its own, which a member has no use for.
+  await esbuild.stop();
   const hash = createHash('sha256');
   for (const file of result.outputFiles) hash.update(file.contents);
   const name = `start-${hash.digest('hex').slice(0, 16)}`;
