@@ -34,8 +34,11 @@ export async function bundled() {
 }
 
 function readManifest() {
-  if (!existsSync(manifestPath)) return null;
-  return JSON.parse(readFileSync(manifestPath, 'utf8'));
+  try {
+    return JSON.parse(readFileSync(manifestPath, 'utf8'));
+  } catch {
+    return null;
+  }
 }
 
 function isFresh(manifest) {
