@@ -74,7 +74,9 @@ export class CoreState {
     for (const entry of restored.membership) {
       if (entry.index > this.log.applied) this.membershipIndexes.push(entry.index);
     }
-    assert(this.term >= this.log.lastTerm, 'no entry is of a term that its member has not seen');
+    // (A member may be given a snapshot of any term to begin with; entries it has taken in its own terms.)
+    const { last, base, lastTerm } = this.log;
+    assert(last === base || this.term >= lastTerm, 'no entry is of a term that its member has not seen');
     this.#drawElectionTimeout(false);
   }
 
