@@ -244,6 +244,17 @@ export const mutations: readonly Mutation[] = [
     seeds: 10_000,
   },
   {
+    number: 12,
+    name: 'applies what its own disk does not have',
+    description:
+      'A quorum of others has committed it; after a crash this member answers from less than it did.',
+    file: 'packages/raft/src/core/apply-queue.ts',
+    find: 'return Math.min(this.#state.log.commit, this.#state.log.durable);',
+    replace: 'return this.#state.log.commit;',
+    scenario,
+    seeds: 500,
+  },
+  {
     number: 13,
     name: 'takes an append response of an earlier leadership',
     description: 'What a follower held in an earlier term it may have replaced since.',

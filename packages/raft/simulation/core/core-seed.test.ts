@@ -1,3 +1,4 @@
+import { progressStates, roles } from '@flotilla/raft';
 import { describe, expect, it } from 'vitest';
 import { runCoreSeed } from './core-seed.ts';
 import type { CoreRunResult } from './core-seed.ts';
@@ -50,6 +51,13 @@ describe('cores on crashing disks and a bad network', () => {
     ]) {
       expect(coverage.get(what) ?? 0, what).toBeGreaterThan(0);
     }
+  });
+
+  it('takes every transition of role and progress but the rarest', () => {
+    const untaken = [...roles.coverage(), ...progressStates.coverage()].filter(
+      ({ event, count }) => count === 0 && event !== 'restore',
+    );
+    expect(untaken).toEqual([]);
   });
 
   it('repeats a run from its seed, and from its tape', () => {

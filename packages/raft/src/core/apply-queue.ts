@@ -65,7 +65,7 @@ export class ApplyQueue {
 
   applied(upTo: Index): void {
     const { log, membershipIndexes } = this.#state;
-    assert(upTo <= log.commit, () => `I8: applied ${upTo}, committed ${log.commit}`);
+    assert(upTo <= log.commit, () => `I9: applied ${upTo}, committed ${log.commit}`);
     if (upTo >= this.#outTo && this.#outTo !== 0) {
       this.#outTo = 0;
       reduceUncommitted(this.#state, this.#outPayloadBytes);

@@ -267,6 +267,21 @@ describe('replication', () => {
     expect(script.view(2)).toMatchObject({ commit: 9, applied: 9, lastIndex: 9 });
   });
 
+  it.each([
+    ['candidate', false],
+    ['pre-candidate', true],
+  ])('a %s that takes in a snapshot campaigns no longer with the log that it had', (role, preVote) => {
+    const script = new Script(3, { preVote });
+    script.campaign(2);
+    if (!preVote) script.campaign(2);
+    script.take({});
+    expect(script.view(2).role).toBe(role);
+    const snapshot = { index: index(9), term: term(1), configuration: script.view(1).configuration };
+    const address = { from: node(1), to: node(2), term: term(preVote ? 0 : 1) };
+    script.inject({ ...address, type: 'install-snapshot', session: 1, snapshot });
+    expect(script.view(2)).toMatchObject({ role: 'follower', commit: 9 });
+  });
+
   it('entries that left memory are read back for a follower, and for applying', () => {
     const script = new Script(3, { maxCachedBytes: 0 });
     script.elect(1);

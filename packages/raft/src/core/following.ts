@@ -120,7 +120,7 @@ export function handleSnapshot(
     log.commitTo(snapshot.index);
     log.applied = snapshot.index;
   } else {
-    assert(state.role !== 'leader', 'I3: a leader has every committed entry');
+    assert(state.role !== 'leader', 'I6: a leader has every committed entry');
     if (state.role !== 'follower') state.becomeFollower('restore', state.term, nobody);
     log.restore(snapshot);
   }

@@ -137,7 +137,7 @@ describe('writes of a log', () => {
   });
 
   it('never commit beyond the end', () => {
-    expect(() => logOf(1).commitTo(2 as Index)).toThrow('I6');
+    expect(() => logOf(1).commitTo(2 as Index)).toThrow('I7');
   });
 });
 

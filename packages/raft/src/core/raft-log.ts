@@ -130,7 +130,7 @@ export class RaftLog {
     if (index <= this.commit) return false;
     assert(
       index <= this.last,
-      () => `I6: commit ${index} lies beyond the log, which ends at ${this.last}: was it lost or truncated?`,
+      () => `I7: commit ${index} lies beyond the log, which ends at ${this.last}: was it lost or truncated?`,
     );
     this.commit = index;
     return true;

@@ -2,7 +2,7 @@ import { transitionTable } from './transition-table.ts';
 
 /**
  * What a member is in its group. `higher-term` and `leader-seen` come from messages, `lose` from a quorum of refusals,
- * `lose-quorum` from silence. A leader never campaigns: it must first step down.
+ * `lose-quorum` from silence, `restore` from a snapshot that takes the campaign's log away. A leader never campaigns: it must first step down.
  */
 export const roles = transitionTable('role', {
   follower: {
@@ -10,7 +10,6 @@ export const roles = transitionTable('role', {
     campaign: 'candidate',
     'higher-term': 'follower',
     'leader-seen': 'follower',
-    restore: 'follower',
   },
   'pre-candidate': {
     'pre-campaign': 'pre-candidate',
