@@ -68,6 +68,16 @@ export const mutations: readonly Mutation[] = [
   },
   {
     number: 38,
+    name: 'linearizability: a lost guard never holds on a lost revision',
+    description: 'A guarded put without answer is taken for refused when the write before it lost its answer too.',
+    file: 'packages/check/src/models/etcd-key.ts',
+    find: 'if (result === null) return mayHold ?',
+    replace: 'if (result === null) return mayHold && !bindable ?',
+    scenario,
+    seeds,
+  },
+  {
+    number: 38,
     name: 'revisions ignore real time',
     description: 'Answers may be older than what was known before they were asked for.',
     file: 'packages/check/src/etcd/revisions.ts',

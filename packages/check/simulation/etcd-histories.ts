@@ -18,6 +18,9 @@ import {
 import { History } from '../src/history.ts';
 import type { HistoryShape } from './register-histories.ts';
 
+/** `per-key`: only requests that are about one key, as `perKeyCalls` picks them. */
+export type RequestKinds = 'all' | 'per-key';
+
 export interface EtcdRun {
   readonly calls: EtcdCall[];
   /** What was really written. */
@@ -33,7 +36,7 @@ interface OpenCall {
 }
 
 /** A history of an etcd that really was strictly serializable; serializable reads come from an old state. */
-export function etcdHistory(random: Random, shape: HistoryShape): EtcdRun {
+export function etcdHistory(random: Random, shape: HistoryShape, kinds: RequestKinds = 'all'): EtcdRun {
   let time = 0;
   const history = new History<EtcdRequest, EtcdResponse>(() => (time += random.below(2)));
   const store = new SimulatedEtcd(keys(shape));
@@ -43,7 +46,8 @@ export function etcdHistory(random: Random, shape: HistoryShape): EtcdRun {
   while (made < shape.calls || open.length > 0) {
     if (made < shape.calls && idle.length > 0 && (open.length === 0 || random.below(2) === 0)) {
       const client = idle.splice(random.below(idle.length), 1)[0]!;
-      const request = randomRequest(random, shape, store.revision);
+      const request =
+        kinds === 'all' ? randomRequest(random, shape, store.revision) : perKeyRequest(random, shape, store);
       const lost = random.below(100) < shape.lostPercent;
       open.push({ id: history.call(client, request), client, request, lost, response: null });
       made += 1;
@@ -90,6 +94,11 @@ class SimulatedEtcd {
       this.revisions.push({ revision: this.revision, events: execution.events });
     }
     return { ...execution.result, revision: this.revision };
+  }
+
+  /** What somebody might have learned of a key, by any read: when it was modified last. */
+  modRevision(key: string): number {
+    return this.#space.get(key)?.modRevision ?? 0;
   }
 
   #readAt(request: TxnOperation, at: number, header: number): EtcdResponse {
@@ -207,6 +216,22 @@ function randomRequest(random: Random, shape: HistoryShape, revision: number): T
     compare: [randomCompare(random, shape, revision)],
     success: [randomSimpleRequest(random, shape, 0, random.below(6))],
     failure: random.below(2) === 0 ? [] : [randomSimpleRequest(random, shape, 0, 8)],
+  };
+}
+
+function perKeyRequest(random: Random, shape: HistoryShape, store: SimulatedEtcd): TxnOperation {
+  const key = `k${random.below(shape.keys)}`;
+  const value = `v${random.below(shape.values)}`;
+  const roll = random.below(10);
+  if (roll < 3) return range(key);
+  if (roll < 5) return put(key, value);
+  if (roll < 6) return deleteRange(key);
+  const modRevision = random.below(4) === 0 ? random.below(store.revision + 1) : store.modRevision(key);
+  return {
+    type: 'txn',
+    compare: [{ key, rangeEnd: '', result: 'equal', target: { type: 'mod', value: modRevision } }],
+    success: [put(key, value)],
+    failure: [range(key)],
   };
 }
 

@@ -1,7 +1,9 @@
 import { seededRandom, type Random } from '@flotilla/platform';
 import type { ScenarioResult } from '../../../scripts/mutations/mutation.ts';
+import { perKeyCalls } from '../src/etcd/per-key.ts';
 import { checkRevisions } from '../src/etcd/revisions.ts';
 import { checkLinearizability } from '../src/linearizability.ts';
+import { etcdKeyModel } from '../src/models/etcd-key.ts';
 import { registerModel } from '../src/models/register.ts';
 import { describeVerdict } from '../src/violation.ts';
 import { isLinearizable, isStrictlySerializable } from './brute-force.ts';
@@ -18,7 +20,8 @@ export function run(seed: number): ScenarioResult {
     smallRegisterHistories(random.fork('small register')) ??
     smallEtcdHistories(random.fork('small etcd')) ??
     longRegisterHistory(random.fork('long register')) ??
-    longEtcdHistory(random.fork('long etcd'));
+    longEtcdHistory(random.fork('long etcd')) ??
+    perKeyHistory(random.fork('per key'));
   return { violation: message };
 }
 
@@ -58,6 +61,14 @@ function longEtcdHistory(random: Random): Complaint {
     return { invariant: `revisions accept ${how} order`, message: describeVerdict(verdict) };
   }
   return null;
+}
+
+function perKeyHistory(random: Random): Complaint {
+  const shape = { calls: 100, clients: 5, keys: 2, lostPercent: random.below(20), values: 100_000 };
+  const { calls } = etcdHistory(random, shape, 'per-key');
+  const { verdict } = checkLinearizability(etcdKeyModel, perKeyCalls(calls), { maxSteps: 2_000_000 });
+  if (verdict.outcome === 'ok') return null;
+  return { invariant: 'linearizability accepts etcd keys', message: describeVerdict(verdict) };
 }
 
 function smallEtcdHistories(random: Random): Complaint {

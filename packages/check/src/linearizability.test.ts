@@ -224,6 +224,15 @@ describe("etcd's keys", () => {
     expect(etcdKey(lost, [2, 3, get, found(5, 'a', 1, 4)], [4, 5, get, found(6, 'a', 1, 5)])).toBe('illegal');
   });
 
+  it('let a lost guarded put hold on the revision of a lost write', () => {
+    const guarded: EtcdKeyOperation = { type: 'guarded-put', key: 'k', value: 'b', modRevision: 4 };
+    // Whoever guards on revision 4 has learned of it by a read of many keys, which is not part of this history.
+    expect(etcdKey([0, null, put('a')], [1, null, guarded], [2, 3, get, found(5, 'b', 2, 5)])).toBe('ok');
+    expect(etcdKey([0, null, put('a')], [1, null, guarded], [2, 3, get, found(5, 'b', 1, 5)])).toBe(
+      'illegal',
+    );
+  });
+
   it('hold a guarded put to its guard', () => {
     const guarded = (modRevision: number): EtcdKeyOperation => ({
       type: 'guarded-put',

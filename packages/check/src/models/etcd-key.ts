@@ -124,15 +124,14 @@ function guardedPut(
   operation: EtcdKeyOperation & { readonly type: 'guarded-put' },
   result: EtcdKeyResult | null,
 ): EtcdKeyState | undefined {
-  const mayHold = state.modRevision === operation.modRevision;
-  // The revision of a lost write is not known, so a guard on one may hold or fail; only an answer tells.
-  const mayFail = state.modRevision === null || !mayHold;
+  // After a lost write the guard may have guessed its revision, or learned it from a read of many keys at once.
+  const bindable = state.modRevision === null && operation.modRevision > state.revision;
+  const mayHold = state.modRevision === operation.modRevision || bindable;
+  const mayFail = state.modRevision !== operation.modRevision;
+  // Lost and without effect is the same as not being placed at all: here it holds whenever it can.
   if (result === null) return mayHold ? write(state, operation.value, null) : state;
   if (result.type !== 'guarded-put') return undefined;
-  if (result.succeeded) {
-    const bindable = state.modRevision === null && operation.modRevision > state.revision;
-    return mayHold || bindable ? write(state, operation.value, result) : undefined;
-  }
+  if (result.succeeded) return mayHold ? write(state, operation.value, result) : undefined;
   const refuted = (result.found?.modRevision ?? 0) !== operation.modRevision;
   return mayFail && refuted ? observed(state, result.revision, result.found) : undefined;
 }
