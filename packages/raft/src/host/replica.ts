@@ -544,9 +544,11 @@ export class Replica<Result> implements Group<Result> {
     // A batch that reaches beyond the snapshot goes on after it, and is acknowledged when it is done.
     if (this.#apply.pending && this.#apply.lastIndex > meta.index) return;
     this.#apply.drop();
-    // A snapshot that this member asked for may be ahead of what it knows to be committed: then the entries up to it
-    // come in their own time, and are skipped.
-    if (meta.index <= this.#view.commit) this.#core.step({ type: 'applied', upTo: meta.index });
+    // A snapshot that this member asked for may be ahead of what it knows to be committed: then the entries beyond that
+    // come in their own time, and are skipped. What was dropped just now must be acknowledged in any case, or the core
+    // would wait for it for ever.
+    const { commit, durable } = this.#view;
+    this.#core.step({ type: 'applied', upTo: Math.min(meta.index, commit, durable) as Index });
     this.#reads.advance(this.#readableIndex);
   }
 
