@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   checkLinearizability,
   checkRevisions,
@@ -10,6 +13,7 @@ import {
   type EtcdCall,
   type Verdict,
   type WatchRecord,
+  writeHistory,
 } from '@flotilla/check';
 import { ProcessCluster, pause, type MemberProcess } from './process-cluster.ts';
 import { Traffic, newHistory, record, type EtcdHistory } from './traffic.ts';
@@ -30,6 +34,7 @@ export interface ProcessPlan {
 export interface ProcessReport {
   /** What each checker says; all must be `ok`. */
   readonly verdicts: Readonly<Record<'revisions' | 'linearizability' | 'watches', Verdict>>;
+  readonly history: readonly EtcdCall[];
   readonly calls: { readonly answered: number; readonly failed: number; readonly unknown: number };
   /** The last revision that was written. */
   readonly revision: number;
@@ -172,6 +177,7 @@ class ProcessRun {
     );
     return {
       verdicts: judge(this.#history.calls, whole, watched),
+      history: this.#history.calls,
       calls: countOutcomes(this.#history.calls),
       revision: last.revision,
       watchedEvents: watched.flatMap(({ responses }) => responses.flatMap(({ events }) => events)).length,
@@ -222,6 +228,17 @@ export function describeReport(report: ProcessReport): string {
     `the others serve after the leader was stopped: ${figures(report.leaderPauseMs)}`,
     ...Object.entries(verdicts).map(([name, verdict]) => `${name}: ${describeVerdict(verdict)}`),
   ].join('\n');
+}
+
+/** Whether every checker is content. If not, the history is kept in a file, whose name is printed. */
+export function isClean(report: ProcessReport): boolean {
+  const clean = Object.values(report.verdicts).every((verdict) => verdict.outcome === 'ok');
+  if (!clean) {
+    const file = join(tmpdir(), `flotilla-history-${process.pid}.ndjson`);
+    writeFileSync(file, writeHistory(report.history));
+    console.log(`the history is in ${file}`);
+  }
+  return clean;
 }
 
 function figures(samples: readonly number[]): string {
