@@ -116,7 +116,14 @@ describe('reads and writes', () => {
   test('a range of many keys comes whole', async () => {
     const value = new Uint8Array(100);
     const keys = Array.from({ length: 3_000 }, (_, i) => bytes(`many/${String(i).padStart(5, '0')}`));
-    await Promise.all(keys.map((key, i) => call(i % 3, KV.methods.Put, PutRequest.create({ key, value }))));
+    for (let i = 0; i < keys.length; i += 100) {
+      const success = keys
+        .slice(i, i + 100)
+        .map(
+          (key) => ({ request: { case: 'requestPut', value: PutRequest.create({ key, value }) } }) as const,
+        );
+      await call(i % 3, KV.methods.Txn, TxnRequest.create({ success }));
+    }
     const request = RangeRequest.create({ key: bytes('many/'), rangeEnd: bytes('many0') });
     const { kvs, count } = await call(1, KV.methods.Range, request);
     expect(count).toBe(3_000);
