@@ -39,7 +39,8 @@ export class SimNetwork {
 
   frameFaults(from: SimNode, to: SimNode, port: number): FrameFaults | null {
     const rule = this.#frameRules.get(port);
-    if (rule === undefined) return null;
+    const { duplicatePerMille, reorderPerMille, redeliverPerMille } = this.#world.settings;
+    if (rule === undefined || duplicatePerMille + reorderPerMille + redeliverPerMille === 0) return null;
     const key = `${from.name} ${to.name} ${port}`;
     let memory = this.#frameMemories.get(key);
     if (memory === undefined) {

@@ -28,7 +28,7 @@ export interface ClusterSettings {
 export function drawClusterSettings(tape: Tape): ClusterSettings {
   const pick = <T>(label: string, ...choices: readonly [T, ...T[]]): T =>
     choices[tape.choose(choices.length, label)] as T;
-  const electionMs = pick('election time-out', 1000, 1000, 1500, 600);
+  const electionMs = pick('election time-out', 1000, 1500, 2000, 700);
   return {
     members: pick('members', 3, 3, 3, 5),
     clients: pick('clients', 3, 4, 5),

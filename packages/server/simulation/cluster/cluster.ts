@@ -119,7 +119,10 @@ class ClusterRun {
     for (let i = 0; i < settings.watchers; i += 1) {
       const name = `w${i + 1}`;
       const prefix = ['\0', 's/', 'solo/'][i] ?? '\0';
-      const watcher = new SimWatcher({ world, name, memberNames, prefix });
+      const prevKv = world.tape.chance(1, 2, 'watch with previous values');
+      const filter =
+        (['none', 'none', 'puts', 'deletions'] as const)[world.tape.choose(4, 'watch filter')] ?? 'none';
+      const watcher = new SimWatcher({ world, name, memberNames, prefix, prevKv, filter });
       this.#watchers.push(watcher);
       world.addNode(name, (platform) => watcher.main(platform));
     }

@@ -39,7 +39,10 @@ export function judge(evidence: Evidence): void {
   const persisted = evidence.written.complete();
   const report = checkRevisions(calls, persisted === null ? {} : { persisted });
   rule(world, 'revisions', report.verdict);
-  for (const watcher of watchers) sameEvents(evidence, watcher);
+  for (const watcher of watchers) {
+    sameEvents(evidence, watcher);
+    samePrevious(evidence, watcher);
+  }
   const solo = calls.map(soloCall).filter((call) => call !== null);
   world.coverage.count('calls judged', calls.length);
   world.coverage.count('calls judged per key', solo.length);
@@ -72,17 +75,47 @@ function sameState({ world, members }: Evidence): void {
 /** A watcher has got exactly what was written in its range, but for what was compacted before it asked. */
 function sameEvents({ world, written }: Evidence, watcher: SimWatcher): void {
   const end = watcher.prefix === '\0' ? '\0' : prefixEnd(watcher.prefix);
-  const keyOf = (event: EtcdEvent): string => (event.type === 'put' ? event.kv.key : event.key);
+  const left = { none: '', puts: 'put', deletions: 'delete' }[watcher.filter];
   const got = new Map(watcher.revisions.map(({ revision, events }) => [revision, describeEvents(events)]));
   for (let revision = 1; revision <= watcher.seenRevision; revision += 1) {
     const events = written.eventsAt(revision);
     if (events === null || watcher.gaps.some((gap) => revision >= gap.from && revision <= gap.to)) continue;
-    const own = describeEvents(events.filter((event) => inRange(keyOf(event), watcher.prefix, end)));
+    const wanted = events.filter(
+      (event) => event.type !== left && inRange(keyOf(event), watcher.prefix, end),
+    );
+    const own = describeEvents(wanted);
     const seen = got.get(revision) ?? '';
     if (own === seen) continue;
     world.violate('watch', `${watcher.name} got «${seen}» at revision ${revision}, written was «${own}»`);
     return;
   }
+}
+
+/** With `prev_kv` an event carries the key's value as it was right before, if that was not compacted away. */
+function samePrevious({ world, calls, written }: Evidence, watcher: SimWatcher): void {
+  const compacted = calls.some((call) => call.operation.type === 'compact');
+  const latest = new Map<string, KeyValue | null>();
+  for (const { revision, events } of written.complete() ?? []) {
+    for (const event of events) {
+      const key = keyOf(event);
+      const said = watcher.previous.get(`${revision} ${key}`);
+      const before = latest.get(key) ?? null;
+      latest.set(key, event.type === 'put' ? event.kv : null);
+      if (said === undefined || (said === null && compacted)) continue;
+      if (describeKv(said) === describeKv(before)) continue;
+      const message = `${watcher.name} was told that ${key} was ${describeKv(said)} before ${revision}, it was ${describeKv(before)}`;
+      world.violate('watch', message);
+      return;
+    }
+  }
+}
+
+function keyOf(event: EtcdEvent): string {
+  return event.type === 'put' ? event.kv.key : event.key;
+}
+
+function describeKv(kv: KeyValue | null): string {
+  return kv === null ? 'absent' : `${kv.value} (modified ${kv.modRevision}, version ${kv.version})`;
 }
 
 type SoloCall = Call<EtcdKeyOperation, EtcdKeyResult>;

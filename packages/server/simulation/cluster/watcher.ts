@@ -1,10 +1,18 @@
-import { prefixEnd } from '@flotilla/check';
-import type { EtcdEvent, RevisionEvents } from '@flotilla/check';
+import { binaryString, prefixEnd } from '@flotilla/check';
+import type { EtcdEvent, KeyValue, RevisionEvents } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
 import type { World } from '@flotilla/sim';
-import { RpcError, Status, Watch, WatchRequest, openFramedChannel, openStream } from '@flotilla/wire';
-import type { ClientStream, RpcChannel, WatchResponse } from '@flotilla/wire';
-import { bytesOf, etcdEvent, revisionOf as headerRevision } from './etcd-messages.ts';
+import {
+  FilterType,
+  RpcError,
+  Status,
+  Watch,
+  WatchRequest,
+  openFramedChannel,
+  openStream,
+} from '@flotilla/wire';
+import type { ClientStream, Event, RpcChannel, WatchResponse } from '@flotilla/wire';
+import { bytesOf, etcdEvent, keyValue, revisionOf as headerRevision } from './etcd-messages.ts';
 import { clientPort } from './member-node.ts';
 import { revisionOf } from './written-history.ts';
 
@@ -12,11 +20,17 @@ import { revisionOf } from './written-history.ts';
 const progressMs = 1500;
 const silentMs = 5000;
 
+const filters = { none: [], puts: [FilterType.NOPUT], deletions: [FilterType.NODELETE] } as const;
+
 export interface WatcherOptions {
   readonly world: World;
   readonly name: string;
   readonly memberNames: readonly string[];
   readonly prefix: string;
+  /** Whether events must carry what was there before. */
+  readonly prevKv: boolean;
+  /** Leaves puts or deletions out. */
+  readonly filter: 'none' | 'puts' | 'deletions';
 }
 
 /**
@@ -30,6 +44,9 @@ export class SimWatcher {
   readonly revisions: RevisionEvents[] = [];
   /** Revisions that were compacted before they were delivered, as inclusive ranges. */
   readonly gaps: { readonly from: number; readonly to: number }[] = [];
+  /** By revision and key: what the event said was there before; empty without `prevKv`. */
+  readonly previous = new Map<string, KeyValue | null>();
+  readonly filter: WatcherOptions['filter'];
   readonly #options: WatcherOptions;
   #next = 1;
 
@@ -37,6 +54,7 @@ export class SimWatcher {
     this.#options = options;
     this.prefix = options.prefix;
     this.name = options.name;
+    this.filter = options.filter;
   }
 
   /** Everything up to here has been delivered, compacted or promised not to exist. */
@@ -73,8 +91,8 @@ export class SimWatcher {
       rangeEnd: bytesOf(prefix === '\0' ? '\0' : prefixEnd(prefix)),
       startRevision: this.#next,
       progressNotify: true,
-      filters: [],
-      prevKv: false,
+      filters: filters[this.#options.filter],
+      prevKv: this.#options.prevKv,
       watchId: 0,
       fragment: world.tape.chance(1, 2, 'fragments'),
     };
@@ -93,6 +111,7 @@ export class SimWatcher {
           return;
         }
         fragments.push(...response.events.map(etcdEvent));
+        this.#keepPrevious(response.events);
         if (response.fragment) continue;
         this.#take(fragments);
         // A progress notice promises that nothing up to its revision will come any more: one may go on after it.
@@ -132,6 +151,15 @@ export class SimWatcher {
     }
     this.gaps.push({ from: this.#next, to: response.compactRevision - 1 });
     this.#next = response.compactRevision;
+  }
+
+  #keepPrevious(events: readonly Event[]): void {
+    if (!this.#options.prevKv) return;
+    for (const { kv, prevKv } of events) {
+      if (kv === null) continue;
+      const key = `${kv.modRevision} ${binaryString(kv.key)}`;
+      this.previous.set(key, prevKv === null ? null : keyValue(prevKv));
+    }
   }
 
   #progress(revision: number): void {
