@@ -7,6 +7,7 @@ import { MemoryImage, MemoryStorage } from '../src/memory/memory-storage.ts';
 import { storageTables } from '../src/mvcc/tables.ts';
 import { entryOf } from './entries.ts';
 import { toBytes } from './model.ts';
+import { plainRange } from './plain.ts';
 import { RandomRequests } from './random-requests.ts';
 import { VirtualPlatform } from './virtual-platform.ts';
 
@@ -95,7 +96,13 @@ describe('a snapshot', () => {
         const entry = entryOf(i, requests.next(member.database.revision));
         expect(other.database.apply([entry])).toEqual(member.database.apply([entry]));
         const range = requests.range(member.database.revision);
-        if (range.revision === 0) expect(other.database.range(range)).toEqual(member.database.range(range));
+        expect(plainRange(() => other.database.range(range))).toEqual(
+          plainRange(() => member.database.range(range)),
+        );
+        const atBoundary = { ...range, revision: Math.max(member.database.compactRevision, 0) };
+        expect(plainRange(() => other.database.range(atBoundary))).toEqual(
+          plainRange(() => member.database.range(atBoundary)),
+        );
         if (i % 20 === 0) {
           await member.platform.advance(30);
           await other.platform.advance(70);

@@ -1,5 +1,5 @@
-import { EventType, WatchCreateRequest } from '@flotilla/wire';
-import type { WatchResponse } from '@flotilla/wire';
+import { DeleteRangeRequest, EventType, PutRequest, TxnRequest, WatchCreateRequest } from '@flotilla/wire';
+import type { RequestOp, WatchResponse } from '@flotilla/wire';
 import { describe, expect, test } from 'vitest';
 import { Harness } from '../../test/harness.ts';
 import { toBytes } from '../../test/model.ts';
@@ -146,6 +146,21 @@ describe('creating a watch', () => {
   });
 });
 
+test('a watch may start at the compaction revision, long after the compaction', async () => {
+  const { harness, client } = await begin();
+  for (const value of ['1', '2', '3']) {
+    harness.put('a', value);
+    // Each event in a commit, and so in a chunk, of its own.
+    await harness.rest();
+  }
+  harness.compact(3);
+  await harness.rest();
+  client.watch('a', '', { startRevision: 3 });
+  expect((await client.taken(harness)).slice(1)).toEqual([
+    { watchId: 0, revision: 4, events: ['a=2 at 3', 'a=3 at 4'] },
+  ]);
+});
+
 describe('a watch', () => {
   test('of a range or a prefix sees its keys only, filtered as asked', async () => {
     const { harness, client } = await begin();
@@ -174,6 +189,27 @@ describe('a watch', () => {
       { watchId: 0, revision: 2, canceled: true },
     ]);
     expect(harness.database.watches.watcherCount).toBe(0);
+  });
+
+  test('of a key that one transaction puts and deletes sees both, and what was there before', async () => {
+    const { harness, client } = await begin();
+    harness.put('a', 'before');
+    client.watch('a', '', { prevKv: true });
+    const nested = (request: RequestOp['request']): RequestOp => ({
+      request: { case: 'requestTxn', value: TxnRequest.create({ success: [{ request }] }) },
+    });
+    const key = toBytes('a');
+    harness.txn({
+      success: [
+        nested({ case: 'requestPut', value: PutRequest.create({ key, value: toBytes('between') }) }),
+        nested({ case: 'requestDeleteRange', value: DeleteRangeRequest.create({ key }) }),
+      ],
+    });
+    const events = ['a=between at 3 was before', 'a deleted at 3 was before'];
+    expect((await client.taken(harness)).slice(1)).toEqual([{ watchId: 0, revision: 3, events }]);
+    await harness.rest();
+    client.watch('a', '', { prevKv: true, startRevision: 3 });
+    expect((await client.taken(harness)).slice(1)).toEqual([{ watchId: 1, revision: 3, events }]);
   });
 
   test('in fragments is cut, the last fragment without the mark', async () => {
