@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['packages/*/{src,test,simulation,mutations,scripts}/**/*.test.ts', 'scripts/**/*.test.ts'],
+    reporters: ['default', './scripts/left-out-reporter.ts'],
     // One thread a core and no isolation: the suite is pure logic, and start-up would be most of its time.
     pool: 'threads',
     isolate: false,

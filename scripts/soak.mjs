@@ -1,0 +1,37 @@
+// Everything that is too long for `npm test`, in rounds of new seeds, until the time is over or something is found:
+// thousands of seeds of every simulation, every mutation from its first seed, real processes killed and paused.
+//
+//   npm run soak                     one round
+//   npm run soak -- --hours 8        rounds for as long as that
+//   npm run soak -- --from 100000    the first seed of the first round
+import { spawnSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({
+  options: { hours: { type: 'string', default: '0' }, from: { type: 'string', default: '0' } },
+});
+const endsAtMs = Date.now() + Number(values.hours) * 3_600_000;
+const seedsPerRound = { core: 5000, host: 2000, cluster: 5000 };
+
+/** Runs one program of the round; the soak ends with the first that finds something. */
+function run(name, commandLine) {
+  console.log(`--- ${name}`);
+  const { status, signal } = spawnSync(process.execPath, commandLine, { stdio: 'inherit' });
+  if (status === 0) return;
+  console.log(`soak: ${name} ended with ${status ?? signal}`);
+  process.exit(1);
+}
+
+let round = 0;
+do {
+  for (const [scenario, seeds] of Object.entries(seedsPerRound)) {
+    const from = Number(values.from) + round * seeds;
+    const options = ['--scenario', scenario, '--seeds', String(seeds), '--from', String(from)];
+    run(`simulate ${scenario}`, ['packages/server/bin/flotilla.js', 'simulate', ...options]);
+  }
+  const seed = String(Number(values.from) + round + 1);
+  run('real processes', ['--import', 'tsx', 'packages/server/test/process/soak.ts', '--seed', seed]);
+  if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
+  round += 1;
+} while (Date.now() < endsAtMs);
+console.log(`soak: ${round} ${round === 1 ? 'round' : 'rounds'} without a finding`);
