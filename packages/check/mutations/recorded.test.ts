@@ -8,7 +8,7 @@ describe('every mutation', () => {
   it('is noticed, soon, and the plain code is clean on the same seeds', async () => {
     const mutations = await loadMutations();
     const killingSeeds = readKillingSeeds();
-    const { rows, baselines } = await runMutations(mutations, { secondsMax: 30, parallel: 2, killingSeeds });
+    const { rows, baselines } = await runMutations(mutations, { secondsMax: 60, parallel: 2, killingSeeds });
     const survivors = rows.filter(({ result }) => result.type !== 'caught');
     expect(survivors.map(({ mutation, result }) => [title(mutation), result])).toEqual([]);
     const dirty = baselines.filter(({ result }) => result.type !== 'clean' || result.timedOut);
