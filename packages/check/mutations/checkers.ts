@@ -69,7 +69,8 @@ export const mutations: readonly Mutation[] = [
   {
     number: 38,
     name: 'linearizability: a lost guard never holds on a lost revision',
-    description: 'A guarded put without answer is taken for refused when the write before it lost its answer too.',
+    description:
+      'A guarded put without answer is taken for refused when the write before it lost its answer too.',
     file: 'packages/check/src/models/etcd-key.ts',
     find: 'if (result === null) return mayHold ?',
     replace: 'if (result === null) return mayHold && !bindable ?',
