@@ -329,8 +329,12 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   #observe(): void {
-    this.#state.observer = (change) => {
-      if (this.watches.listening) this.#changes.push(change);
+    const { watches } = this;
+    this.#state.observer = {
+      get listening() {
+        return watches.listening;
+      },
+      changed: (change) => this.#changes.push(change),
     };
   }
 

@@ -3,7 +3,7 @@ export const limits = {
   /** A commit starts this long after the first write that is not in one… */
   commitIntervalMs: 50,
   /** …or as soon as so many table writes or bytes wait. Handing them over happens in one turn: about 2 µs each. */
-  commitOperations: 4_000,
+  commitOperations: 2_000,
   commitBytes: 4 * 1024 * 1024,
   /** Beyond this much in the write buffers the database says that it is overloaded, and a server refuses writes. */
   bufferedBytes: 128 * 1024 * 1024,

@@ -31,6 +31,12 @@ export interface Change {
   readonly previous: KeyValue | null;
 }
 
+export interface ChangeObserver {
+  /** False: nobody wants to know, and nothing is allocated to tell. */
+  readonly listening: boolean;
+  changed(change: Change): void;
+}
+
 /** The numbers that stored state begins with. */
 export interface StateSummary {
   readonly revision: number;
@@ -62,8 +68,8 @@ export class MultiVersionState implements ReadPoint, Pending {
   compactRevision: number;
   compactedThrough: number;
   liveBytes: number;
-  /** Receives every change, in order, while set. */
-  observer: ((change: Change) => void) | null = null;
+  /** Receives every change, in order, while it listens. */
+  observer: ChangeObserver | null = null;
   readonly #counts: KeyCounts;
   readonly #events = new EventLog();
   /** Changes in the write in progress. */
@@ -221,7 +227,9 @@ export class MultiVersionState implements ReadPoint, Pending {
     });
     this.#sub += 1;
     if (this.#events.full) this.#events.seal(this.layers);
-    if (this.observer !== null) this.observer({ revision: modRevision, kv, deleted, previous });
+    if (this.observer !== null && this.observer.listening) {
+      this.observer.changed({ revision: modRevision, kv, deleted, previous });
+    }
   }
 }
 
