@@ -75,6 +75,11 @@ export class WrittenHistory {
   }
 
   #record(name: string, revision: number, events: readonly EtcdEvent[]): void {
+    const expected = this.#next.get(name) ?? firstRevision;
+    // Revisions are dense, and this watch is on every key: each of them must come.
+    if (revision !== expected) {
+      this.#world.violate('watch', `inside ${name} revision ${revision} came where ${expected} was due`);
+    }
     this.#next.set(name, revision + 1);
     const known = this.#revisions.get(revision);
     if (known === undefined) {
