@@ -245,10 +245,7 @@ class HostSimulation {
     const served = new Set<NodeId>();
     world.run(healMs, () => this.#members.every((member) => this.#ready(member)) && this.#agree());
     if (world.violation === null) {
-      for (const member of this.#members) {
-        const { life } = member.node;
-        if (life !== null) world.after(0, () => this.#finalAppend(member, served), life);
-      }
+      for (const member of this.#members) this.#finish(member, served, null);
       world.run(healMs, () => served.size === this.#members.length && this.#agree());
     }
     if (world.violation !== null) return;
@@ -258,6 +255,15 @@ class HostSimulation {
     }
     const { machine } = this.#members[0] as Member;
     if (machine !== null) this.#judge(() => this.#history.finish(machine));
+  }
+
+  /** Has the member serve once. A fault that was armed before may still end the life in which it was asked. */
+  #finish(member: Member, served: Set<NodeId>, asked: SimNode['life']): void {
+    if (served.has(member.id)) return;
+    const { life } = member.node;
+    const again = life !== asked && life !== null && member.group !== null;
+    if (again) this.#world.after(0, () => this.#finalAppend(member, served), life);
+    this.#world.after(500, () => this.#finish(member, served, again ? life : asked));
   }
 
   #finalAppend(member: Member, served: Set<NodeId>): void {

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { appendCommand, ListImage, ListMachine } from '../simulation/host-machine.ts';
+import type { ListResult } from '../simulation/host-machine.ts';
+import type { Group } from '../src/host/types.ts';
 import { TestCluster, until } from './host-cluster.ts';
 
 const timeoutMs = 20_000;
@@ -136,17 +138,18 @@ describe('a cluster of hosts on loopback', () => {
     const running = await clusterOf(3);
     const groupIds = Array.from({ length: 30 }, (_, i) => i + 1);
     const machines = new Map<string, ListMachine>();
-    const groups = await Promise.all(
-      running.members.flatMap(({ id, host, running: { status } }) =>
-        groupIds.map(async (group) => {
-          const stateMachine = new ListMachine(new ListImage());
-          machines.set(`${id}/${group}`, stateMachine);
-          const { configuration } = status.call(running.member(id).running);
-          return host?.openGroup({ id: group, stateMachine, initialConfiguration: configuration });
-        }),
-      ),
-    );
-    await Promise.all(groups.map((group, i) => group?.propose(appendCommand(i), { timeoutMs })));
+    const { configuration } = running.member(1).running.status();
+    const opening: Promise<Group<ListResult>>[] = [];
+    for (const { id, host } of running.members) {
+      for (const group of groupIds) {
+        const stateMachine = new ListMachine(new ListImage());
+        machines.set(`${id}/${group}`, stateMachine);
+        if (host === null) throw new Error(`member ${id} does not run`);
+        opening.push(host.openGroup({ id: group, stateMachine, initialConfiguration: configuration }));
+      }
+    }
+    const groups = await Promise.all(opening);
+    await Promise.all(groups.map((group, i) => group.propose(appendCommand(i), { timeoutMs })));
     for (const group of groupIds) {
       const lists = running.members.map(({ id }) => machines.get(`${id}/${group}`));
       await until('equal lists', () => lists.every((list) => list?.hash === lists[0]?.hash));

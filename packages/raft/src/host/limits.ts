@@ -29,6 +29,8 @@ export interface HostLimits {
   readonly pendingProposalBytes: number;
   /** Waiting proposals handed to the core in one turn. */
   readonly proposalsPerTurn: number;
+  /** Refused proposals of one peer that are remembered for the case that the refusal is lost with its connection. */
+  readonly rememberedRefusals: number;
   /** Callers of `readBarrier` without an answer. */
   readonly pendingReads: number;
   /** ReadIndex rounds on the way at once; callers beyond share the next one. */
@@ -60,6 +62,7 @@ export const hostLimits: HostLimits = Object.freeze({
   pendingProposals: 65_536,
   pendingProposalBytes: 256 * 1024 * 1024,
   proposalsPerTurn: 4_096,
+  rememberedRefusals: 4_096,
   pendingReads: 262_144,
   readRounds: 16,
   sweepMs: 50,

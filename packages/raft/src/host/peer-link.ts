@@ -1,7 +1,7 @@
 import type { Platform } from '@flotilla/platform';
 import type { NodeId, PeerMessage, Term } from '../core/types.ts';
 import { ByteWriter } from './bytes.ts';
-import { beginFrame, endFrame, frameHeaderBytes } from './frame.ts';
+import { beginFrame, endFrame } from './frame.ts';
 import type { HostLimits } from './limits.ts';
 import { encodeHostMessage, encodeRaftMessage } from './messages.ts';
 import type { HostMessage, Leadership } from './messages.ts';
@@ -27,6 +27,9 @@ export class PeerLink {
    */
   forwardsSent = 0;
   forwardsReceived = 0;
+  /** Refusals of forwarded proposals: the one that a broken connection has taken is said again on the next. */
+  #refusals: ForwardRefusal[] = [];
+  #refusedSequences = 0;
   readonly #platform: Platform;
   readonly #limits: HostLimits;
   readonly #metrics: HostMetrics;
@@ -52,10 +55,13 @@ export class PeerLink {
     if (incarnation !== this.incarnation) {
       this.forwardsSent = 0;
       this.forwardsReceived = 0;
+      this.#refusals = [];
+      this.#refusedSequences = 0;
     }
     this.incarnation = incarnation;
     this.leadsTold = null;
     this.#discard();
+    for (const refusal of this.#refusals) this.sendHost(refusal);
   }
 
   detach(): void {
@@ -82,6 +88,16 @@ export class PeerLink {
     if (this.#connection === null) return;
     this.#beginMessage();
     encodeHostMessage(this.#writer, message);
+  }
+
+  /** Tells the peer that its forwarded message was not taken. A refusal that it knows already does no harm there. */
+  refuseForward(refusal: ForwardRefusal): void {
+    this.#refusals.push(refusal);
+    this.#refusedSequences += refusal.sequences.length;
+    while (this.#refusedSequences > this.#limits.rememberedRefusals) {
+      this.#refusedSequences -= this.#refusals.shift()?.sequences.length ?? 0;
+    }
+    this.sendHost(refusal);
   }
 
   /** Bytes that wait for the socket. */
@@ -127,7 +143,6 @@ export class PeerLink {
   }
 }
 
-const noLeads: ReadonlyMap<GroupId, Term> = new Map();
+type ForwardRefusal = Extract<HostMessage, { type: 'propose-refused' }>;
 
-/** What a message of this payload size needs at most beyond it, as a frame of its own. */
-export const messageOverheadBytes: number = frameHeaderBytes + 64;
+const noLeads: ReadonlyMap<GroupId, Term> = new Map();

@@ -222,7 +222,7 @@ export class Replica<Result> implements Group<Result> {
   receive(link: PeerLink, message: PeerMessage): void {
     if (message.type === 'propose' && !this.#takesForwarded(message.payloads, message.term)) {
       // Not stepped, so not proposed: the other side may propose again at once, instead of at its time-out.
-      link.sendHost({
+      link.refuseForward({
         type: 'propose-refused',
         group: this.id,
         forward: link.forwardsReceived,
