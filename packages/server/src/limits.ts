@@ -31,5 +31,5 @@ export const limits = {
   simulationSeedsPerAssignment: 20,
   simulationReportMs: 10_000,
   /** How long a failure is made smaller. */
-  simulationShrinkMs: 60_000,
+  simulationShrinkMs: 120_000,
 } as const;

@@ -14,6 +14,8 @@ export const limits = {
   closeLingerMs: 5_000,
   /** Between two attempts to connect over a link that is cut. */
   connectRetryMs: 250,
+  /** Longest sync, however slow or stalled the disk is. */
+  syncMaxMs: 10_000,
   sectorBytes: 512,
   /** Files are kept in chunks of this size; a chunk that was never written takes no memory. */
   fileChunkBytes: 16 * 1024,

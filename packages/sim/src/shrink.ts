@@ -65,7 +65,7 @@ class Shrinker {
     this.#choicesBefore = weightOf(this.#lanes);
     await this.#try(this.#lanes);
     if (this.#result === null) return;
-    await this.#clearLabels();
+    await this.#clearLabels(this.#labels().reverse());
     for (let before = Infinity; before > weightOf(this.#lanes) && !this.#spent;) {
       before = weightOf(this.#lanes);
       for (const label of this.#labels()) await this.#clearSpans(label);
@@ -88,12 +88,16 @@ class Shrinker {
       .map(([label]) => label);
   }
 
-  async #clearLabels(): Promise<void> {
-    for (const label of this.#labels().reverse()) {
-      const lanes = new Map(this.#lanes);
-      lanes.delete(label);
-      await this.#try(lanes);
-    }
+  /** All of them, or one half after the other: most labels have nothing to do with a failure. */
+  async #clearLabels(labels: readonly string[]): Promise<void> {
+    const present = labels.filter((label) => this.#lanes.has(label));
+    if (present.length === 0) return;
+    const lanes = new Map(this.#lanes);
+    for (const label of present) lanes.delete(label);
+    if ((await this.#try(lanes)) || present.length === 1) return;
+    const half = Math.ceil(present.length / 2);
+    await this.#clearLabels(present.slice(0, half));
+    await this.#clearLabels(present.slice(half));
   }
 
   async #clearSpans(label: string): Promise<void> {

@@ -21,7 +21,7 @@ function inScene(tape: Tape, act: (scene: Scene) => void): Promise<void> {
       live: (next) => {
         body = next;
         node.start();
-        world.run(10_000);
+        world.run(20_000);
         expect(world.violation).toBeNull();
         node.crash();
       },
@@ -204,6 +204,29 @@ test('a full disk takes what fits and then says so, and overwriting still works'
       await expect(disk.open('data/more', 'create')).rejects.toMatchObject({ code: 'FLOTILLA_DISK_FULL' });
     });
     expect(world.coverage.get('disk error full')).toBe(2);
+  }));
+
+test('a sync takes seconds at most, however slow the disk is while it starts', () =>
+  inScene(generatedTape(1), ({ live, node, world }) => {
+    live(syncedFile);
+    world.settings = {
+      ...world.settings,
+      syncMinMs: 100,
+      syncMaxMs: 100,
+      stallPerMille: 1000,
+      stallMaxMs: 3000,
+    };
+    live(async (disk) => {
+      const file = await disk.open('data/log', 'write');
+      file.write(0, sectors(1, 2));
+      node.disk.faults.slowFactor = 1000;
+      const start = world.now;
+      await file.sync();
+      expect(world.now - start).toBeLessThanOrEqual(10_000);
+      expect(world.now - start).toBeGreaterThan(5_000);
+      world.coverage.count('slow sync done');
+    });
+    expect(world.coverage.get('slow sync done')).toBe(1);
   }));
 
 test('a crash can be put at any disk operation, and the operation after it never happens', async () => {

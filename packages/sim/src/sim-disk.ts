@@ -2,6 +2,7 @@ import { FlotillaError } from '@flotilla/platform';
 import type { Disk, DiskFile, ErrorCode } from '@flotilla/platform';
 import type { DiskImage } from './disk-image.ts';
 import type { Life } from './life.ts';
+import { limits } from './limits.ts';
 import { SimEvent } from './sim-event.ts';
 import { SimInode } from './sim-inode.ts';
 import type { World } from './world.ts';
@@ -304,13 +305,14 @@ class DiskGate {
   #syncMs(): number {
     const { settings, tape } = this.#world;
     const { faults } = this.#image;
-    let delayMs =
-      settings.syncMinMs + ((settings.syncMaxMs - settings.syncMinMs) * tape.choose(64, 'sync time')) / 63;
+    const range = settings.syncMaxMs - settings.syncMinMs;
+    let delayMs = (settings.syncMinMs + (range * tape.choose(64, 'sync time')) / 63) * faults.slowFactor;
     if (tape.chance(settings.stallPerMille, 1000, 'sync stalls')) {
       delayMs += (settings.stallMaxMs * (1 + tape.choose(64, 'stall time'))) / 64;
       this.#world.coverage.count('sync stalled');
     }
-    return Math.max(delayMs * faults.slowFactor, faults.stalledUntil - this.#world.now);
+    // What is under way when the disk is mended must not outlast every patience.
+    return Math.min(Math.max(delayMs, faults.stalledUntil - this.#world.now), limits.syncMaxMs);
   }
 }
 
