@@ -316,3 +316,46 @@ test('commits carry the applied index: a crash goes back to one of them', async 
   expect(harness.list('k')).toEqual([`k=v${harness.database.applied.index - 1}`]);
   expect(harness.database.revision).toBe(harness.database.applied.index + 1);
 });
+
+test('what waits for a slow storage is read as what is stored, and goes down in commits of bounded size', async () => {
+  const harness = await Harness.open();
+  const model = new Map<string, string>();
+  for (let i = 0; i < 22_000; i += 1) {
+    const key = `k${(i * 7_919) % 3_000}`;
+    if (i % 5 === 4) {
+      harness.remove(key);
+      model.delete(key);
+    } else {
+      harness.put(key, `v${i}`);
+      model.set(key, `v${i}`);
+    }
+  }
+  // No time has passed: nothing is committed.
+  expect(rows(harness, Table.LATEST)).toBe(0);
+  expect(harness.database.stats.bufferedOperations).toBeGreaterThan(2 * limits.freezeOperations);
+  const expected = [...model].map(([key, value]) => `${key}=${value}`).sort();
+  expect(harness.list('k', 'l').sort()).toEqual(expected);
+  expect(harness.range('k', 'l', { countOnly: true }).count).toBe(model.size);
+  const past = harness.list('k', 'l', { revision: 9_000 });
+  const hash = harness.database.hash();
+  await harness.platform.advance(6);
+  expect(rows(harness, Table.LATEST)).toBeGreaterThan(0);
+  expect(harness.database.flushed.index).toBeLessThan(22_000);
+  expect(harness.database.hash()).toEqual(hash);
+  await harness.rest();
+  expect(harness.database.flushed.index).toBe(22_000);
+  expect(harness.database.stats.bufferedOperations).toBe(0);
+  expect(harness.database.hash()).toEqual(hash);
+  await harness.restart();
+  expect(harness.database.hash()).toEqual(hash);
+  expect(harness.list('k', 'l', { revision: 9_000 })).toEqual(past);
+});
+
+test('a storage that does not follow is overload, until it does', async () => {
+  const harness = await Harness.open();
+  let puts = 0;
+  while (!harness.database.overloaded && puts < 200_000) harness.put('k', `v${(puts += 1)}`);
+  expect(puts).toBeLessThan(limits.freezeOperations * (limits.frozenBuffers + 2));
+  await harness.rest();
+  expect(harness.database.overloaded).toBe(false);
+});

@@ -83,7 +83,10 @@ export class Database implements StateMachine<ApplyResult> {
   #closed = false;
   /** A commit is outstanding. */
   #committing: Promise<void> | null = null;
-  #committedApplied: Index;
+  /** Waiting for their commit, the oldest first; while one is outstanding it is the first's. */
+  #frozen: FrozenBuffer[] = [];
+  /** The last entry whose effect is in a frozen buffer or in storage. */
+  #frozenApplied: Index;
   #commitTimer: Timer | null = null;
   #commitDeferred = false;
   #compactionScheduled = false;
@@ -127,8 +130,8 @@ export class Database implements StateMachine<ApplyResult> {
     this.#storage = storage;
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
-    this.#committedApplied = this.#applied.index;
-    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, storage), stored.summary);
+    this.#frozenApplied = this.#applied.index;
+    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), [], storage), stored.summary);
     this.#members = stored.members;
     this.#readable = this.#state;
     this.watches = new WatchHub(platform, this.#state, options.watch);
@@ -159,19 +162,18 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** More waits for the storage than it should: writes had better be refused for a while. */
   get overloaded(): boolean {
-    const { active, committing } = this.#state.layers;
-    return active.bytes + (committing?.bytes ?? 0) > limits.bufferedBytes;
+    return this.#frozen.length > limits.frozenBuffers || this.#bufferedBytes() > limits.bufferedBytes;
   }
 
   get stats(): DatabaseStats {
-    const { active, committing } = this.#state.layers;
+    const { active, frozen } = this.#state.layers;
     return {
       revision: this.revision,
       compactRevision: this.compactRevision,
       liveBytes: this.#state.liveBytes,
       storageBytes: this.#storage.sizeBytes,
-      bufferedBytes: active.bytes + (committing?.bytes ?? 0),
-      bufferedOperations: active.operations + (committing?.operations ?? 0),
+      bufferedBytes: this.#bufferedBytes(),
+      bufferedOperations: frozen.reduce((sum, buffer) => sum + buffer.operations, active.operations),
       watchers: this.watches.watcherCount,
       watchStreams: this.watches.streamCount,
     };
@@ -238,8 +240,11 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Commits what is applied, now. Resolves when it is in storage, flushed or not. */
   async commitNow(): Promise<void> {
-    while (this.#committing !== null) await this.#committing;
-    if (this.#dirty() && !this.#installing && !this.#closed) await this.#startCommit();
+    if (!this.#installing && !this.#closed && this.#unfrozen()) this.#freeze();
+    const last = this.#frozen.at(-1);
+    while (last !== undefined && this.#frozen.includes(last) && !this.#installing && !this.#closed) {
+      await (this.#committing ?? this.#startCommit());
+    }
   }
 
   snapshot(): SnapshotSource {
@@ -338,14 +343,26 @@ export class Database implements StateMachine<ApplyResult> {
     };
   }
 
+  #bufferedBytes(): number {
+    const { active, frozen } = this.#state.layers;
+    return frozen.reduce((sum, buffer) => sum + buffer.bytes, active.bytes);
+  }
+
   #dirty(): boolean {
-    return this.#applied.index !== this.#committedApplied || this.#state.layers.active.operations > 0;
+    return this.#frozen.length > 0 || this.#unfrozen();
+  }
+
+  #unfrozen(): boolean {
+    return this.#applied.index !== this.#frozenApplied || this.#state.layers.active.operations > 0;
   }
 
   #scheduleCommit(): void {
-    if (this.#committing !== null || this.#commitDeferred || this.#installing || this.#closed) return;
+    if (this.#installing || this.#closed) return;
     const { active } = this.#state.layers;
-    if (active.operations >= limits.commitOperations || active.bytes >= limits.commitBytes) {
+    if (active.operations >= limits.freezeOperations) this.#freeze();
+    if (this.#committing !== null || this.#commitDeferred) return;
+    const much = active.operations >= limits.commitOperations || active.bytes >= limits.commitBytes;
+    if (much || this.#frozen.length > 0) {
       // After the turn's answers have left: handing a commit over takes some milliseconds.
       this.#commitDeferred = true;
       this.#platform.defer(() => {
@@ -361,35 +378,43 @@ export class Database implements StateMachine<ApplyResult> {
     });
   }
 
+  /** What is applied becomes a commit, whenever its turn comes. */
+  #freeze(): void {
+    const state = this.#state;
+    state.settle();
+    const { layers } = state;
+    const record = encodeState({ applied: this.#applied, summary: state.summary, members: this.#members });
+    this.#frozen.push({ buffer: layers.active, applied: this.#applied, record });
+    layers.frozen = [layers.active, ...layers.frozen];
+    layers.active = new WriteBuffer();
+    this.#frozenApplied = this.#applied.index;
+  }
+
   #startCommit(): Promise<void> {
     this.#commitTimer?.cancel();
     this.#commitTimer = null;
-    const state = this.#state;
-    state.settle();
-    const applied = this.#applied;
-    const buffer = state.layers.active;
-    state.layers.committing = buffer;
-    state.layers.active = new WriteBuffer();
-    this.#committedApplied = applied.index;
-    const record = encodeState({ applied, summary: state.summary, members: this.#members });
+    if (this.#frozen.length === 0) this.#freeze();
+    const { layers } = this.#state;
+    const { buffer, applied, record } = this.#frozen[0] as FrozenBuffer;
     // What is applied after an interrupted install is state again.
     const meta: TableWrites = this.#marked
       ? { keys: [installingKey, stateKey], values: [null, record] }
       : { keys: [stateKey], values: [record] };
     this.#marked = false;
     const { committed, flushed } = this.#storage.commit(buffer.encode(meta));
-    this.#committing = committed.then(() => {
-      state.layers.committing = null;
+    const committing = committed.then(() => {
+      this.#frozen.shift();
+      layers.frozen = layers.frozen.slice(0, -1);
       this.#committing = null;
       this.#scheduleCommit();
     });
-    this.#flushing = flushed.then(() => {
+    const flushing = flushed.then(() => {
       // A flush may complete after a snapshot has replaced what it was of.
       if (applied.index > this.#flushed.index) this.#flushed = applied;
     });
+    this.#committing = committing;
+    this.#flushing = flushing;
     // A storage that cannot commit stops the member: state in memory that never reaches the disk must not grow.
-    const committing = this.#committing;
-    const flushing = this.#flushing;
     this.#platform.spawn('database-commit', () => committing);
     this.#platform.spawn('database-flush', () => flushing);
     return committing;
@@ -421,10 +446,11 @@ export class Database implements StateMachine<ApplyResult> {
   #replace(stored: StoredState): void {
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
-    this.#committedApplied = this.#applied.index;
-    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), null, this.#storage), stored.summary);
+    this.#frozenApplied = this.#applied.index;
+    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), [], this.#storage), stored.summary);
     this.#members = stored.members;
     this.#readable = this.#state;
+    this.#frozen = [];
     this.#installing = false;
     this.#observe();
     this.watches.restore(this.#state);
@@ -439,6 +465,13 @@ export class Database implements StateMachine<ApplyResult> {
   #nextTurn(): Promise<void> {
     return new Promise((resolve) => this.#platform.defer(resolve));
   }
+}
+
+interface FrozenBuffer {
+  readonly buffer: WriteBuffer;
+  /** The last entry whose effect is in it, and the state record that says so. */
+  readonly applied: Position;
+  readonly record: Uint8Array;
 }
 
 interface Position {

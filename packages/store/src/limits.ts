@@ -5,7 +5,10 @@ export const limits = {
   /** …or as soon as so many table writes or bytes wait. Handing them over happens in one turn: about 2 µs each. */
   commitOperations: 2_000,
   commitBytes: 4 * 1024 * 1024,
-  /** Beyond this much in the write buffers the database says that it is overloaded, and a server refuses writes. */
+  /** While a commit is outstanding, so many make the next one: a turn hands over no more than that. */
+  freezeOperations: 8_000,
+  /** Commits that may wait, and what may wait in all. Beyond either the database is overloaded, and a server refuses writes. */
+  frozenBuffers: 8,
   bufferedBytes: 128 * 1024 * 1024,
   /** What a buffered write takes on the heap beside its key and value, about. */
   bufferedRecordBytes: 256,

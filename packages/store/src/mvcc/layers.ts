@@ -10,20 +10,21 @@ import { Table } from './tables.ts';
 import type { WriteBuffer } from './write-buffer.ts';
 
 /**
- * Applied state as one: the write buffer that is being filled, over the one that is being committed, over the last
- * storage commit. Storage shows an asynchronous write only after its commit, and whether it already does makes no
- * difference here: what is in flight hides what lies below, and is equal to it once it is there.
+ * Applied state as one: the write buffer that is being filled, over those that wait for their commit or are in one,
+ * over the last storage commit. Storage shows an asynchronous write only after its commit, and whether it already
+ * does makes no difference here: what is in flight hides what lies below, and is equal to it once it is there.
  */
 export class Layers {
   active: WriteBuffer;
-  committing: WriteBuffer | null;
+  /** Written no more; the newest first. Usually none or one, more only while the storage is behind. */
+  frozen: readonly WriteBuffer[];
   readonly storage: StorageReader;
   /** Counts and events that are still on their way into the active buffer; null in a pinned view. */
   pending: Pending | null = null;
 
-  constructor(active: WriteBuffer, committing: WriteBuffer | null, storage: StorageReader) {
+  constructor(active: WriteBuffer, frozen: readonly WriteBuffer[], storage: StorageReader) {
     this.active = active;
-    this.committing = committing;
+    this.frozen = frozen;
     this.storage = storage;
   }
 
@@ -35,9 +36,9 @@ export class Layers {
   latest(key: Uint8Array): KeyValue | null {
     const active = this.active.latest.get(key);
     if (active !== undefined) return active;
-    if (this.committing !== null) {
-      const committing = this.committing.latest.get(key);
-      if (committing !== undefined) return committing;
+    for (const buffer of this.frozen) {
+      const frozen = buffer.latest.get(key);
+      if (frozen !== undefined) return frozen;
     }
     const stored = this.storage.get(Table.LATEST, key);
     return stored === null ? null : readVersion(key, stored);
@@ -48,9 +49,9 @@ export class Layers {
     const place = historyKey(key, revision);
     const active = this.active.history.get(place);
     if (active !== undefined) return active;
-    if (this.committing !== null) {
-      const committing = this.committing.history.get(place);
-      if (committing !== undefined) return committing;
+    for (const buffer of this.frozen) {
+      const frozen = buffer.history.get(place);
+      if (frozen !== undefined) return frozen;
     }
     const stored = this.storage.get(Table.HISTORY, place);
     return stored === null ? null : readPastVersion(key, stored);
@@ -78,44 +79,28 @@ export class Layers {
   }
 
   scanLatest(range: ScanRange): Cursor<KeyValue> {
-    return merge(
-      this.active.latest.scan(range),
-      this.committing?.latest.scan(range) ?? null,
-      this.storage.scan(Table.LATEST, range),
-      readVersion,
-      range.reverse,
-    );
+    const buffers = [this.active.latest.scan(range)];
+    for (const frozen of this.frozen) buffers.push(frozen.latest.scan(range));
+    return merge(buffers, this.storage.scan(Table.LATEST, range), readVersion, range.reverse);
   }
 
   /** Keys of this cursor are places, see {@link historyKey}. */
   scanHistory(range: ScanRange): Cursor<PastVersion> {
-    return merge(
-      this.active.history.scan(range),
-      this.committing?.history.scan(range) ?? null,
-      this.storage.scan(Table.HISTORY, range),
-      readPlacedVersion,
-      range.reverse,
-    );
+    const buffers = [this.active.history.scan(range)];
+    for (const frozen of this.frozen) buffers.push(frozen.history.scan(range));
+    return merge(buffers, this.storage.scan(Table.HISTORY, range), readPlacedVersion, range.reverse);
   }
 
   scanEvents(range: ScanRange): Cursor<Uint8Array> {
-    return merge(
-      this.active.events.scan(range),
-      this.committing?.events.scan(range) ?? null,
-      this.storage.scan(Table.EVENTS, range),
-      readBytes,
-      range.reverse,
-    );
+    const buffers = [this.active.events.scan(range)];
+    for (const frozen of this.frozen) buffers.push(frozen.events.scan(range));
+    return merge(buffers, this.storage.scan(Table.EVENTS, range), readBytes, range.reverse);
   }
 
   scanBuckets(range: ScanRange): Cursor<BucketCount> {
-    return merge(
-      this.active.buckets.scan(range),
-      this.committing?.buckets.scan(range) ?? null,
-      this.storage.scan(Table.BUCKETS, range),
-      readBucketCount,
-      range.reverse,
-    );
+    const buffers = [this.active.buckets.scan(range)];
+    for (const frozen of this.frozen) buffers.push(frozen.buckets.scan(range));
+    return merge(buffers, this.storage.scan(Table.BUCKETS, range), readBucketCount, range.reverse);
   }
 }
 
@@ -133,36 +118,64 @@ function readPlacedVersion(place: Uint8Array, record: Uint8Array): PastVersion {
   return readPastVersion(keyOfHistory(place), record);
 }
 
+/** `buffers` from the newest on. */
 function merge<V>(
-  active: Cursor<V | null>,
-  committing: Cursor<V | null> | null,
+  buffers: readonly Cursor<V | null>[],
   stored: Cursor<Uint8Array>,
   read: Read<V>,
   reverse: boolean,
 ): Cursor<V> {
-  return new MergedCursor(active, committing, stored, read, reverse);
+  const layers = buffers.filter((buffer) => buffer.key !== null);
+  return layers.length === 0
+    ? new StoredCursor(stored, read)
+    : new MergedCursor(layers, stored, read, reverse);
 }
 
-/** Three sorted cursors as one. Where several stand on a key the newest layer's entry counts; a null hides the key. */
+/** Nothing is buffered in the range: what is stored is what there is. */
+class StoredCursor<V> implements Cursor<V> {
+  key: Uint8Array | null;
+  readonly #stored: Cursor<Uint8Array>;
+  readonly #read: Read<V>;
+
+  constructor(stored: Cursor<Uint8Array>, read: Read<V>) {
+    this.#stored = stored;
+    this.#read = read;
+    this.key = stored.key;
+  }
+
+  /** Decodes on each call: keep the answer. */
+  get value(): V {
+    return this.#read(this.key as Uint8Array, this.#stored.value);
+  }
+
+  advance(): void {
+    this.#stored.advance();
+    this.key = this.#stored.key;
+  }
+
+  close(): void {
+    this.key = null;
+    this.#stored.close();
+  }
+}
+
+/** Sorted cursors as one. Where several stand on a key the newest layer's entry counts; a null hides the key. */
 class MergedCursor<V> implements Cursor<V> {
   key: Uint8Array | null = null;
-  readonly #active: Cursor<V | null>;
-  readonly #committing: Cursor<V | null> | null;
+  readonly #buffers: readonly Cursor<V | null>[];
   readonly #stored: Cursor<Uint8Array>;
   readonly #read: Read<V>;
   readonly #reverse: boolean;
-  /** The newest layer that stands on `key`. */
-  #source: Source = 'stored';
+  /** The newest layer that stands on `key`; null: the storage. */
+  #source: Cursor<V | null> | null = null;
 
   constructor(
-    active: Cursor<V | null>,
-    committing: Cursor<V | null> | null,
+    buffers: readonly Cursor<V | null>[],
     stored: Cursor<Uint8Array>,
     read: Read<V>,
     reverse: boolean,
   ) {
-    this.#active = active;
-    this.#committing = committing;
+    this.#buffers = buffers;
     this.#stored = stored;
     this.#read = read;
     this.#reverse = reverse;
@@ -171,60 +184,49 @@ class MergedCursor<V> implements Cursor<V> {
 
   /** Decodes a stored record on each call: keep the answer. */
   get value(): V {
-    if (this.#source === 'active') return this.#active.value as V;
-    if (this.#source === 'committing') return (this.#committing as Cursor<V | null>).value as V;
+    if (this.#source !== null) return this.#source.value as V;
     return this.#read(this.key as Uint8Array, this.#stored.value);
   }
 
   advance(): void {
     if (this.key === null) return;
-    this.#step();
+    this.#step(this.key);
     this.#settle();
   }
 
   close(): void {
     this.key = null;
-    this.#active.close();
-    this.#committing?.close();
+    for (const buffer of this.#buffers) buffer.close();
     this.#stored.close();
   }
 
-  /** Moves every layer that stands on the current key. */
-  #step(): void {
-    const key = this.key as Uint8Array;
-    const { key: activeKey } = this.#active;
-    if (activeKey !== null && compareBytes(activeKey, key) === 0) this.#active.advance();
-    const committing = this.#committing;
-    if (committing !== null && committing.key !== null && compareBytes(committing.key, key) === 0) {
-      committing.advance();
+  /** Moves every layer that stands on `key`. */
+  #step(key: Uint8Array): void {
+    for (const buffer of this.#buffers) {
+      if (buffer.key !== null && compareBytes(buffer.key, key) === 0) buffer.advance();
     }
-    // Storage cursors make a new array per entry, so that its place is compared by content.
-    const { key: storedKey } = this.#stored;
-    if (storedKey !== null && (storedKey === key || compareBytes(storedKey, key) === 0)) {
-      this.#stored.advance();
-    }
+    const { key: stored } = this.#stored;
+    if (stored !== null && compareBytes(stored, key) === 0) this.#stored.advance();
   }
 
   #settle(): void {
     for (;;) {
-      let key = this.#active.key;
-      let source: Source = 'active';
-      const committing = this.#committing?.key ?? null;
-      if (committing !== null && (key === null || this.#before(committing, key))) {
-        key = committing;
-        source = 'committing';
+      let key: Uint8Array | null = null;
+      let source: Cursor<V | null> | null = null;
+      for (const buffer of this.#buffers) {
+        if (buffer.key === null || (key !== null && !this.#before(buffer.key, key))) continue;
+        key = buffer.key;
+        source = buffer;
       }
       const stored = this.#stored.key;
       if (stored !== null && (key === null || this.#before(stored, key))) {
         key = stored;
-        source = 'stored';
+        source = null;
       }
       this.key = key;
       this.#source = source;
-      if (key === null || source === 'stored') return;
-      const value = source === 'active' ? this.#active.value : (this.#committing as Cursor<V | null>).value;
-      if (value !== null) return;
-      this.#step();
+      if (key === null || source === null || source.value !== null) return;
+      this.#step(key);
     }
   }
 
@@ -233,5 +235,3 @@ class MergedCursor<V> implements Cursor<V> {
     return this.#reverse ? order > 0 : order < 0;
   }
 }
-
-type Source = 'active' | 'committing' | 'stored';

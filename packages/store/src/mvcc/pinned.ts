@@ -13,8 +13,8 @@ export class Pinned implements ReadPoint {
   constructor(state: MultiVersionState, storage: OrderedStorage) {
     state.settle();
     this.#view = storage.view();
-    // The buffer in flight is written no more, so it can be shared as it is.
-    this.layers = new Layers(state.layers.active.clone(), state.layers.committing, this.#view);
+    // Frozen buffers are written no more, so they can be shared as they are.
+    this.layers = new Layers(state.layers.active.clone(), state.layers.frozen, this.#view);
     this.revision = state.revision;
     this.compactRevision = state.compactRevision;
   }
