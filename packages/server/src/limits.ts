@@ -6,6 +6,8 @@ export const limits = {
   memberStopMs: 5_000,
   /** Members and `dev` get the same Ctrl-C; whether one died by itself is judged this much later. */
   lastMemberEndedGraceMs: 500,
+  /** How often `dev` looks whether the shell that npm started it in is still there. */
+  parentCheckMs: 500,
   /** `cluster.json` of a member; a cluster of hundreds fits. */
   clusterFileBytes: 1024 * 1024,
   /** How often retention by revisions is looked at; etcd's interval. */

@@ -73,7 +73,7 @@ export type AnyReplica = Replica<any>;
  */
 type StateOfState = 'ready' | 'installing' | 'missing';
 
-/** The first campaigns of members that start together are spread over this many heartbeats. */
+/** The first campaigns of members that start together are spread over this many heartbeats; later ones over more. */
 const earlyCampaignHeartbeats = 2;
 
 /** Turns of drain and apply within one turn of the event loop. More would starve the sockets. */
@@ -248,22 +248,29 @@ export class Replica<Result> implements Group<Result> {
 
   /**
    * Members that start together have nobody to wait for: an election time-out without a leader would pass in vain. So
-   * as soon as a quorum is connected for the first time, each campaigns once, after a short random time. A leader that
-   * is there says so in its first heartbeat, before that; and what a pre-vote asks disturbs nobody.
+   * as soon as a quorum is connected for the first time, each campaigns after a short random time. A leader that is
+   * there says so in its first heartbeat, before that; and what a pre-vote asks disturbs nobody.
    */
   #campaignEarly(): void {
-    const { platform, config } = this.#context;
+    const { config } = this.#context;
     if (this.#startIsOver || !config.core.preVote) return;
     if (this.#view.leader !== 0) this.#startIsOver = true;
     else if (this.#quorumIsConnected()) {
       this.#startIsOver = true;
-      const delayMs = this.#random.float() * config.heartbeatMs * earlyCampaignHeartbeats;
-      platform.timer(delayMs, 'raft-early-campaign', () => {
-        if (this.#failure !== null || this.#view.role !== 'follower' || this.#view.leader !== 0) return;
-        this.#core.step({ type: 'campaign' });
-        this.#context.schedule(this);
-      });
+      this.#campaignWithin(config.heartbeatMs * earlyCampaignHeartbeats);
     }
+  }
+
+  /** Candidates that split the votes try again over twice the time, until election time-outs take over. */
+  #campaignWithin(spreadMs: number): void {
+    const { platform, config } = this.#context;
+    if (spreadMs >= config.electionMs) return;
+    platform.timer(this.#random.float() * spreadMs, 'raft-early-campaign', () => {
+      if (this.#failure !== null || this.#view.role === 'leader' || this.#view.leader !== 0) return;
+      this.#core.step({ type: 'campaign' });
+      this.#context.schedule(this);
+      this.#campaignWithin(spreadMs * 2);
+    });
   }
 
   #quorumIsConnected(): boolean {

@@ -66,6 +66,7 @@ class DevelopmentCluster {
   async run(): Promise<number> {
     const stopped = new Promise<void>((resolveStopped) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolveStopped());
+      if (process.env['npm_command'] !== undefined) whenParentEnds(resolveStopped);
     });
     try {
       await Promise.all(this.#plan.members.map((member) => requireFreePorts(member)));
@@ -147,6 +148,21 @@ class DevelopmentCluster {
     if (this.#plan.memory) rmSync(this.#plan.dataDirectory, { recursive: true, force: true });
     return 0;
   }
+}
+
+/**
+ * npm and npx run a command in a shell of its own, send their signals to that shell, and the shell dies of SIGTERM
+ * without a word to us: the cluster would stay behind, holding its ports. That shell never ends before we do for any
+ * other reason.
+ */
+function whenParentEnds(listener: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    listener();
+  }, limits.parentCheckMs);
+  timer.unref();
 }
 
 function startError(plan: PlannedMember, lastError: string, how: string): FlotillaError {
