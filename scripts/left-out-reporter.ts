@@ -1,8 +1,8 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * Ends a run with what was left out and why a reader should care: suites that need a program which is not installed
- * skip themselves, and a green run must not hide that. In CI such a suite fails instead.
+ * Ends a run with what was left out, because a green run must not hide it: suites that need a program which is not
+ * installed skip themselves (in CI they fail instead), and so do tests of rights that root cannot lack.
  */
 export default class LeftOutReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -15,7 +15,7 @@ export default class LeftOutReporter implements Reporter {
       }
     }
     if (leftOut.size === 0) return;
-    console.log('Left out, because a program that these tests drive is not installed (see CONTRIBUTING.md):');
+    console.log('Left out on this machine (CONTRIBUTING.md says which programs the suite drives):');
     for (const [name, count] of leftOut)
       console.log(`  ${name} (${count} ${count === 1 ? 'test' : 'tests'})`);
   }

@@ -54,7 +54,7 @@ const worldGlobals = [
 ].map((name) => ({ name, message: 'Reach the world through Platform, so that the simulator controls it.' }));
 
 function packagePattern(name) {
-  const forbidden = [...Object.keys(mayImport), 'client'].filter((other) => !mayImport[name].includes(other));
+  const forbidden = Object.keys(mayImport).filter((other) => !mayImport[name].includes(other));
   const names = forbidden.map((other) => (other === 'server' ? 'flotilla' : `@flotilla/${other}`));
   return {
     group: names.flatMap((forbiddenName) => [forbiddenName, `${forbiddenName}/**`]),

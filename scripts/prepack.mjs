@@ -9,7 +9,11 @@ execFileSync('npx', ['tsc', '-b', 'tsconfig.build.json'], { stdio: 'inherit' });
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 for (const [name, target] of Object.entries(manifest.exports)) {
-  if (typeof target !== 'string') continue;
+  // Simulations and tests are part of a checkout, not of a published package.
+  if (!target.startsWith('./src/')) {
+    delete manifest.exports[name];
+    continue;
+  }
   const compiled = target.replace('./src/', './dist/').replace(/\.ts$/, '');
   manifest.exports[name] = { types: `${compiled}.d.ts`, default: `${compiled}.js` };
 }

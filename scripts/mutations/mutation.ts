@@ -14,16 +14,16 @@
  *     name: 'votes twice in a term',
  *     description: 'Grants a vote without looking at whom it was given to before: two leaders in one term.',
  *     file: 'packages/raft/src/core/election.ts',
- *     find: 'this.vote === 0 || this.vote === candidate',
- *     replace: 'true',
- *     scenario: 'packages/raft/simulation/cluster.ts',
+ *     find: '(state.vote === nobody && state.leader === nobody)',
+ *     replace: 'state.leader === nobody',
+ *     scenario: 'packages/raft/simulation/core/core-seed.ts',
  *     seeds: 2_000,
  *   },
  * ];
  */
 export interface Mutation {
   /**
-   * The number of the mutation in the published table. Several patches may share a number when a bug has several
+   * What `SPEC.md` refers to. Several patches may share a number when a bug has several
    * forms; the pair of number and name is unique.
    */
   readonly number: number;

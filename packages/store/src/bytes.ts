@@ -10,10 +10,6 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return aLength - bLength;
 }
 
-export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && compareBytes(a, b) === 0;
-}
-
 export const emptyBytes: Uint8Array = new Uint8Array(0);
 
 /** The smallest key after `key`: an exclusive end of it is an inclusive end of `key`. */

@@ -34,9 +34,6 @@ export const limits = {
   /** Entries that an installing member writes in one commit. */
   installBatchBytes: 4 * 1024 * 1024,
 
-  /** etcd's `--max-txn-ops`. */
-  transactionOperations: 128,
-
   /** A watch response is cut, between revisions, at so many events or bytes. */
   watchBatchEvents: 1_000,
   watchBatchBytes: 1024 * 1024,

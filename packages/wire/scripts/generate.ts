@@ -7,7 +7,7 @@ import type { Field, FieldType, Member, Schema } from './schemas.ts';
 
 /**
  * Generates `src/generated/*.ts` from `proto/*.proto`: for each message an interface and a codec of the same name, for
- * each enum a const object, for each service a descriptor. `npm run generate` writes the files; they are committed,
+ * each enum a const object, for each service a descriptor. `npm run generate -w @flotilla/wire` writes the files; they are committed,
  * and a test compares them with this function's answer. Answers text by file name.
  */
 export function generate(): ReadonlyMap<string, string> {

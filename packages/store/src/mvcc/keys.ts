@@ -45,10 +45,6 @@ export function keyOfHistory(place: Uint8Array): Uint8Array {
   return key.subarray(0, length);
 }
 
-export function revisionOfHistory(place: Uint8Array): number {
-  return readRevision(place, place.length - revisionBytes);
-}
-
 /** The place of an event: revision, then sub-revision. A revision's events may span chunks. */
 export function eventKey(revision: number, sub: number): Uint8Array {
   const key = new Uint8Array(revisionBytes + 4);

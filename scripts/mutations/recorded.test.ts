@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { loadMutations, title } from '../../../scripts/mutations/registry.ts';
-import { readKillingSeeds, runMutations } from '../../../scripts/mutations/run.ts';
+import { loadMutations, title } from './registry.ts';
+import { readKillingSeeds, runMutations } from './run.ts';
 
 describe('every mutation', () => {
   // What a seed draws changes with every change of the simulated code, so a recorded seed is where to look first and
