@@ -508,12 +508,17 @@ export class Replica<Result> implements Group<Result> {
     return this.#incoming;
   }
 
+  /** The core counts whole batches; a state that was given up in the middle of one was further than that. */
+  get #neededIndex(): Index {
+    return Math.max(this.#view.applied, this.#stateMachine.applied.index) as Index;
+  }
+
   /**
    * Only a snapshot that brings the state forward is worth giving the old one up for. A replica without a state needs
    * one that the entries of its own log go on from.
    */
   #wantsSnapshot(begin: SnapshotBegin): boolean {
-    if (this.#state === 'missing') return begin.meta.index >= this.#view.applied;
+    if (this.#state === 'missing') return begin.meta.index >= this.#neededIndex;
     return begin.session > 0 && begin.meta.index > this.#view.commit;
   }
 
@@ -566,7 +571,7 @@ export class Replica<Result> implements Group<Result> {
     const alive = [...links.values()].filter((link) => link.alive);
     const link = links.get(this.#view.leader) ?? alive[this.#asked % Math.max(1, alive.length)];
     this.#asked += 1;
-    link?.sendHost({ type: 'snapshot-request', group: this.id, minIndex: this.#view.applied });
+    link?.sendHost({ type: 'snapshot-request', group: this.id, minIndex: this.#neededIndex });
     flushSoon();
   }
 

@@ -62,7 +62,7 @@ export function restoration(
       termRuns: recovered.termRuns,
       lastIndex: recovered.lastIndex,
       applied: from,
-      membership: recovered.membership.filter((entry) => entry.index <= from),
+      membership: recovered.membership,
     },
     repair: null,
   };

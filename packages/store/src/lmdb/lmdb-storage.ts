@@ -21,6 +21,14 @@ import { plainKeys, plainValues } from './plain-bytes.ts';
 const nodesName = 'long keys';
 
 /**
+ * After a kill LMDB would go on from its newest commit, flushed or not, as long as the machine was not started anew.
+ * What is found at start counts as flushed here, and the log is cut up to there: a power cut later, or a sync that had
+ * failed before the kill, would then leave a hole that nobody can fill. The log replays the difference instead.
+ * Types of lmdb-js leave the option out.
+ */
+const onlyWhatIsFlushed = { safeRestore: true };
+
+/**
  * Ordered storage in an LMDB environment: one named database per table, read through the memory map, written by
  * LMDB's own thread. Only the asynchronous write path is used: a synchronous transaction blocks the event loop for a
  * sync of the device. `noSync` is never used: with it nothing is ever synced and `flushed` resolves at once.
@@ -55,6 +63,7 @@ export class LmdbStorage implements OrderedStorage {
       keyEncoding: 'binary',
       encoding: 'binary',
       cache: false,
+      ...onlyWhatIsFlushed,
     });
     const openTable = (name: string): Table => this.#root.openDB({ name, ...tableOptions });
     this.#maxKeyBytes = (this.#root as unknown as { readonly maxKeySize: number }).maxKeySize;
