@@ -255,7 +255,7 @@ class RaftHost implements Host, ReplicaContext {
   }
 
   async #close(): Promise<void> {
-    const stopped = new FlotillaError('FLOTILLA_STOPPED', 'this member has stopped');
+    const stopped = this.#stoppedError();
     this.#stopTimers();
     const released = [...this.#replicas.values()].map((replica) => replica.close(stopped));
     for (const send of this.#sends.values()) send.finished(false);
@@ -345,9 +345,7 @@ class RaftHost implements Host, ReplicaContext {
     this.#failure = failure;
     this.platform.log.error('this member stops', { reason: failure.message });
     this.#stopTimers();
-    const stopped = new FlotillaError('FLOTILLA_STOPPED', `this member has stopped: ${failure.message}`, {
-      cause: failure,
-    });
+    const stopped = this.#stoppedError();
     for (const replica of this.#replicas.values()) void replica.close(stopped);
     for (const send of this.#sends.values()) send.finished(false);
     // The others should see the silence at once and elect another leader.
@@ -593,7 +591,16 @@ class RaftHost implements Host, ReplicaContext {
   }
 
   #requireRunning(): void {
-    if (this.#stopped) throw new FlotillaError('FLOTILLA_STOPPED', 'this member has stopped');
+    if (this.#stopped) throw this.#stoppedError();
+  }
+
+  /** Says why: a member whose disk fails while it starts ends with the disk's error, not with a riddle. */
+  #stoppedError(): FlotillaError {
+    const failure = this.#failure;
+    if (failure === null) return new FlotillaError('FLOTILLA_STOPPED', 'this member has stopped');
+    return new FlotillaError('FLOTILLA_STOPPED', `this member has stopped: ${failure.message}`, {
+      cause: failure,
+    });
   }
 
   /** Whatever is thrown inside the host is a broken assertion or a state machine's: the member stops. */

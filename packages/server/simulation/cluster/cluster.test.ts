@@ -26,6 +26,12 @@ test('a tape of zeros is a quiet cluster: no fault, no lost answer, one leader',
   expect(result.coverage['range failed']).toBeUndefined();
 });
 
+test('seed 1520: a member whose disk fails while it starts ends with the fault of the disk', async () => {
+  // Opening its group said only that the member had stopped, and not why.
+  const result = await runScenario(clusterScenario, generatedTape(1520));
+  expect(result.violation).toBeNull();
+});
+
 test('a member that answers reads without asking the cluster is caught', async () => {
   vi.spyOn(GroupBackend.prototype, 'readBarrier').mockImplementation(() => Promise.resolve());
   const { finding } = await explore({ scenario: clusterScenario, from: 0, seeds: 40 });
