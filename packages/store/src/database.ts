@@ -165,12 +165,17 @@ export class Database implements StateMachine<ApplyResult> {
     return this.#frozen.length > limits.frozenBuffers || this.#bufferedBytes() > limits.bufferedBytes;
   }
 
+  /** Of keys and values at their latest revisions and in the history: what a quota counts. Cheap, unlike {@link stats}. */
+  get liveBytes(): number {
+    return this.#state.liveBytes;
+  }
+
   get stats(): DatabaseStats {
     const { active, frozen } = this.#state.layers;
     return {
       revision: this.revision,
       compactRevision: this.compactRevision,
-      liveBytes: this.#state.liveBytes,
+      liveBytes: this.liveBytes,
       storageBytes: this.#storage.sizeBytes,
       bufferedBytes: this.#bufferedBytes(),
       bufferedOperations: frozen.reduce((sum, buffer) => sum + buffer.operations, active.operations),

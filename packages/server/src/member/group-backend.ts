@@ -141,7 +141,7 @@ export class GroupBackend implements Backend {
   }
 
   overQuota(moreBytes: number): boolean {
-    return this.#database.stats.liveBytes + moreBytes >= this.#configuration.quotaBytes;
+    return this.#database.liveBytes + moreBytes >= this.#configuration.quotaBytes;
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
