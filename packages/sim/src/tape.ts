@@ -159,13 +159,12 @@ function assertBound(bound: number): void {
   );
 }
 
-class GeneratedTape implements RecordedTape {
-  readonly #random: Random;
+/** Records what a tape answers; where the answers come from is the part of each kind of tape. */
+abstract class RecordingTape implements RecordedTape {
   readonly #recording = new Recording();
 
-  constructor(seed: number) {
-    this.#random = seededRandom(seed);
-  }
+  protected abstract drawChoice(bound: number, label: string): number;
+  protected abstract drawChance(numerator: number, denominator: number, label: string): boolean;
 
   get length(): number {
     return this.#recording.length;
@@ -174,7 +173,7 @@ class GeneratedTape implements RecordedTape {
   choose(bound: number, label: string): number {
     assertBound(bound);
     if (bound === 1) return 0;
-    const value = this.#random.below(bound);
+    const value = this.drawChoice(bound, label);
     this.#recording.add(value, label);
     return value;
   }
@@ -182,7 +181,7 @@ class GeneratedTape implements RecordedTape {
   chance(numerator: number, denominator: number, label: string): boolean {
     if (numerator <= 0) return false;
     // Recorded as the answer, not as the number drawn, so that every answer «no» looks the same to the shrinker.
-    const value = this.#random.below(denominator) < numerator;
+    const value = this.drawChance(numerator, denominator, label);
     this.#recording.add(value ? 1 : 0, label);
     return value;
   }
@@ -204,47 +203,37 @@ class GeneratedTape implements RecordedTape {
   }
 }
 
-class ReplayedTape implements RecordedTape {
+class GeneratedTape extends RecordingTape {
+  readonly #random: Random;
+
+  constructor(seed: number) {
+    super();
+    this.#random = seededRandom(seed);
+  }
+
+  protected override drawChoice(bound: number): number {
+    return this.#random.below(bound);
+  }
+
+  protected override drawChance(numerator: number, denominator: number): boolean {
+    return this.#random.below(denominator) < numerator;
+  }
+}
+
+class ReplayedTape extends RecordingTape {
   readonly #source: Source;
-  readonly #recording = new Recording();
 
   constructor(source: Source) {
+    super();
     this.#source = source;
   }
 
-  get length(): number {
-    return this.#recording.length;
-  }
-
-  choose(bound: number, label: string): number {
-    assertBound(bound);
-    if (bound === 1) return 0;
+  protected override drawChoice(bound: number, label: string): number {
     const written = this.#source(label);
-    const value = written < bound ? written : bound - 1;
-    this.#recording.add(value, label);
-    return value;
+    return written < bound ? written : bound - 1;
   }
 
-  chance(numerator: number, _denominator: number, label: string): boolean {
-    if (numerator <= 0) return false;
-    const value = this.#source(label) > 0;
-    this.#recording.add(value ? 1 : 0, label);
-    return value;
-  }
-
-  values(): Uint32Array {
-    return this.#recording.values();
-  }
-
-  lanes(): TapeLanes {
-    return this.#recording.lanes();
-  }
-
-  at(position: number): Choice {
-    return this.#recording.at(position);
-  }
-
-  summary(): ReadonlyMap<string, { drawn: number; notHarmless: number }> {
-    return this.#recording.summary();
+  protected override drawChance(_numerator: number, _denominator: number, label: string): boolean {
+    return this.#source(label) > 0;
   }
 }
