@@ -1,3 +1,4 @@
+import { configurationOf } from '../src/core/configuration.ts';
 import { createHost } from '../src/host/host.ts';
 import type { Host } from '../src/host/host.ts';
 import type { Group } from '../src/host/types.ts';
@@ -57,13 +58,7 @@ for (const id of ids) {
     await host.openGroup({
       id: 0,
       stateMachine: new CountingMachine(),
-      initialConfiguration: {
-        voters: ids,
-        votersOutgoing: [],
-        learners: [],
-        learnersNext: [],
-        autoLeave: false,
-      },
+      initialConfiguration: configurationOf(ids),
     }),
   );
 }

@@ -4,6 +4,7 @@
 //
 // «raw» is what any log could reach at best: the same bytes per batch, one write and one fdatasync, into a file that
 // was filled with zeros beforehand. Prints one JSON line per row.
+import { configurationOf } from '../src/core/configuration.ts';
 import { closeSync, fdatasync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,13 +118,7 @@ function record(group: number, from: number, count: number): LogRecord {
 }
 
 function snapshotAt(index: number): { index: Index; term: Term; configuration: LogConfiguration } {
-  const configuration = {
-    voters: [1 as NodeId],
-    votersOutgoing: [],
-    learners: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
+  const configuration = configurationOf([1]);
   return { index: index as Index, term: 1 as Term, configuration };
 }
 

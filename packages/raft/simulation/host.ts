@@ -1,3 +1,4 @@
+import { configurationOf } from '../src/core/configuration.ts';
 import { FlotillaError, isFlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
 import { calmSettings, generatedTape, Nemesis, runScenario, World } from '@flotilla/sim';
@@ -118,13 +119,7 @@ class HostSimulation {
     const group = await host.openGroup({
       id: 0,
       stateMachine: machine,
-      initialConfiguration: {
-        voters: this.#members.map(({ id }) => id),
-        votersOutgoing: [],
-        learners: [],
-        learnersNext: [],
-        autoLeave: false,
-      },
+      initialConfiguration: configurationOf(this.#members.map(({ id }) => id)),
     });
     if (!group.status().stateReady && !member.stateLost) {
       throw new FlotillaError('FLOTILLA_LOG_COMPACTED_TOO_FAR', 'the log begins after the flushed state');

@@ -1,13 +1,5 @@
-import type {
-  Configuration,
-  Entry,
-  GroupId,
-  HardState,
-  Index,
-  LogRecord,
-  NodeId,
-  Term,
-} from '@flotilla/raft';
+import { configurationOf } from '../src/core/configuration.ts';
+import type { Entry, GroupId, HardState, Index, LogRecord, NodeId, Term } from '@flotilla/raft';
 import type { SnapshotMeta, Write, WriteSequence } from '@flotilla/raft';
 import type { Tape } from '@flotilla/sim';
 import { groupOf, lastIndex, termAt, type ModelGroup, type ModelState, type Operation } from './log-model.ts';
@@ -116,13 +108,7 @@ function hardState(term: number, vote: number, commit: number): HardState {
 
 function snapshot(tape: Tape, index: number, term: number): SnapshotMeta {
   const voters = [1, 2, 3, 4, 5].slice(0, 1 + tape.choose(5, 'log: voters')) as NodeId[];
-  const configuration: Configuration = {
-    voters,
-    votersOutgoing: [],
-    learners: [6 as NodeId],
-    learnersNext: [],
-    autoLeave: false,
-  };
+  const configuration = configurationOf(voters, [6]);
   return { index: index as Index, term: term as Term, configuration };
 }
 

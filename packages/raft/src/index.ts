@@ -1,3 +1,4 @@
+export { configurationOf, emptyConfiguration } from './core/configuration.ts';
 export { createCore } from './core/core.ts';
 export { coreLimits, entryOverheadBytes } from './core/limits.ts';
 export { progressStates } from './core/progress.ts';

@@ -1,3 +1,4 @@
+import { configurationOf } from '../src/core/configuration.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -61,13 +62,7 @@ export class TestMember {
     this.group = await this.host.openGroup({
       id: 0,
       stateMachine: this.machine,
-      initialConfiguration: {
-        voters: [...this.#cluster.addresses.keys()],
-        votersOutgoing: [],
-        learners: [],
-        learnersNext: [],
-        autoLeave: false,
-      },
+      initialConfiguration: configurationOf([...this.#cluster.addresses.keys()]),
     });
   }
 

@@ -1,3 +1,4 @@
+import { configurationOf } from '../src/core/configuration.ts';
 import { FlotillaError, type Platform } from '@flotilla/platform';
 import { fromEventLoop, generatedTape, World } from '@flotilla/sim';
 import type { Entry, EntryKind, GroupId, HardState, Index, LogRecord, NodeId, Term } from '@flotilla/raft';
@@ -99,13 +100,7 @@ export function hardState(term: number, vote: number, commit: number): HardState
 }
 
 export function snapshot(index: number, term: number): SnapshotMeta {
-  const configuration = {
-    voters: [1, 2, 3] as NodeId[],
-    votersOutgoing: [],
-    learners: [4 as NodeId],
-    learnersNext: [],
-    autoLeave: true,
-  };
+  const configuration = { ...configurationOf([1, 2, 3], [4]), autoLeave: true, removed: [9, 7] as NodeId[] };
   return { index: index as Index, term: term as Term, configuration };
 }
 

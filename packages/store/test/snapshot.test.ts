@@ -1,5 +1,6 @@
+import { emptyConfiguration } from '@flotilla/raft';
 import { seededRandom } from '@flotilla/platform';
-import type { Configuration, Entry, Index, SnapshotMeta, Term } from '@flotilla/raft';
+import type { Entry, Index, SnapshotMeta, Term } from '@flotilla/raft';
 import { RangeRequest } from '@flotilla/wire';
 import { describe, expect, test } from 'vitest';
 import { Database } from '../src/database.ts';
@@ -11,13 +12,7 @@ import { plainRange } from './plain.ts';
 import { RandomRequests } from './random-requests.ts';
 import { VirtualPlatform } from './virtual-platform.ts';
 
-const configuration: Configuration = {
-  voters: [],
-  votersOutgoing: [],
-  learners: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const configuration = emptyConfiguration;
 
 class Member {
   platform = new VirtualPlatform();

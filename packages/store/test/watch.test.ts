@@ -1,3 +1,4 @@
+import { emptyConfiguration } from '@flotilla/raft';
 import { seededRandom } from '@flotilla/platform';
 import type { Random } from '@flotilla/platform';
 import { EventType, WatchCreateRequest } from '@flotilla/wire';
@@ -14,13 +15,7 @@ import type { ModelEvent } from './model.ts';
 import { RandomRequests } from './random-requests.ts';
 import { VirtualPlatform } from './virtual-platform.ts';
 
-const noMetaConfiguration = {
-  voters: [],
-  votersOutgoing: [],
-  learners: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const noMetaConfiguration = emptyConfiguration;
 
 /** One watch as its client sees it, checked as the responses come. */
 class Watch {

@@ -1,3 +1,4 @@
+import { configurationOf } from '../../src/core/configuration.ts';
 import { Coverage, EventHeap, TraceHash } from '@flotilla/sim';
 import type { Tape } from '@flotilla/sim';
 import type {
@@ -47,6 +48,11 @@ const refusals: Readonly<Record<RefusalReason, string>> = {
   'too-large': 'refused: too-large',
   transferring: 'refused: transferring',
   'not-ready': 'refused: not-ready',
+  'change-pending': 'refused: change-pending',
+  'term-not-committed': 'refused: term-not-committed',
+  'id-reused': 'refused: id-reused',
+  'learner-behind': 'refused: learner-behind',
+  'invalid-change': 'refused: invalid-change',
 };
 /** Messages kept for re-delivery: the whole history of any but the longest runs. */
 const historyMax = 20_000;
@@ -82,13 +88,7 @@ export class CoreCluster {
     this.#tape = tape;
     this.settings = settings;
     const ids = Array.from({ length: settings.members }, (_, i) => (i + 1) as NodeId);
-    const configuration = {
-      voters: ids,
-      votersOutgoing: [],
-      learners: [],
-      learnersNext: [],
-      autoLeave: false,
-    };
+    const configuration = configurationOf(ids);
     const seed = tape.choose(0x7fff_ffff, 'elections');
     this.members = ids.map(
       (id) =>

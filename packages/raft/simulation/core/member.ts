@@ -183,6 +183,8 @@ export class SimulatedMember {
         maxPayloadBytes: 1 << 20,
         maxCachedBytes: settings.maxCachedBytes,
         maxPendingReads: settings.maxPendingReads,
+        maxPromotionLagEntries: Infinity,
+        priority: 100,
         eagerBroadcast: settings.eagerBroadcast,
       },
       this.disk.restored(this.applied.index),

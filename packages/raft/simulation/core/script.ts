@@ -1,3 +1,4 @@
+import { configurationOf } from '../../src/core/configuration.ts';
 import { assert, present, seededRandom } from '@flotilla/platform';
 import { coreLimits, createCore } from '@flotilla/raft';
 import type { CoreConfig, CoreView, Effects, Entry, Index, Input, NodeId, PeerMessage } from '@flotilla/raft';
@@ -47,7 +48,7 @@ export class Script {
   constructor(members: number, config: Partial<CoreConfig> = {}) {
     this.#config = config;
     const voters = Array.from({ length: members }, (_, i) => (i + 1) as NodeId);
-    const configuration = { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    const configuration = configurationOf(voters);
     for (const id of voters) {
       const disk = new DurableLog({ index: 0 as Index, term: 0 as SnapshotMeta['term'], configuration });
       const core = this.#createCore(id, disk, 1);
@@ -242,6 +243,7 @@ export class Script {
         electionTicks: 10,
         heartbeatTicks: 1,
         liveness: 'ticks',
+        priority: 100,
         preVote: false,
         checkQuorum: false,
         ...coreLimits,

@@ -140,6 +140,11 @@ class Core implements RaftCore {
       case 'campaign':
         startCampaign(state, state.config.preVote ? 'pre-election' : 'election');
         break;
+      case 'change-membership':
+        state.outbox.refuse(input.ref, 'invalid-change');
+        break;
+      case 'resign':
+        break;
       case 'transfer':
         this.#transfer(input.to);
         break;

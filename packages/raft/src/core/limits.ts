@@ -19,7 +19,12 @@ export const coreLimits = {
   maxCachedBytes: 32 << 20,
   /** Reads that wait for a round, or for the first commit of a term. */
   maxPendingReads: 16_384,
+  /** Entries that a learner may lack when it is promoted: what a healthy member takes in within an election time-out. */
+  maxPromotionLagEntries: 5_000,
 } as const;
+
+/** Ids of former members that a configuration remembers, and refuses. */
+export const maxRemovedIds = 4_096;
 
 /** What an entry costs beside its payload, in memory and on the wire: index, term, kind, lengths. */
 export const entryOverheadBytes = 32;

@@ -70,7 +70,7 @@ export class Outbox {
       return;
     }
     this.#forwardedPayloads = [payload];
-    this.#forwarded = { type: 'propose', from, to, term, payloads: this.#forwardedPayloads };
+    this.#forwarded = { type: 'propose', from, to, term, kind: 'command', payloads: this.#forwardedPayloads };
     this.#forwardedBytes = payload.length;
     this.#send.push(this.#forwarded);
   }

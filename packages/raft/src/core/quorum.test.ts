@@ -1,3 +1,4 @@
+import { configurationOf } from './configuration.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { committedIndex, majority, membersOf, voteResult } from './quorum.ts';
@@ -5,14 +6,7 @@ import type { VoteResult } from './quorum.ts';
 import type { Configuration, NodeId } from './types.ts';
 
 function configuration(voters: readonly number[], outgoing: readonly number[] = []): Configuration {
-  const ids = (list: readonly number[]): NodeId[] => [...list].sort((a, b) => a - b) as NodeId[];
-  return {
-    voters: ids(voters),
-    votersOutgoing: ids(outgoing),
-    learners: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
+  return { ...configurationOf(voters), votersOutgoing: configurationOf(outgoing).voters };
 }
 
 function matches(rows: Readonly<Record<number, number>>): Map<NodeId, { match: number }> {

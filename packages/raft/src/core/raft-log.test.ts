@@ -1,16 +1,11 @@
+import { configurationOf } from './configuration.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RaftLog } from './raft-log.ts';
-import type { Configuration, Entry, Index, NodeId, Restored, SnapshotMeta, Term } from './types.ts';
+import type { Entry, Index, NodeId, Restored, SnapshotMeta, Term } from './types.ts';
 import type { WriteSequence } from './types.ts';
 
-const configuration: Configuration = {
-  voters: [1 as NodeId],
-  votersOutgoing: [],
-  learners: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const configuration = configurationOf([1]);
 
 function entry(term: number, index: number, bytes = 10): Entry {
   return { term: term as Term, index: index as Index, kind: 'command', payload: new Uint8Array(bytes) };

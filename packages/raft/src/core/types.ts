@@ -38,6 +38,39 @@ export interface Configuration {
   readonly learnersNext: readonly NodeId[];
   /** The leader leaves the joint configuration by itself as soon as it is committed. */
   readonly autoLeave: boolean;
+  /**
+   * Ids that were members once and are refused for ever, in the order of their removal; the oldest are forgotten beyond
+   * `maxRemovedIds`. A late message of a former member must not be taken for one of a new member of its id,
+   * and a member that lost its votes must not come back under them.
+   */
+  readonly removed: readonly NodeId[];
+}
+
+export type MembershipOperation =
+  /** A new voter, or a learner that becomes one. */
+  | 'add-voter'
+  /** A new learner, or a voter that becomes one (demotion; by way of `learnersNext` when it leaves a joint half). */
+  | 'add-learner'
+  | 'remove'
+  /** Changes nothing here: carries `context` to the state machines in order with the other changes. */
+  | 'update';
+
+export interface MembershipStep {
+  readonly operation: MembershipOperation;
+  readonly id: NodeId;
+}
+
+/** What an entry of kind `membership` says. Applied when its entry is applied (§4.3 of the dissertation, as etcd does). */
+export interface MembershipChange {
+  /** All of them at once. None: leave the joint configuration. */
+  readonly steps: readonly MembershipStep[];
+  /**
+   * `auto`: simple when at most one voter changes, else joint, left by the leader. `implicit`: joint in any case, left
+   * by the leader. `explicit`: joint, and left by a change without steps.
+   */
+  readonly transition: 'auto' | 'implicit' | 'explicit';
+  /** Not read here: addresses and the like, for the state machines. */
+  readonly context: Uint8Array;
 }
 
 /** Everything up to `index` is in the state machine, and `configuration` is the one in force there. */
@@ -115,6 +148,8 @@ export type PeerMessage =
   | (Addressed & {
       /** Forwarded proposals. A leader takes them only in the very term that they name: see SPEC.md. */
       readonly type: 'propose';
+      /** A membership change travels alone, encoded. */
+      readonly kind: Exclude<EntryKind, 'no-op'>;
       readonly payloads: readonly Uint8Array[];
     })
   | (Addressed & {
@@ -136,8 +171,16 @@ export type Input =
   | { readonly type: 'tick' }
   | { readonly type: 'receive'; readonly message: PeerMessage }
   | { readonly type: 'propose'; readonly ref: Ref; readonly payload: Uint8Array }
-  | { readonly type: 'read'; readonly ref: Ref }
+  /** Settled as a proposal is. Only one change is on its way at a time. */
+  | { readonly type: 'change-membership'; readonly ref: Ref; readonly change: MembershipChange }
+  /**
+   * `lease`: a leader whose lease holds (the host says so: it has the clock) answers at once; anybody else, and a
+   * leader that is transferring its office, treats it as `read-index`.
+   */
+  | { readonly type: 'read'; readonly ref: Ref; readonly policy?: 'read-index' | 'lease' }
   | { readonly type: 'campaign' }
+  /** A leader that cannot serve (its disk stalls) steps down, and does not campaign for an election time-out. */
+  | { readonly type: 'resign' }
   /** Hands leadership to that voter; a follower passes the wish on to its leader. */
   | { readonly type: 'transfer'; readonly to: NodeId }
   /** A follower forgets who leads, and may vote for another at once. */
@@ -212,6 +255,16 @@ export type RefusalReason =
   | 'too-large'
   /** Leadership is being transferred away. */
   | 'transferring'
+  /** A membership change: another one is not applied yet, here or in the joint configuration that it began. */
+  | 'change-pending'
+  /** A membership change before this leader has committed in its own term (the single-server bug of 2015). */
+  | 'term-not-committed'
+  /** A membership change that adds an id which was removed before. */
+  | 'id-reused'
+  /** A membership change that promotes a learner too far behind: it would count for commits before it can serve. */
+  | 'learner-behind'
+  /** A membership change that would leave no voter, removes a stranger, leaves a configuration that is not joint… */
+  | 'invalid-change'
   /** A read at a leader that has not committed in its term yet, with too many waiting. */
   | 'not-ready';
 
@@ -275,6 +328,13 @@ export interface CoreConfig {
    * found. Only for replaying its scripts: costs throughput. False unless given.
    */
   readonly eagerBroadcast?: boolean;
+  /** Entries that a learner may lack when it is promoted; Infinity: any number. */
+  readonly maxPromotionLagEntries: number;
+  /**
+   * From 0 to 255; more is preferred. Time-outs of a member with less are longer, and a leader hands over to a voter
+   * with more that has caught up. 0: never campaigns by itself. Equal everywhere unless given.
+   */
+  readonly priority: number;
 }
 
 /** What the log gave back at start. */

@@ -24,6 +24,8 @@ export interface HostConfig {
   readonly logBytes?: number;
   readonly preVote?: boolean;
   readonly checkQuorum?: boolean;
+  /** Of this member as a leader, from 0 (never by itself) to 255. Default 100. See `CoreConfig.priority`. */
+  readonly priority?: number;
   readonly limits?: Partial<HostLimits>;
   readonly coreLimits?: Partial<CoreBounds>;
   readonly logLimits?: Partial<LogLimits>;
@@ -77,6 +79,7 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
       electionTicks: Math.ceil(electionMs / (heartbeatMs / ticksPerHeartbeat)),
       heartbeatTicks: ticksPerHeartbeat,
       liveness: 'peers',
+      priority: config.priority ?? 100,
       preVote: config.preVote ?? true,
       checkQuorum: config.checkQuorum ?? true,
       ...bounds,

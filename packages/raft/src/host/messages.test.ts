@@ -1,3 +1,4 @@
+import { emptyConfiguration } from '../core/configuration.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isFlotillaError } from '@flotilla/platform';
@@ -23,6 +24,7 @@ const meta = fc.record({
     learners: nodeIds,
     learnersNext: nodeIds,
     autoLeave: fc.boolean(),
+    removed: nodeIds,
   }),
 });
 const ends = { from: fc.constant(from), to: fc.constant(to), term };
@@ -79,7 +81,12 @@ const peerMessages: Record<Exclude<PeerMessage['type'], 'install-snapshot'>, fc.
   }),
   heartbeat: fc.record({ ...ends, type: fc.constant('heartbeat'), commit: index, readSequence: u53 }),
   'heartbeat-response': fc.record({ ...ends, type: fc.constant('heartbeat-response'), readSequence: u53 }),
-  propose: fc.record({ ...ends, type: fc.constant('propose'), payloads: fc.array(bytes, { maxLength: 4 }) }),
+  propose: fc.record({
+    ...ends,
+    type: fc.constant('propose'),
+    kind: fc.constantFrom('command', 'membership'),
+    payloads: fc.array(bytes, { maxLength: 4 }),
+  }),
   'read-index': fc.record({
     ...ends,
     type: fc.constant('read-index'),
@@ -231,7 +238,7 @@ describe('messages between hosts', () => {
       snapshot: {
         index: 5 as Index,
         term: 1 as Term,
-        configuration: { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
+        configuration: emptyConfiguration,
       },
     };
     expect(() => encodeRaftMessage(new ByteWriter(), 0, message)).toThrow(
@@ -245,7 +252,7 @@ describe('messages between hosts', () => {
       {
         type: 'raft',
         group: 0,
-        message: { type: 'propose', from, to, term: 1 as Term, payloads: [payload] },
+        message: { type: 'propose', from, to, term: 1 as Term, kind: 'command', payloads: [payload] },
       },
     ]);
     const [first] = decode(body);

@@ -142,6 +142,7 @@ export function encodeRaftMessage(writer: ByteWriter, group: GroupId, message: P
       writer.u8(message.granted ? 1 : 0);
       return;
     case 'propose':
+      writer.u8(message.kind === 'membership' ? 1 : 0);
       writer.u32(message.payloads.length);
       for (const payload of message.payloads) writer.blob(payload);
       return;
@@ -290,9 +291,10 @@ function decodePeerMessage(
       return { type, from, to, term, granted: reader.bool() };
     }
     case codes.propose: {
+      const kind = reader.bool() ? 'membership' : 'command';
       const payloads: Uint8Array[] = [];
       for (let left = reader.count(4); left > 0; left -= 1) payloads.push(reader.blob());
-      return { type: 'propose', from, to, term, payloads };
+      return { type: 'propose', from, to, term, kind, payloads };
     }
     case codes['read-index']:
       return { type: 'read-index', from, to, term, ref: reader.u53() as Ref, incarnation: reader.u53() };
@@ -396,6 +398,7 @@ export function encodeSnapshotMeta(writer: ByteWriter, meta: SnapshotMeta): void
   encodeNodeIds(writer, meta.configuration.votersOutgoing);
   encodeNodeIds(writer, meta.configuration.learners);
   encodeNodeIds(writer, meta.configuration.learnersNext);
+  encodeNodeIds(writer, meta.configuration.removed);
   writer.u8(meta.configuration.autoLeave ? 1 : 0);
 }
 
@@ -407,6 +410,7 @@ export function decodeSnapshotMeta(reader: ByteReader): SnapshotMeta {
     votersOutgoing: decodeNodeIds(reader),
     learners: decodeNodeIds(reader),
     learnersNext: decodeNodeIds(reader),
+    removed: decodeNodeIds(reader),
     autoLeave: reader.bool(),
   };
   return { index, term, configuration };

@@ -1,5 +1,6 @@
+import { configurationOf } from '../core/configuration.ts';
 import { describe, expect, it } from 'vitest';
-import type { Configuration, Index, Input, NodeId, RaftCore, Ref, Term } from '../core/types.ts';
+import type { Index, Input, NodeId, RaftCore, Ref, Term } from '../core/types.ts';
 import { hostLimits } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { OriginWriter, withoutOrigin } from './origin.ts';
@@ -8,13 +9,7 @@ import { ProposalTable } from './proposals.ts';
 const self = 1 as NodeId;
 const leader = 2 as NodeId;
 const incarnation = 0x1234_5678_9abc;
-const configuration: Configuration = {
-  voters: [self, leader],
-  votersOutgoing: [],
-  learners: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const configuration = configurationOf([self, leader]);
 
 /** Records what a core would be given. */
 class Steps {

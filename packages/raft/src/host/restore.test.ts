@@ -1,14 +1,11 @@
+import { configurationOf } from '../core/configuration.ts';
 import { describe, expect, it } from 'vitest';
-import type { Configuration, Index, NodeId, Term } from '../core/types.ts';
+import type { Index, NodeId, Term } from '../core/types.ts';
 import type { RecoveredGroup } from '../log/types.ts';
 import { restoration } from './restore.ts';
 
 const initial = configurationOf([1, 2, 3]);
 const logged = configurationOf([1, 2, 4]);
-
-function configurationOf(voters: number[]): Configuration {
-  return { voters: voters as NodeId[], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
-}
 
 const at = (index: number, term: number): { index: Index; term: Term } => ({
   index: index as Index,

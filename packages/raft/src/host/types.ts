@@ -73,6 +73,22 @@ export interface ProposeOptions {
   readonly timeoutMs: number;
 }
 
+export interface ReadOptions extends ProposeOptions {
+  /**
+   * `read-index` (the default): a quorum confirms the leader. `lease`: a leader that holds a lease answers without a
+   * round trip; safe only while clocks run at rates within `HostConfig.leaseDriftFraction` of each other, and only when
+   * `HostConfig.leases` is set at every member. Anybody else falls back to `read-index`.
+   */
+  readonly policy?: 'read-index' | 'lease';
+}
+
+/** What a change of membership came to. */
+export interface MembershipOutcome {
+  /** The entry that made it; the joint configuration, when there was one, is left already. */
+  readonly index: Index;
+  readonly configuration: Configuration;
+}
+
 /** One replica of a group, as the rest of the member uses it. */
 export interface Group<Result> {
   readonly id: GroupId;
@@ -94,7 +110,7 @@ export interface Group<Result> {
    * a read of local state is linearizable then. All callers of one turn share a ReadIndex.
    * Rejects with `FLOTILLA_NO_LEADER`, `FLOTILLA_READ_TIMEOUT`, `FLOTILLA_TOO_MANY_READS` or `FLOTILLA_STOPPED`.
    */
-  readBarrier(options: ProposeOptions): Promise<void>;
+  readBarrier(options: ReadOptions): Promise<void>;
   status(): GroupStatus;
   /** Called on every change of role, term or known leader. The answer unsubscribes. */
   onRoleChange(listener: (change: RoleChange) => void): () => void;

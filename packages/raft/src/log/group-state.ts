@@ -3,7 +3,7 @@ import type { Entry, HardState, Index, NodeId, SnapshotMeta, Term } from '../cor
 import { EntryIndex } from './entry-index.ts';
 import type { LiveBytes } from './live-bytes.ts';
 import type { RecordBody, TermRun } from './record-body.ts';
-import { emptyConfiguration } from './types.ts';
+import { emptyConfiguration } from '../core/configuration.ts';
 
 /** Where a record lies. */
 export interface RecordPlace {

@@ -211,16 +211,19 @@ function decodeHardState(from: ByteReader): HardState {
 }
 
 function snapshotBytes(snapshot: SnapshotMeta): number {
-  const { voters, votersOutgoing, learners, learnersNext } = snapshot.configuration;
-  const ids = voters.length + votersOutgoing.length + learners.length + learnersNext.length;
-  return 8 + 8 + 4 * 4 + ids * 8 + 1;
+  const { voters, votersOutgoing, learners, learnersNext, removed } = snapshot.configuration;
+  const ids = [voters, votersOutgoing, learners, learnersNext, removed].reduce(
+    (sum, list) => sum + list.length,
+    0,
+  );
+  return 8 + 8 + 5 * 4 + ids * 8 + 1;
 }
 
 function encodeSnapshot(snapshot: SnapshotMeta, to: ByteWriter): void {
-  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = snapshot.configuration;
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave, removed } = snapshot.configuration;
   to.u64(snapshot.index);
   to.u64(snapshot.term);
-  for (const ids of [voters, votersOutgoing, learners, learnersNext]) {
+  for (const ids of [voters, votersOutgoing, learners, learnersNext, removed]) {
     to.u32(ids.length);
     for (const id of ids) to.u64(id);
   }
@@ -234,12 +237,14 @@ function decodeSnapshot(from: ByteReader): SnapshotMeta {
   const votersOutgoing = decodeIds(from);
   const learners = decodeIds(from);
   const learnersNext = decodeIds(from);
+  const removed = decodeIds(from);
   const configuration: Configuration = {
     voters,
     votersOutgoing,
     learners,
     learnersNext,
     autoLeave: from.u8() === 1,
+    removed,
   };
   return { index, term, configuration };
 }

@@ -1,13 +1,4 @@
-import type {
-  Configuration,
-  Entry,
-  HardState,
-  Index,
-  NodeId,
-  SnapshotMeta,
-  Term,
-  Write,
-} from '../core/types.ts';
+import type { Entry, HardState, Index, NodeId, SnapshotMeta, Term, Write } from '../core/types.ts';
 import type { GroupId } from '../host/types.ts';
 import type { LogLimits } from './limits.ts';
 
@@ -111,11 +102,3 @@ export interface WriteAheadLog {
    */
   close(): Promise<void>;
 }
-
-export const emptyConfiguration: Configuration = {
-  voters: [],
-  votersOutgoing: [],
-  learners: [],
-  learnersNext: [],
-  autoLeave: false,
-};

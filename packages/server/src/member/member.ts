@@ -1,6 +1,7 @@
 import { type Address, isFlotillaError, type Platform } from '@flotilla/platform';
 import {
   type Configuration as RaftConfiguration,
+  configurationOf,
   coreLimits,
   createHost,
   type Group,
@@ -8,7 +9,6 @@ import {
   type HostConfig,
   type HostOptions,
   hostLimits,
-  type NodeId,
 } from '@flotilla/raft';
 import { type ApplyResult, Database, type OrderedStorage, storageTables } from '@flotilla/store';
 import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
@@ -241,8 +241,7 @@ function hostConfig(configuration: Configuration, given: HostConfig): HostConfig
 }
 
 function votersOf(identity: ClusterIdentity): RaftConfiguration {
-  const voters: NodeId[] = identity.members.map((member) => member.nodeId).sort((a, b) => a - b);
-  return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+  return configurationOf(identity.members.map((member) => member.nodeId));
 }
 
 function startCompactor(
