@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Maintenance, StatusRequest, callUnary, type RpcChannel } from '@flotilla/wire';
 import { openHttp2Channel } from '@flotilla/wire/node';
-import { FlotillaProcess } from '../support/command.ts';
+import { FlotillaProcess, launcher } from '../support/command.ts';
 import { freePorts } from '../support/ports.ts';
 
 /** One member: a place for a process, which may be killed and started again on the same data. */
@@ -13,6 +13,8 @@ export interface MemberProcess {
   readonly args: readonly string[];
   /** For the test's own questions, not for traffic. */
   readonly channel: RpcChannel;
+  /** The build that it runs, or runs at its next start. */
+  launcher: string;
   process: FlotillaProcess;
 }
 
@@ -21,7 +23,7 @@ export class ProcessCluster {
   readonly members: readonly MemberProcess[];
   readonly #directory: string;
 
-  private constructor(directory: string, basePort: number, nodes: number) {
+  private constructor(directory: string, basePort: number, nodes: number, build: string) {
     this.#directory = directory;
     const peer = (index: number): string => `http://127.0.0.1:${basePort + 2 * index + 1}`;
     const indexes = Array.from({ length: nodes }, (_, index) => index);
@@ -40,13 +42,21 @@ export class ProcessCluster {
         '--log-level=warn',
       ];
       const channel = openHttp2Channel({ endpoints: [endpoint] });
-      return { index, endpoint, args, channel, process: new FlotillaProcess(args) };
+      return {
+        index,
+        endpoint,
+        args,
+        channel,
+        launcher: build,
+        process: new FlotillaProcess(args, { launcher: build }),
+      };
     });
   }
 
-  static async start(nodes = 3): Promise<ProcessCluster> {
+  /** `build` is the launcher of another checkout, for members that are to be upgraded. */
+  static async start(nodes = 3, build = launcher): Promise<ProcessCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'flotilla-process-'));
-    const cluster = new ProcessCluster(directory, await freePorts(2 * nodes), nodes);
+    const cluster = new ProcessCluster(directory, await freePorts(2 * nodes), nodes, build);
     await Promise.all(cluster.members.map((member) => serves(member.process)));
     return cluster;
   }
@@ -74,7 +84,7 @@ export class ProcessCluster {
 
   /** Starts a killed member again; resolves when it serves. */
   async restart(member: MemberProcess): Promise<void> {
-    member.process = new FlotillaProcess(member.args);
+    member.process = new FlotillaProcess(member.args, { launcher: member.launcher });
     await serves(member.process);
   }
 

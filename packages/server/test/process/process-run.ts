@@ -15,6 +15,7 @@ import {
   type WatchRecord,
   writeHistory,
 } from '@flotilla/check';
+import { launcher } from '../support/command.ts';
 import { ProcessCluster, pause, type MemberProcess } from './process-cluster.ts';
 import { Traffic, newHistory, record, type EtcdHistory } from './traffic.ts';
 import { Watcher, watchEverything, writtenOrder } from './watching.ts';
@@ -28,6 +29,11 @@ export interface ProcessPlan {
   readonly fullKills: number;
   /** A member, every other time the leader, stops for {@link pauseMs} so many times. */
   readonly pauses: number;
+  /**
+   * The launcher of another build: the cluster starts with it, is moved to the present build member by member, and back
+   * again, before the other faults.
+   */
+  readonly upgradeFrom?: string;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -54,7 +60,7 @@ const backMsMax = 60_000;
 
 /** Runs real members under traffic and faults, then compares everything that was answered. */
 export async function runProcesses(plan: ProcessPlan): Promise<ProcessReport> {
-  const cluster = await ProcessCluster.start();
+  const cluster = await ProcessCluster.start(3, plan.upgradeFrom);
   try {
     return await new ProcessRun(cluster, plan).run();
   } catch (error) {
@@ -90,6 +96,10 @@ class ProcessRun {
       (prefix, index) =>
         new Watcher(`watcher of ${prefix}`, prefix, [...endpoints.slice(index), ...endpoints]),
     );
+    if (this.#plan.upgradeFrom !== undefined) {
+      await this.#moveTo(launcher, 'the present build');
+      await this.#moveTo(this.#plan.upgradeFrom, 'the former build');
+    }
     for (let index = 0; index < leaderKills; index += 1) await this.#killLeader(index);
     for (let index = 0; index < fullKills; index += 1) await this.#killAll(index);
     for (let index = 0; index < pauses; index += 1) await this.#pauseOne(index);
@@ -97,6 +107,21 @@ class ProcessRun {
     await traffic.stop();
     for (const watcher of watchers) await watcher.stop();
     return await this.#judge(watchers.flatMap((watcher) => watcher.records));
+  }
+
+  /** One member after the other, as an operator would; every other one is killed, as an operator's machine would do. */
+  async #moveTo(build: string, name: string): Promise<void> {
+    for (const member of this.#cluster.members) {
+      await pause(calmMs);
+      if (member.index % 2 === 0) await member.process.stop('SIGTERM');
+      else await this.#cluster.kill(member);
+      member.launcher = build;
+      await this.#cluster.restart(member);
+      await this.#servedBy([member]);
+      this.#say(`n${member.index + 1} runs ${name}`);
+    }
+    await pause(calmMs);
+    await this.#servedBy(this.#cluster.members);
   }
 
   async #killLeader(index: number): Promise<void> {

@@ -20,9 +20,9 @@ export class FlotillaProcess {
 
   constructor(
     args: readonly string[],
-    options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+    options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly launcher?: string } = {},
   ) {
-    this.child = spawn(process.execPath, [launcher, ...args], {
+    this.child = spawn(process.execPath, [options.launcher ?? launcher, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: options.cwd,
       env: { ...withoutEtcdVariables(process.env), ...options.env },
