@@ -57,7 +57,7 @@ function runtimeDependencies(checkout: string): string {
   const pinned = Object.entries(lock.packages).filter(
     ([path, { dev }]) => path.includes('node_modules/') && dev !== true,
   );
-  return JSON.stringify(pinned.map(([path, { version }]) => [path, version ?? null]).sort());
+  return JSON.stringify(pinned.map(([path, { version }]) => [path, version ?? null]));
 }
 
 /** Libraries are this checkout's; the packages of the workspace are the other one's own. */
