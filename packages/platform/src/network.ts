@@ -11,6 +11,11 @@ export interface TlsOptions {
   readonly ca?: string;
   /** As a listener: refuse clients without a certificate that `ca` signed. */
   readonly requireClientCertificate?: boolean;
+  /**
+   * As a dialer: whether the certificate must name the dialed host, which is the default. False leaves it to the caller
+   * to compare {@link Connection.identity} with whom it looked for; the authority's signature is checked in any case.
+   */
+  readonly verifyHost?: boolean;
   /** ALPN protocols in order of preference. */
   readonly protocols?: readonly string[];
 }
@@ -62,6 +67,11 @@ export interface Connection {
 export interface Listener {
   /** The address that is really bound (the port differs from the asked one when that was 0). */
   readonly address: Address;
+  /**
+   * Other keys and certificates for the connections that are accepted from now on. Throws `FLOTILLA_TLS_INVALID` when
+   * they cannot be used, and then keeps the old ones. There only where it listens with TLS.
+   */
+  renew?(tls: TlsOptions): void;
   /** Stops accepting. Open connections stay open. */
   close(): Promise<void>;
 }
@@ -77,7 +87,10 @@ export interface Network {
     options: { readonly tls?: TlsOptions },
     accept: (connection: Connection) => void,
   ): Promise<Listener>;
-  /** Rejects with `FLOTILLA_CONNECT_REFUSED` or `FLOTILLA_CONNECT_FAILED` (time-outs included). */
+  /**
+   * Rejects with `FLOTILLA_CONNECT_REFUSED`, `FLOTILLA_CONNECT_FAILED` (time-outs included) or, with TLS,
+   * `FLOTILLA_TLS_INVALID` (our certificate) and `FLOTILLA_TLS_UNTRUSTED` (theirs).
+   */
   connect(
     address: Address,
     options: { readonly tls?: TlsOptions; readonly timeoutMs: number },

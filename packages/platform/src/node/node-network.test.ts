@@ -201,8 +201,39 @@ test('with TLS both sides know each other and agree on a protocol', async () => 
 
 test('a server that the authority did not sign is not connected to', async () => {
   await expect(pair({ server: certificate('stranger'), client: certificate('n2') })).rejects.toMatchObject({
-    code: 'FLOTILLA_CONNECT_FAILED',
+    code: 'FLOTILLA_TLS_UNTRUSTED',
   });
+});
+
+test('a server whose certificate names another host is connected to only by who asks for that', async () => {
+  const listener = await platform.network.listen(
+    { host: 'localhost', port: 0 },
+    { tls: certificate('n1') },
+    (connection) => cleanups.push(() => connection.destroy()),
+  );
+  cleanups.push(() => listener.close());
+  await expect(
+    platform.network.connect(listener.address, { timeoutMs: 5000, tls: certificate('n2') }),
+  ).rejects.toMatchObject({ code: 'FLOTILLA_TLS_UNTRUSTED' });
+  const client = await platform.network.connect(listener.address, {
+    timeoutMs: 5000,
+    tls: certificate('n2', { verifyHost: false }),
+  });
+  cleanups.push(() => client.destroy());
+  expect(client.identity?.commonName).toBe('n1');
+});
+
+test('a listener that was given another certificate shows it from then on', async () => {
+  const [before, , listener] = await pair({ server: certificate('n1'), client: certificate('n2') });
+  cleanups.push(() => before.destroy());
+  expect(() => listener.renew?.({ certificate: 'none', key: 'none' })).toThrow(/certificate or key/);
+  listener.renew?.(certificate('n2'));
+  const after = await platform.network.connect(listener.address, {
+    timeoutMs: 5000,
+    tls: certificate('n2'),
+  });
+  cleanups.push(() => after.destroy());
+  expect([before.identity?.commonName, after.identity?.commonName]).toEqual(['n1', 'n2']);
 });
 
 test('a client without a certificate is refused where one is required, and garbage does no harm', async () => {

@@ -1,6 +1,11 @@
 import { createServer, isIP, connect as netConnect } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { createSecureContext, connect as tlsConnect, createServer as tlsServer } from 'node:tls';
+import {
+  createSecureContext,
+  connect as tlsConnect,
+  createServer as tlsServer,
+  Server as TlsServer,
+} from 'node:tls';
 import type { SecureContext, TlsOptions as NodeTlsOptions } from 'node:tls';
 import { FlotillaError, messageOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -41,7 +46,11 @@ export class NodeNetwork implements Network {
     server.on('error', (cause) => this.#logger.warn('accept failed', { error: messageOf(cause) }));
     const bound = server.address();
     const port = bound !== null && typeof bound === 'object' ? bound.port : address.port;
-    return { address: { host: address.host, port }, close: () => closeServer(server) };
+    return {
+      address: { host: address.host, port },
+      ...(server instanceof TlsServer ? { renew: (tls: TlsOptions) => renewServer(server, tls) } : {}),
+      close: () => closeServer(server),
+    };
   }
 
   connect(
@@ -60,6 +69,7 @@ export class NodeNetwork implements Network {
               ...(secure === undefined ? {} : { secureContext: secure }),
               ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
               ALPNProtocols: [...(options.tls.protocols ?? [])],
+              ...(options.tls.verifyHost === false ? { checkServerIdentity: () => undefined } : {}),
             });
       const give = (code: ErrorCode, reason: string, cause?: unknown): void => {
         clearTimeout(timer);
@@ -70,8 +80,7 @@ export class NodeNetwork implements Network {
         give('FLOTILLA_CONNECT_FAILED', `no answer within ${options.timeoutMs} ms`);
       }, options.timeoutMs);
       const failed = (cause: Error): void => {
-        const refused = systemCode(cause) === 'ECONNREFUSED';
-        give(refused ? 'FLOTILLA_CONNECT_REFUSED' : 'FLOTILLA_CONNECT_FAILED', cause.message, cause);
+        give(connectCode(systemCode(cause)), cause.message, cause);
       };
       socket.on('error', failed);
       socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => {
@@ -127,6 +136,24 @@ function secureContext(options: TlsOptions): SecureContext {
       { cause },
     );
   }
+}
+
+function connectCode(code: string): ErrorCode {
+  if (code === 'ECONNREFUSED') return 'FLOTILLA_CONNECT_REFUSED';
+  return untrusted.test(code) ? 'FLOTILLA_TLS_UNTRUSTED' : 'FLOTILLA_CONNECT_FAILED';
+}
+
+/** OpenSSL's words for a certificate that does not hold, see X509_STORE_CTX_get_error(3), and Node's for a wrong host. */
+const untrusted =
+  /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|INVALID_PURPOSE|ERR_TLS_CERT_)/;
+
+function renewServer(server: TlsServer, options: TlsOptions): void {
+  secureContext(options);
+  server.setSecureContext({
+    cert: options.certificate,
+    key: options.key,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  });
 }
 
 function bind(server: Server, address: Address): Promise<void> {
