@@ -1,17 +1,7 @@
+import { FrameCutter } from './frame-cutter.ts';
+import type { CutPiece, FrameRule } from './frame-cutter.ts';
 import { limits } from './limits.ts';
 import type { World } from './world.ts';
-
-/** How to cut the streams to a port into messages. */
-export interface FrameRule {
-  /** Bytes at the start of each direction that belong to no frame. */
-  readonly prefaceBytes: number;
-  /** Frames at the start of each direction that only mean something there: a handshake. They are left alone. */
-  readonly handshakeFrames: number;
-  /** The length of the frame that starts at `position`, or 0 while too little of it is there to tell. */
-  frameBytes(bytes: Uint8Array, position: number): number;
-  /** Whether this frame may come twice, late or again; absent: every one. */
-  mayRepeat?(frame: Uint8Array): boolean;
-}
 
 /** What was sent from one node to another, over all their connections: the frames that may come again. */
 export class FrameMemory {
@@ -39,60 +29,37 @@ export class FrameMemory {
  */
 export class FrameFaults {
   readonly #world: World;
-  readonly #rule: FrameRule;
+  readonly #cutter: FrameCutter;
   readonly #memory: FrameMemory;
-  #waiting: Uint8Array = new Uint8Array(0);
-  #prefaceLeft: number;
-  #handshakeLeft: number;
   /** Lets its successor pass. */
   #heldBack: Uint8Array | null = null;
 
   constructor(world: World, rule: FrameRule, memory: FrameMemory) {
     this.#world = world;
-    this.#rule = rule;
+    this.#cutter = new FrameCutter(rule);
     this.#memory = memory;
-    this.#prefaceLeft = rule.prefaceBytes;
-    this.#handshakeLeft = rule.handshakeFrames;
   }
 
   /** What travels when `bytes` are written. */
   pass(bytes: Uint8Array): readonly Uint8Array[] {
     const passed: Uint8Array[] = [];
-    let rest = joined(this.#waiting, bytes);
-    if (this.#prefaceLeft > 0) {
-      const preface = rest.subarray(0, this.#prefaceLeft);
-      this.#prefaceLeft -= preface.length;
-      rest = rest.subarray(preface.length);
-      if (preface.length > 0) passed.push(preface);
-    }
-    for (;;) {
-      const length = rest.length === 0 ? 0 : this.#rule.frameBytes(rest, 0);
-      if (length === 0 || length > rest.length) break;
-      this.#frame(rest.slice(0, length), passed);
-      rest = rest.subarray(length);
-    }
-    this.#waiting = rest;
+    for (const piece of this.#cutter.cut(bytes)) this.#piece(piece, passed);
     return passed;
   }
 
   /** What was held back, before the stream ends. */
   flush(): readonly Uint8Array[] {
-    const rest = [this.#heldBack, this.#waiting.length > 0 ? this.#waiting : null];
+    const waiting = this.#cutter.takeRest();
+    const rest = [this.#heldBack, waiting.length > 0 ? waiting : null];
     this.#heldBack = null;
-    this.#waiting = new Uint8Array(0);
     return rest.filter((bytes) => bytes !== null);
   }
 
-  #frame(frame: Uint8Array, passed: Uint8Array[]): void {
-    if (this.#handshakeLeft > 0) {
-      this.#handshakeLeft -= 1;
-      passed.push(frame);
-      return;
-    }
+  #piece({ bytes: frame, mayRepeat }: CutPiece, passed: Uint8Array[]): void {
     const { settings, tape, coverage } = this.#world;
     const before = this.#heldBack;
     this.#heldBack = null;
-    if (this.#rule.mayRepeat?.(frame) === false) {
+    if (!mayRepeat) {
       if (before !== null) passed.push(before);
       passed.push(frame);
       return;
@@ -121,12 +88,4 @@ export class FrameFaults {
     passed.push(old);
     coverage.count('old message delivered again');
   }
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  if (first.length === 0) return second;
-  const result = new Uint8Array(first.length + second.length);
-  result.set(first);
-  result.set(second, first.length);
-  return result;
 }

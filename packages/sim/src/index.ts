@@ -4,7 +4,7 @@ export * from './event-heap.ts';
 export * from './explore.ts';
 export * from './fault-log.ts';
 export * from './fault-mix.ts';
-export type { FrameRule } from './frame-faults.ts';
+export * from './frame-cutter.ts';
 export * from './nemesis.ts';
 export * from './scenario.ts';
 export * from './settings.ts';

@@ -1,6 +1,6 @@
 import type { Address, Connection } from '@flotilla/platform';
 import { FrameFaults, FrameMemory } from './frame-faults.ts';
-import type { FrameRule } from './frame-faults.ts';
+import type { FrameRule } from './frame-cutter.ts';
 import type { Life } from './life.ts';
 import { Links } from './links.ts';
 import type { Link } from './links.ts';
