@@ -1,6 +1,6 @@
 import { configurationOf } from '../src/core/configuration.ts';
 import { createHost } from '../src/host/host.ts';
-import type { Host } from '../src/host/host.ts';
+import type { Host } from '../src/host/types.ts';
 import type { Group } from '../src/host/types.ts';
 import type { Entry, NodeId } from '../src/core/types.ts';
 import type { StateMachine } from '../src/host/types.ts';

@@ -5,7 +5,7 @@ import { calmSettings, generatedTape, Nemesis, runScenario, World } from '@floti
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import type { NodeId } from '../src/core/types.ts';
 import { createHost } from '../src/host/host.ts';
-import type { Host } from '../src/host/host.ts';
+import type { Host } from '../src/host/types.ts';
 import type { Group } from '../src/host/types.ts';
 import { HostHistory } from './host-history.ts';
 import { appendCommand, ListImage, ListMachine } from './host-machine.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Address, Logger } from '@flotilla/platform';
 import { nodePlatform } from '@flotilla/platform/node';
 import { createHost } from '../src/host/host.ts';
-import type { Host } from '../src/host/host.ts';
+import type { Host } from '../src/host/types.ts';
 import type { HostConfig } from '../src/host/config.ts';
 import type { Group } from '../src/host/types.ts';
 import type { NodeId } from '../src/core/types.ts';

@@ -9,7 +9,7 @@ import type { FrameKind } from '../src/host/frame.ts';
 import { decodeRefusal, encodeHello } from '../src/host/handshake.ts';
 import type { Hello } from '../src/host/handshake.ts';
 import { createHost } from '../src/host/host.ts';
-import type { Host } from '../src/host/host.ts';
+import type { Host } from '../src/host/types.ts';
 import type { NodeId } from '../src/core/types.ts';
 import { appendCommand } from '../simulation/host-machine.ts';
 import { freePort, TestCluster, until } from './host-cluster.ts';

@@ -57,7 +57,7 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
   require(electionMs >= 5 * heartbeatMs, 'electionMs', 'must be at least five times heartbeatMs');
   require((config.snapshotCount ?? 1) >= 1, 'snapshotCount', 'must be at least 1');
   require((config.tailEntries ?? 0) >= 0, 'tailEntries', 'must not be negative');
-  // A forwarded batch is taken whole or not at all, see `Replica.receiveForwarded`.
+  // A forwarded batch is taken whole or not at all, see `HostedGroup.receive`.
   require(bounds.maxMessageBytes <=
     bounds.maxUncommittedBytes, 'maxMessageBytes', 'must not exceed maxUncommittedBytes');
   require(limits.frameBytes >=

@@ -1,4 +1,9 @@
+import type { Address, Platform } from '@flotilla/platform';
 import type { Configuration, Entry, Index, NodeId, RoleChange, SnapshotMeta, Term } from '../core/types.ts';
+import type { LogOpener, LogStats } from '../log/types.ts';
+import type { TransportFactory } from '../transport/types.ts';
+import type { HostConfig } from './config.ts';
+import type { HostMetrics } from './metrics.ts';
 
 /** Names a Raft group within a cluster. 0 is the first. */
 export type GroupId = number;
@@ -114,4 +119,86 @@ export interface Group<Result> {
   status(): GroupStatus;
   /** Called on every change of role, term or known leader. The answer unsubscribes. */
   onRoleChange(listener: (change: RoleChange) => void): () => void;
+}
+
+export interface HostOptions {
+  readonly platform: Platform;
+  /** From 1 to 2^32 - 1, and never used again by another member of this cluster. */
+  readonly nodeId: NodeId;
+  /** An unsigned 64-bit number: members of other clusters are refused. */
+  readonly clusterId: bigint;
+  /** Holds the log and nothing else; created when it is not there. One host at a time. */
+  readonly directory: string;
+  /** Where each member listens; this one may be among them. */
+  readonly peers: ReadonlyMap<NodeId, Address>;
+  readonly listen: Address;
+  /**
+   * How bytes travel between members: `tcp()` unless given, `tls({ … })`, or your own. Every member of a cluster must
+   * use the same.
+   */
+  readonly transport?: TransportFactory;
+  /** Opens the log that keeps every promise of this member: the segmented log of this package unless given. */
+  readonly openLog?: LogOpener;
+  readonly config?: HostConfig;
+  /**
+   * Unlike in any other life of this member, below 2^48. From `nextIncarnation` unless given. One that was used
+   * before can answer a proposal with the result of another.
+   */
+  readonly incarnation?: number;
+  /**
+   * An unsigned 64-bit number of this member's data, chosen when the data was made. With {@link HostOptions.instanceOf}
+   * a member that comes back without its data, and without its votes, is kept out: it stops.
+   */
+  readonly instance?: bigint;
+  /** The instance that a peer is known by; null: none is known yet, and any is welcome. */
+  readonly instanceOf?: (peer: NodeId) => bigint | null;
+}
+
+export interface PeerStatus {
+  readonly id: NodeId;
+  readonly alive: boolean;
+  readonly incarnation: number;
+  readonly queuedBytes: number;
+}
+
+export interface HostStatus {
+  readonly nodeId: NodeId;
+  readonly incarnation: number;
+  /** Why the host has stopped, or null. */
+  readonly failure: string | null;
+  readonly peers: readonly PeerStatus[];
+  readonly groups: readonly (GroupStatus & { readonly group: GroupId })[];
+  readonly log: LogStats;
+}
+
+export interface GroupOptions<Result> {
+  readonly id: GroupId;
+  readonly stateMachine: StateMachine<Result>;
+  /** In force until the log says otherwise. Equal at every member, and at every start until the first compaction. */
+  readonly initialConfiguration: Configuration;
+}
+
+/**
+ * Runs many Raft groups over one log and one connection per peer.
+ *
+ * @example
+ * const host = await createHost({ platform, nodeId, clusterId, directory: 'data/raft', peers, listen });
+ * const group = await host.openGroup({ id: 0, stateMachine, initialConfiguration });
+ * const result = await group.propose(payload, { timeoutMs: 5_000 });
+ */
+export interface Host {
+  /** Where it really listens. */
+  readonly address: Address;
+  readonly incarnation: number;
+  readonly metrics: Readonly<HostMetrics>;
+  /** Rejects with `FLOTILLA_GROUP_EXISTS` when it is open already, and `FLOTILLA_STOPPED`. */
+  openGroup<Result>(options: GroupOptions<Result>): Promise<Group<Result>>;
+  status(): HostStatus;
+  /**
+   * Called once, when the host stops because going on could lose data: a failed disk, a state machine that threw, a
+   * broken assertion. Nothing is acknowledged any more, and every pending call has been rejected.
+   */
+  onFatal(listener: (error: Error) => void): void;
+  /** Rejects every pending call with `FLOTILLA_STOPPED`, and lets go of the log and the port. Idempotent. */
+  close(): Promise<void>;
 }

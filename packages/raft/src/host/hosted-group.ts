@@ -1,7 +1,7 @@
 import { assert } from '@flotilla/platform';
-import type { FlotillaError, Platform, Random } from '@flotilla/platform';
+import type { FlotillaError } from '@flotilla/platform';
 import { createCore } from '../core/core.ts';
-import { isSingleVoter, voteResult } from '../core/quorum.ts';
+import { isSingleVoter } from '../core/quorum.ts';
 import type {
   CoreView,
   Effects,
@@ -14,67 +14,20 @@ import type {
   Restored,
   RoleChange,
   Settlement,
-  SnapshotMeta,
   Term,
   Write,
 } from '../core/types.ts';
-import type { WriteAheadLog } from '../log/types.ts';
 import { ApplyBatch } from './apply-batch.ts';
-import type { ResolvedConfig } from './config.ts';
+import { EarlyCampaign } from './early-campaign.ts';
+import { GroupCompaction } from './group-compaction.ts';
+import type { GroupContext } from './group-context.ts';
+import { GroupSnapshots } from './group-snapshots.ts';
 import { originSequence } from './origin.ts';
-import type { HostMetrics } from './metrics.ts';
 import type { PeerLink } from './peer-link.ts';
 import { ProposalTable } from './proposals.ts';
 import { ReadTable } from './reads.ts';
-import { SnapshotReceive } from './snapshot-receive.ts';
-import type { SnapshotBegin } from './snapshot-receive.ts';
+import type { SnapshotBegin, SnapshotReceive } from './snapshot-receive.ts';
 import type { Group, GroupId, GroupStatus, ProposeOptions, StateMachine } from './types.ts';
-
-/** What a replica needs of its host. */
-export interface ReplicaContext {
-  readonly platform: Platform;
-  readonly nodeId: NodeId;
-  readonly incarnation: number;
-  readonly config: ResolvedConfig;
-  readonly metrics: HostMetrics;
-  readonly log: WriteAheadLog;
-  readonly links: ReadonlyMap<NodeId, PeerLink>;
-  /** Has the replica's turn run, and what was queued sent, at the end of this turn of the event loop. */
-  schedule(replica: AnyReplica): void;
-  /** Sends what was queued at the end of this turn. */
-  readonly flushSoon: () => void;
-  /** Deadlines are looked at from now on. */
-  watchDeadlines(replica: AnyReplica): void;
-  append(group: GroupId, write: Write): void;
-  /** Whether this member leads, or the term in which it does, has changed. */
-  leadershipChanged(): void;
-  sendSnapshot(wish: SnapshotWish): void;
-  /** Indexes that snapshots on their way out of this group start from. */
-  oldestSnapshotSend(group: GroupId): Index | null;
-  readonly fail: (error: unknown) => void;
-}
-
-export interface SnapshotWish {
-  readonly replica: AnyReplica;
-  readonly link: PeerLink;
-  readonly term: Term;
-  readonly session: number;
-  readonly meta: SnapshotMeta;
-}
-
-// oxlint-disable-next-line typescript/no-explicit-any -- a host has groups of many result types
-export type AnyReplica = Replica<any>;
-
-/**
- * Whether the state machine has a state.
- * - `ready`: it has, as of its applied index.
- * - `installing`: a snapshot is replacing it.
- * - `missing`: it has none (a snapshot was cut off, or the data was lost), and a peer is asked for one.
- */
-type StateOfState = 'ready' | 'installing' | 'missing';
-
-/** The first campaigns of members that start together are spread over this many heartbeats; later ones over more. */
-const earlyCampaignHeartbeats = 2;
 
 /** Turns of drain and apply within one turn of the event loop. More would starve the sockets. */
 const maxPasses = 16;
@@ -89,14 +42,14 @@ const maxPasses = 16;
  *                                               └─▶ settle, role, readLog, sendSnapshot
  * ```
  *
- * A replica whose state is `missing` still takes part in consensus, votes, and may even lead: elections and commits are
+ * A group whose state is missing here still takes part in consensus, votes, and may even lead: elections and commits are
  * about *logs*, and its log is whole, because installing a snapshot never touches it before the new state is durable.
  * Only what needs the state waits: applying, hence answers to its own callers, until a peer has sent a snapshot.
  */
-export class Replica<Result> implements Group<Result> {
+export class HostedGroup<Result> implements Group<Result> {
   readonly id: GroupId;
   scheduled = false;
-  readonly #context: ReplicaContext;
+  readonly #context: GroupContext;
   readonly #stateMachine: StateMachine<Result>;
   readonly #core: RaftCore;
   readonly #view: CoreView;
@@ -105,27 +58,18 @@ export class Replica<Result> implements Group<Result> {
   readonly #apply: ApplyBatch<Result>;
   readonly #listeners = new Set<(change: RoleChange) => void>();
   #role: RoleChange;
-  #state: StateOfState;
-  #incoming: SnapshotReceive | null = null;
-  #incomingDone: Promise<void> = Promise.resolve();
-  #snapshotsDue: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
+  readonly #snapshots: GroupSnapshots<Result>;
+  readonly #compaction: GroupCompaction;
+  readonly #early: EarlyCampaign;
   #nextRef = 1;
-  #compacting = false;
-  /** Configurations take effect when applied: a compaction at or after this index has the present one. */
-  #membershipIndex: Index;
-  #askedForSnapshotMs = -Infinity;
-  #asked = 0;
-  /** A leader was known, or a quorum was connected: from here on election time-outs decide. */
-  #startIsOver = false;
-  readonly #random: Random;
   #failure: FlotillaError | null = null;
 
-  constructor(context: ReplicaContext, id: GroupId, stateMachine: StateMachine<Result>, restored: Restored) {
+  constructor(context: GroupContext, id: GroupId, stateMachine: StateMachine<Result>, restored: Restored) {
     this.id = id;
     this.#context = context;
     this.#stateMachine = stateMachine;
     const { platform, config, metrics, nodeId, incarnation } = context;
-    this.#random = platform.random.fork(`replica-${id}`);
+    const random = platform.random.fork(`replica-${id}`);
     this.#core = createCore(
       { ...config.core, id: nodeId, incarnation },
       restored,
@@ -142,15 +86,28 @@ export class Replica<Result> implements Group<Result> {
     this.#reads = new ReadTable(config.limits, metrics, config.heartbeatMs * 2, config.electionMs);
     this.#apply = new ApplyBatch(stateMachine, this.#proposals, config.limits, metrics);
     this.#role = { role: this.#view.role, term: this.#view.term, leader: this.#view.leader };
-    this.#state = stateMachine.applied.index < restored.snapshot.index ? 'missing' : 'ready';
-    if (this.#state === 'missing') {
+    this.#early = new EarlyCampaign(context, this.#view, random, () => {
+      this.#core.step({ type: 'campaign' });
+      context.schedule(this);
+    });
+    const membershipIndex = restored.membership.length === 0 ? restored.snapshot.index : restored.applied;
+    this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine, membershipIndex);
+    const stateIsMissing = stateMachine.applied.index < restored.snapshot.index;
+    this.#snapshots = new GroupSnapshots({
+      group: this,
+      context,
+      core: this.#core,
+      stateMachine,
+      stateIsMissing,
+      installed: (link, begin) => this.#snapshotInstalled(link, begin),
+    });
+    if (stateIsMissing) {
       platform.log.warn('the state is missing: a peer will be asked for a snapshot', {
         group: id,
         applied: stateMachine.applied.index,
         logBegins: restored.snapshot.index,
       });
     }
-    this.#membershipIndex = restored.membership.length === 0 ? restored.snapshot.index : restored.applied;
   }
 
   propose(payload: Uint8Array, options: ProposeOptions): Promise<Result> {
@@ -180,7 +137,7 @@ export class Replica<Result> implements Group<Result> {
       lastIndex,
       configuration,
       failure: this.#failure?.message ?? null,
-      stateReady: this.#state === 'ready',
+      stateReady: this.#snapshots.stateReady,
     };
   }
 
@@ -243,40 +200,7 @@ export class Replica<Result> implements Group<Result> {
   peerAlive(peer: NodeId, leadsTerm: Term | null): void {
     this.#core.step({ type: 'peer-alive', peer, leadsTerm });
     this.#context.schedule(this);
-    this.#campaignEarly();
-  }
-
-  /**
-   * Members that start together have nobody to wait for: an election time-out without a leader would pass in vain. So
-   * as soon as a quorum is connected for the first time, each campaigns after a short random time. A leader that is
-   * there says so in its first heartbeat, before that; and what a pre-vote asks disturbs nobody.
-   */
-  #campaignEarly(): void {
-    const { config } = this.#context;
-    if (this.#startIsOver || !config.core.preVote) return;
-    if (this.#view.leader !== 0) this.#startIsOver = true;
-    else if (this.#quorumIsConnected()) {
-      this.#startIsOver = true;
-      this.#campaignWithin(config.heartbeatMs * earlyCampaignHeartbeats);
-    }
-  }
-
-  /** Candidates that split the votes try again over twice the time, until election time-outs take over. */
-  #campaignWithin(spreadMs: number): void {
-    const { platform, config } = this.#context;
-    if (spreadMs >= config.electionMs) return;
-    platform.timer(this.#random.float() * spreadMs, 'raft-early-campaign', () => {
-      if (this.#failure !== null || this.#view.role === 'leader' || this.#view.leader !== 0) return;
-      this.#core.step({ type: 'campaign' });
-      this.#context.schedule(this);
-      this.#campaignWithin(spreadMs * 2);
-    });
-  }
-
-  #quorumIsConnected(): boolean {
-    const votes = new Map<NodeId, boolean>([[this.#context.nodeId, true]]);
-    for (const link of this.#context.links.values()) if (link.alive) votes.set(link.id, true);
-    return voteResult(this.#view.configuration, votes) === 'won';
+    this.#early.peerAlive();
   }
 
   peerConnected(link: PeerLink, forwardsArrived: number): void {
@@ -286,7 +210,7 @@ export class Replica<Result> implements Group<Result> {
   }
 
   peerSilent(link: PeerLink): void {
-    if (this.#incoming?.link === link) this.#incoming.abort();
+    this.#snapshots.peerSilent(link);
     this.#core.step({ type: 'peer-silent', peer: link.id });
     this.#context.schedule(this);
   }
@@ -322,23 +246,24 @@ export class Replica<Result> implements Group<Result> {
   beat(nowMs: number, logIsFull: boolean): void {
     // A core refuses to campaign until what it restored is applied, so the first time may have been too early.
     this.campaignIfAlone();
-    if (this.#state === 'ready') this.#compact(logIsFull);
-    else if (this.#state === 'missing') this.#askForSnapshot(nowMs);
+    if (this.#snapshots.stateReady) this.#compaction.compact(logIsFull);
+    else this.#snapshots.ask(nowMs);
   }
 
   /** Answers nobody any more. Idempotent. Resolves when the state machine is let go of. */
   close(error: FlotillaError): Promise<void> {
-    if (this.#failure !== null) return this.#incomingDone;
+    const released = this.#snapshots.close();
+    if (this.#failure !== null) return released;
     this.#failure = error;
-    this.#incoming?.abort();
+    this.#early.stop();
     this.#proposals.close(error);
     this.#reads.close(error);
     this.#listeners.clear();
-    return this.#incomingDone;
+    return released;
   }
 
   get #hasWork(): boolean {
-    if (this.#core.ready || (this.#apply.pending && this.#state === 'ready')) return true;
+    if (this.#core.ready || (this.#apply.pending && this.#snapshots.stateReady)) return true;
     return this.#view.leader !== 0 && (this.#proposals.hasWaiting || this.#reads.hasWaiting);
   }
 
@@ -354,11 +279,7 @@ export class Replica<Result> implements Group<Result> {
     if (effects.write !== null) this.#context.append(this.id, effects.write);
     if (effects.apply.length > 0) this.#apply.put(effects.apply);
     for (const read of effects.readLog) this.#readLog(read);
-    for (const wish of effects.sendSnapshot) {
-      const link = this.#context.links.get(wish.to);
-      if (link === undefined) this.#core.step({ type: 'snapshot-sent', to: wish.to, ok: false });
-      else this.#snapshotsDue.push({ link, term: wish.term, session: wish.session, index: wish.index });
-    }
+    for (const wish of effects.sendSnapshot) this.#snapshots.wish(wish);
     if (effects.role !== null) this.#roleChanged(effects.role);
   }
 
@@ -427,39 +348,24 @@ export class Replica<Result> implements Group<Result> {
 
   #applySome(deadlineMs: number): void {
     const { platform } = this.#context;
-    while (this.#apply.pending && this.#state === 'ready') {
+    while (this.#apply.pending && this.#snapshots.stateReady) {
       const upTo = this.#apply.lastIndex;
       const done = this.#apply.applySlice();
       this.#reads.advance(this.#readableIndex);
       if (done) {
         this.#core.step({ type: 'applied', upTo });
         this.#proposals.resume();
-        this.#membershipIndex = Math.max(this.#membershipIndex, this.#apply.membershipIndex) as Index;
+        this.#compaction.membershipKnownFrom(this.#apply.membershipIndex);
         break;
       }
       if (platform.now() >= deadlineMs) break;
     }
-    if (this.#snapshotsDue.length > 0 && !this.#apply.pending) this.#sendSnapshots();
+    if (this.#snapshots.hasDue && !this.#apply.pending) this.#snapshots.sendDue();
   }
 
   /** Reads of a state that is being replaced see neither the old one nor the new one. */
   get #readableIndex(): Index {
-    return this.#state === 'ready' ? this.#stateMachine.applied.index : (-1 as Index);
-  }
-
-  /** Between batches only: then the core's configuration is the one at the state machine's applied index. */
-  #sendSnapshots(): void {
-    const due = this.#snapshotsDue;
-    this.#snapshotsDue = [];
-    for (const { link, term, session, index } of due) {
-      const { applied } = this.#stateMachine;
-      if (this.#state !== 'ready' || applied.index < index) {
-        this.#core.step({ type: 'snapshot-sent', to: link.id, ok: false });
-        continue;
-      }
-      const meta = { index: applied.index, term: applied.term, configuration: this.#view.configuration };
-      this.#context.sendSnapshot({ replica: this, link, term, session, meta });
-    }
+    return this.#snapshots.stateReady ? this.#stateMachine.applied.index : (-1 as Index);
   }
 
   snapshotSource(): ReturnType<StateMachine<Result>['snapshot']> {
@@ -471,66 +377,17 @@ export class Replica<Result> implements Group<Result> {
     this.#context.schedule(this);
   }
 
-  /** A peer without a state asks. It asks again, so a request that cannot be met now is let go. */
+  /** A peer without a state asks for one. */
   snapshotRequested(link: PeerLink, minIndex: Index): void {
-    const { applied } = this.#stateMachine;
-    if (this.#state !== 'ready' || this.#apply.pending || applied.index < minIndex) return;
-    const meta = { index: applied.index, term: applied.term, configuration: this.#view.configuration };
-    this.#context.sendSnapshot({ replica: this, link, term: 0 as Term, session: 0, meta });
+    if (!this.#apply.pending) this.#snapshots.requested(link, minIndex);
   }
 
   snapshotBegins(link: PeerLink, begin: SnapshotBegin): void {
-    const { platform, config, metrics, flushSoon } = this.#context;
-    if (this.#incoming !== null || !this.#wantsSnapshot(begin)) {
-      link.sendHost({ type: 'snapshot-result', transfer: begin.transfer, ok: false });
-      flushSoon();
-      return;
-    }
-    const incoming = new SnapshotReceive({
-      platform,
-      limits: config.limits,
-      metrics,
-      link,
-      begin,
-      flushSoon,
-      open: () => this.#stateMachine.install(begin.meta),
-    });
-    this.#incoming = incoming;
-    this.#state = 'installing';
-    platform.log.info('installing a snapshot', { group: this.id, peer: link.id, index: begin.meta.index });
-    this.#incomingDone = incoming.run().then(
-      (whole) => this.#snapshotEnded(incoming, whole),
-      (error: unknown) => this.#context.fail(error),
-    );
+    this.#snapshots.begins(link, begin);
   }
 
   get incoming(): SnapshotReceive | null {
-    return this.#incoming;
-  }
-
-  /** The core counts whole batches; a state that was given up in the middle of one was further than that. */
-  get #neededIndex(): Index {
-    return Math.max(this.#view.applied, this.#stateMachine.applied.index) as Index;
-  }
-
-  /**
-   * Only a snapshot that brings the state forward is worth giving the old one up for. A replica without a state needs
-   * one that the entries of its own log go on from.
-   */
-  #wantsSnapshot(begin: SnapshotBegin): boolean {
-    if (this.#state === 'missing') return begin.meta.index >= this.#neededIndex;
-    return begin.session > 0 && begin.meta.index > this.#view.commit;
-  }
-
-  #snapshotEnded(incoming: SnapshotReceive, whole: boolean): void {
-    if (this.#failure !== null) return;
-    const { begin, link } = incoming;
-    this.#incoming = null;
-    this.#state = whole ? 'ready' : 'missing';
-    if (whole) this.#snapshotInstalled(link, begin);
-    else this.#context.platform.log.warn('a snapshot was cut off', { group: this.id, peer: link.id });
-    link.sendHost({ type: 'snapshot-result', transfer: begin.transfer, ok: whole });
-    this.#context.schedule(this);
+    return this.#snapshots.incoming;
   }
 
   /** The state is durable and live; only now may the core, and through it the log, hear of the snapshot. */
@@ -539,7 +396,7 @@ export class Replica<Result> implements Group<Result> {
     assert(this.#stateMachine.applied.index === meta.index, 'the state machine has what was installed');
     this.#proposals.jumped(meta);
     this.#apply.jumpedTo(meta.term);
-    if (meta.index > this.#membershipIndex) this.#membershipIndex = meta.index;
+    this.#compaction.membershipKnownFrom(meta.index);
     if (begin.session > 0) {
       this.#core.step({
         type: 'receive',
@@ -562,52 +419,6 @@ export class Replica<Result> implements Group<Result> {
     const { commit, durable } = this.#view;
     this.#core.step({ type: 'applied', upTo: Math.min(meta.index, commit, durable) as Index });
     this.#reads.advance(this.#readableIndex);
-  }
-
-  #askForSnapshot(nowMs: number): void {
-    const { links, config, flushSoon } = this.#context;
-    if (nowMs - this.#askedForSnapshotMs < config.electionMs) return;
-    this.#askedForSnapshotMs = nowMs;
-    const alive = [...links.values()].filter((link) => link.alive);
-    const link = links.get(this.#view.leader) ?? alive[this.#asked % Math.max(1, alive.length)];
-    this.#asked += 1;
-    link?.sendHost({ type: 'snapshot-request', group: this.id, minIndex: this.#neededIndex });
-    flushSoon();
-  }
-
-  #compact(logIsFull: boolean): void {
-    const { config, log, metrics, fail } = this.#context;
-    if (this.#compacting) return;
-    const through = this.#compactionIndex(logIsFull);
-    const compacted = this.#view.firstIndex - 1;
-    const enough = logIsFull ? 1 : config.snapshotCount;
-    if (through - compacted < enough || through < this.#membershipIndex) return;
-    const term = this.#view.termAt(through);
-    assert(term !== null, 'the log holds what it is compacted to');
-    const meta = { index: through, term, configuration: this.#view.configuration };
-    this.#compacting = true;
-    metrics.compactions += 1;
-    this.#core.step({ type: 'compacted', through: meta });
-    log.compact(this.id, meta).then(() => {
-      this.#compacting = false;
-    }, fail);
-  }
-
-  /** How far the log may go: what every start needs, and what followers are likely to need, stays. */
-  #compactionIndex(logIsFull: boolean): Index {
-    const { config } = this.#context;
-    const { applied, progress, id } = this.#view;
-    // Never past what survives a crash in the state machine: it is replayed from the log.
-    const flushed = Math.min(this.#stateMachine.flushed.index, applied);
-    if (logIsFull) return flushed as Index;
-    let through = Math.min(flushed, applied - config.tailEntries);
-    // A follower that gets a snapshot goes on from there.
-    through = Math.min(through, this.#context.oldestSnapshotSend(this.id) ?? through);
-    for (const [peer, { match, active }] of progress) {
-      const close = active && applied - match <= config.laggingEntries;
-      if (peer !== id && close) through = Math.min(through, match);
-    }
-    return through as Index;
   }
 
   /** Whether the core will take all of them: it takes or refuses them one by one, and says nothing of it. */

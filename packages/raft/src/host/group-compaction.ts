@@ -1,0 +1,70 @@
+import { assert } from '@flotilla/platform';
+import type { CoreView, Index, RaftCore } from '../core/types.ts';
+import type { GroupContext } from './group-context.ts';
+import type { GroupId, StateMachine } from './types.ts';
+
+/** Decides how much of a group's log may go. */
+export class GroupCompaction {
+  readonly #group: GroupId;
+  readonly #context: GroupContext;
+  readonly #core: RaftCore;
+  readonly #view: CoreView;
+  readonly #stateMachine: StateMachine<unknown>;
+  #running = false;
+  /** Configurations take effect when applied: a compaction at or after this index has the present one. */
+  #membershipIndex: Index;
+
+  constructor(
+    group: GroupId,
+    context: GroupContext,
+    core: RaftCore,
+    stateMachine: StateMachine<unknown>,
+    membershipIndex: Index,
+  ) {
+    this.#group = group;
+    this.#context = context;
+    this.#core = core;
+    this.#view = core.inspect();
+    this.#stateMachine = stateMachine;
+    this.#membershipIndex = membershipIndex;
+  }
+
+  membershipKnownFrom(index: Index): void {
+    if (index > this.#membershipIndex) this.#membershipIndex = index;
+  }
+
+  compact(logIsFull: boolean): void {
+    const { config, log, metrics, fail } = this.#context;
+    if (this.#running) return;
+    const through = this.#compactionIndex(logIsFull);
+    const compacted = this.#view.firstIndex - 1;
+    const enough = logIsFull ? 1 : config.snapshotCount;
+    if (through - compacted < enough || through < this.#membershipIndex) return;
+    const term = this.#view.termAt(through);
+    assert(term !== null, 'the log holds what it is compacted to');
+    const meta = { index: through, term, configuration: this.#view.configuration };
+    this.#running = true;
+    metrics.compactions += 1;
+    this.#core.step({ type: 'compacted', through: meta });
+    log.compact(this.#group, meta).then(() => {
+      this.#running = false;
+    }, fail);
+  }
+
+  /** How far the log may go: what every start needs, and what followers are likely to need, stays. */
+  #compactionIndex(logIsFull: boolean): Index {
+    const { config } = this.#context;
+    const { applied, progress, id } = this.#view;
+    // Never past what survives a crash in the state machine: it is replayed from the log.
+    const flushed = Math.min(this.#stateMachine.flushed.index, applied);
+    if (logIsFull) return flushed as Index;
+    let through = Math.min(flushed, applied - config.tailEntries);
+    // A follower that gets a snapshot goes on from there.
+    through = Math.min(through, this.#context.oldestSnapshotSend(this.#group) ?? through);
+    for (const [peer, { match, active }] of progress) {
+      const close = active && applied - match <= config.laggingEntries;
+      if (peer !== id && close) through = Math.min(through, match);
+    }
+    return through as Index;
+  }
+}
