@@ -1,3 +1,4 @@
+import type { Platform } from '@flotilla/platform';
 import type { Entry, HardState, Index, NodeId, SnapshotMeta, Term, Write } from '../core/types.ts';
 import type { GroupId } from '../host/types.ts';
 import type { LogLimits } from './limits.ts';
@@ -39,6 +40,12 @@ export interface OpenedLog {
   readonly log: WriteAheadLog;
   readonly groups: ReadonlyMap<GroupId, RecoveredGroup>;
 }
+
+/**
+ * Opens a {@link WriteAheadLog}, or makes one. `openLog` is ours; run `logConformance` of
+ * `@flotilla/raft/conformance` against your own.
+ */
+export type LogOpener = (platform: Platform, options: LogOptions) => Promise<OpenedLog>;
 
 export interface LogStats {
   /** On disk, preallocated space included. */

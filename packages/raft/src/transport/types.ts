@@ -28,8 +28,8 @@ export interface Transport {
    */
   connect(address: Address, options: ConnectOptions): Promise<Connection>;
   /**
-   * Throws a {@link FlotillaError} (`FLOTILLA_PEER_CERTIFICATE` by custom) unless the other end of `connection` has
-   * shown that it is `peer`. Asked once for every connection in both directions: by who connected before a byte is
+   * Throws unless the other end of `connection` has
+   * shown that it is `peer`; the connection is refused with `FLOTILLA_PEER_CERTIFICATE` and the error's message. Asked once for every connection in both directions: by who connected before a byte is
    * sent, by who accepted when the other side has said who it claims to be. Absent: whoever can connect is believed.
    */
   authenticate?(connection: Connection, peer: NodeId): void;
