@@ -17,9 +17,17 @@ import type {
  */
 export class MemoryWorld {
   readonly #listeners = new Map<number, (connection: Connection) => void>();
+  readonly #disks: MemoryDisk[] = [];
+
+  /** What the files take in memory. */
+  get diskBytes(): number {
+    return this.#disks.reduce((sum, disk) => sum + disk.bytes, 0);
+  }
 
   platform(nodeName: string): Platform {
     const quiet = (): void => undefined;
+    const disk = new MemoryDisk();
+    this.#disks.push(disk);
     return {
       nodeName,
       now: () => performance.now(),
@@ -33,7 +41,7 @@ export class MemoryWorld {
       },
       random: seededRandom(nodeName.length),
       network: this.#network(),
-      disk: new MemoryDisk(),
+      disk,
       spawn: (_label, task) => {
         void task();
       },
@@ -128,6 +136,12 @@ class MemoryConnection implements Connection {
 class MemoryDisk implements Disk {
   readonly #files = new Map<string, MemoryFile>();
 
+  get bytes(): number {
+    let bytes = 0;
+    for (const file of this.#files.values()) bytes += file.capacity;
+    return bytes;
+  }
+
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
     let file = this.#files.get(path);
     if (file === undefined) {
@@ -185,6 +199,10 @@ class MemoryFile implements DiskFile {
 
   size(): number {
     return this.#size;
+  }
+
+  get capacity(): number {
+    return this.#bytes.length;
   }
 
   read(position: number, length: number): Promise<Uint8Array> {
