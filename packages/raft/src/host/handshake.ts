@@ -53,6 +53,7 @@ const refusalCodes = [
   'FLOTILLA_PEER_UNKNOWN',
   'FLOTILLA_PEER_DUPLICATE_ID',
   'FLOTILLA_PEER_OTHER_INSTANCE',
+  'FLOTILLA_PEER_CERTIFICATE',
 ] as const satisfies readonly ErrorCode[];
 
 /** The versions of the peer protocol that this build speaks. */

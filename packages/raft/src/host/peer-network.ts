@@ -1,6 +1,7 @@
-import type { Address, Connection, Listener, Platform, Random, Timer, TlsOptions } from '@flotilla/platform';
+import type { Address, Connection, Listener, Platform, Random, Timer } from '@flotilla/platform';
 import { FlotillaError, isFlotillaError, messageOf } from '@flotilla/platform';
 import type { NodeId } from '../core/types.ts';
+import type { Transport } from '../transport/types.ts';
 import type { FrameKind } from './frame.ts';
 import {
   decodeHello,
@@ -31,7 +32,7 @@ export interface PeerNetworkOptions {
   readonly instanceOf: (peer: NodeId) => bigint | null;
   /** Where the others listen. */
   readonly peers: ReadonlyMap<NodeId, Address>;
-  readonly tls?: TlsOptions;
+  readonly transport: Transport;
   readonly limits: HostLimits;
   readonly metrics: HostMetrics;
   /** A connection on which nothing comes for this long is closed: silence and a broken connection are one thing. */
@@ -94,10 +95,8 @@ export class PeerNetwork {
 
   /** Rejects with the platform's error when the address cannot be listened on. */
   async start(address: Address): Promise<Address> {
-    const { platform, tls, peers, nodeId } = this.#options;
-    this.#listener = await platform.network.listen(address, tls === undefined ? {} : { tls }, (connection) =>
-      this.#accept(connection),
-    );
+    const { transport, peers, nodeId } = this.#options;
+    this.#listener = await transport.listen(address, (connection) => this.#accept(connection));
     for (const [id, link] of this.links) {
       const peer = peers.get(id);
       if (peer === undefined || id < nodeId) continue;
@@ -149,7 +148,7 @@ export class PeerNetwork {
     const connection = new PeerConnection(platform, raw, limits, metrics, limits.handshakeTimeoutMs, {
       received: (nowMs) => this.#options.handler.received(nowMs),
       frame: (kind, body) => {
-        if (link === null) link = this.#greet(connection, kind, body);
+        if (link === null) link = this.#greet(raw, connection, kind, body);
         else this.#receive(link, kind, body);
       },
       drained: () => {
@@ -172,13 +171,15 @@ export class PeerNetwork {
   }
 
   /** The accepting side of the handshake. Null: the connection was refused. */
-  #greet(connection: PeerConnection, kind: FrameKind, body: Uint8Array): PeerLink | null {
+  #greet(raw: Connection, connection: PeerConnection, kind: FrameKind, body: Uint8Array): PeerLink | null {
     if (kind !== 'hello') {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `the first frame is a ${kind}, not a hello`);
     }
     const hello = decodeHello(body);
     const verdict = judgeHello(hello, this.#policy);
     if (typeof verdict !== 'number') return this.#refuse(connection, verdict);
+    const impostor = impostorAt(this.#options.transport, raw, hello.from);
+    if (impostor !== null) return this.#refuse(connection, impostor);
     const link = this.links.get(hello.from);
     if (link === undefined || hello.from > this.#options.nodeId) {
       return this.#refuse(connection, {
@@ -312,13 +313,10 @@ class Dialer {
   }
 
   dial(): void {
-    const { platform, tls } = this.#options;
-    platform.network
-      .connect(this.#address, { ...(tls === undefined ? {} : { tls }), timeoutMs: this.#timeoutMs })
-      .then(
-        (connection) => this.#connected(connection),
-        (error: unknown) => this.#lost(error),
-      );
+    this.#options.transport.connect(this.#address, { peer: this.#link.id, timeoutMs: this.#timeoutMs }).then(
+      (connection) => this.#connected(connection),
+      (error: unknown) => this.#lost(error),
+    );
   }
 
   /** A peer that takes longer than an election to say hello is no better than a silent one, and is tried anew. */
@@ -337,7 +335,13 @@ class Dialer {
       raw.destroy();
       return;
     }
-    const { platform, limits, metrics } = this.#options;
+    const { platform, limits, metrics, transport } = this.#options;
+    const impostor = impostorAt(transport, raw, this.#link.id);
+    if (impostor !== null) {
+      raw.destroy();
+      this.#lost(new FlotillaError(impostor.code, impostor.message));
+      return;
+    }
     const timeoutMs = this.#timeoutMs;
     let owner: ConnectionOwner | null = null;
     const connection = new PeerConnection(platform, raw, limits, metrics, timeoutMs, {
@@ -421,6 +425,16 @@ class Dialer {
   }
 }
 
+/** Null: the other end is `peer`, as far as the transport can tell. */
+function impostorAt(transport: Transport, connection: Connection, peer: NodeId): Refusal | null {
+  try {
+    transport.authenticate?.(connection, peer);
+    return null;
+  } catch (error) {
+    return { code: 'FLOTILLA_PEER_CERTIFICATE', message: messageOf(error) };
+  }
+}
+
 function refusalOf(peer: NodeId, body: Uint8Array, handler: PeerNetworkHandler): FlotillaError {
   const refusal = decodeRefusal(body);
   const error = new FlotillaError(refusal.code, `member ${peer} refused: ${refusal.message}`);
@@ -436,4 +450,6 @@ const lastingCodes: ReadonlySet<string> = new Set([
   'FLOTILLA_PEER_ID_MISMATCH',
   'FLOTILLA_PEER_UNKNOWN',
   'FLOTILLA_PEER_OTHER_INSTANCE',
+  'FLOTILLA_PEER_CERTIFICATE',
+  'FLOTILLA_TLS_UNTRUSTED',
 ]);
