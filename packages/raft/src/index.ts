@@ -1,6 +1,9 @@
 export { configurationOf, emptyConfiguration } from './core/configuration.ts';
 export { createCore } from './core/core.ts';
 export { coreLimits, entryOverheadBytes } from './core/limits.ts';
+export { decodeMembershipChange, encodeMembershipChange, leaveJointChange } from './core/membership-codec.ts';
+export { applyChange, changeSimply, enterJoint, isJoint, leaveJoint } from './core/membership.ts';
+export type { ChangeProblem, ChangeResult } from './core/membership.ts';
 export { progressStates } from './core/progress.ts';
 export { committedIndex, voteResult } from './core/quorum.ts';
 export type { VoteResult } from './core/quorum.ts';

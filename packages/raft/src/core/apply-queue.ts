@@ -1,6 +1,7 @@
 import { assert } from '@flotilla/platform';
 import { payloadBytes } from './entry-cache.ts';
 import { reduceUncommitted } from './proposing.ts';
+import { applyMembership, leaveJointIfDue } from './reconfiguring.ts';
 import { checkedEntries } from './replication.ts';
 import type { CoreState } from './state.ts';
 import type { Entry, Index, Ref } from './types.ts';
@@ -64,16 +65,16 @@ export class ApplyQueue {
   }
 
   applied(upTo: Index): void {
-    const { log, membershipIndexes } = this.#state;
+    const { log } = this.#state;
     assert(upTo <= log.commit, () => `I9: applied ${upTo}, committed ${log.commit}`);
     if (upTo >= this.#outTo && this.#outTo !== 0) {
       this.#outTo = 0;
       reduceUncommitted(this.#state, this.#outPayloadBytes);
     }
-    if (upTo > log.applied) log.applied = upTo;
-    while (membershipIndexes.length > 0 && (membershipIndexes[0] as Index) <= log.applied) {
-      membershipIndexes.shift();
-    }
+    if (upTo <= log.applied) return;
+    applyMembership(this.#state, upTo);
+    log.applied = upTo;
+    leaveJointIfDue(this.#state);
   }
 
   /** A snapshot has moved the state machine: what was out is part of it. */

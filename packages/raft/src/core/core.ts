@@ -13,6 +13,7 @@ import { answerStaleLeader, handleAppend, handleHeartbeat, handleSnapshot } from
 import { peerAlive, peerSilent, tick, wantsTicks } from './liveness.ts';
 import { mustSyncHardState } from './outbox.ts';
 import { handleForwarded, propose } from './proposing.ts';
+import { changeMembership, leaveJointIfDue } from './reconfiguring.ts';
 import {
   confirmReads,
   handleReadIndex,
@@ -61,6 +62,19 @@ import type {
  */
 export function createCore(config: CoreConfig, restored: Restored, random: Random): RaftCore {
   return new Core(new CoreState(config, restored, random));
+}
+
+/**
+ * A core together with its state, for replays of other implementations' scripts: they set and look at what no input or
+ * view reaches (an election time-out, say).
+ */
+export function createOpenCore(
+  config: CoreConfig,
+  restored: Restored,
+  random: Random,
+): { readonly core: RaftCore; readonly state: CoreState } {
+  const state = new CoreState(config, restored, random);
+  return { core: new Core(state), state };
 }
 
 type VoteRequest = Extract<PeerMessage, { type: 'vote' | 'pre-vote' }>;
@@ -141,7 +155,7 @@ class Core implements RaftCore {
         startCampaign(state, state.config.preVote ? 'pre-election' : 'election');
         break;
       case 'change-membership':
-        state.outbox.refuse(input.ref, 'invalid-change');
+        changeMembership(state, input.ref, input.change);
         break;
       case 'resign':
         break;
@@ -156,6 +170,7 @@ class Core implements RaftCore {
         break;
       case 'compacted':
         state.log.compact(input.through);
+        state.forgetConfigurations();
         break;
       case 'unreachable':
         handleUnreachable(state, input.peer);
@@ -414,6 +429,7 @@ class Core implements RaftCore {
     handleSnapshot(state, message);
     this.#applies.overtaken();
     if (state.role === 'leader' && state.log.commit > before) broadcastAppend(state);
+    leaveJointIfDue(state);
   }
 
   get #hardStateChanged(): boolean {

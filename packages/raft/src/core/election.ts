@@ -23,8 +23,8 @@ export function startCampaign(state: CoreState, campaign: Campaign): void {
  * quorum of the wrong one could elect a second leader.
  */
 function missesMembership(state: CoreState): boolean {
-  const first = state.membershipIndexes[0];
-  return first !== undefined && first <= state.log.commit;
+  const first = state.membership[0];
+  return first !== undefined && first.index <= state.log.commit;
 }
 
 function runCampaign(state: CoreState, campaign: Campaign): void {

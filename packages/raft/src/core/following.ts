@@ -1,4 +1,5 @@
 import { assert } from '@flotilla/platform';
+import { adoptConfiguration } from './reconfiguring.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
 import type { Entry, Index, PeerMessage, Term } from './types.ts';
@@ -21,6 +22,7 @@ export function handleAppend(state: CoreState, message: Append): void {
   appendNew(state, message.entries);
   // Past the last entry of this very append our log may still differ from the leader's.
   log.commitTo(Math.min(message.commit, lastNew) as Index);
+  requireOneChange(state);
   respond(state, message, lastNew);
 }
 
@@ -35,13 +37,27 @@ function appendNew(state: CoreState, entries: readonly Entry[]): void {
     }
     assert(entry.term <= state.term, 'a leader sends no entry of a later term');
     log.append(entry);
-    if (entry.kind === 'membership') state.membershipIndexes.push(entry.index);
+    if (entry.kind === 'membership') state.membership.push(entry);
   }
 }
 
+/**
+ * Whoever has a change in its log knows that the ones before it are committed, and applies them before it campaigns:
+ * so it counts votes in a configuration that is at most one change away from anybody else's.
+ */
+function requireOneChange(state: CoreState): void {
+  const { membership, log } = state;
+  const before = membership[membership.length - 2];
+  assert(
+    before === undefined || before.index <= log.commit || state.config.replay?.unvalidatedChanges === true,
+    () => `I17: a second change was appended before the one at ${before?.index} was committed`,
+  );
+}
+
 function forgetMembership(state: CoreState, from: Index): void {
-  const indexes = state.membershipIndexes;
-  while (indexes.length > 0 && (indexes[indexes.length - 1] as Index) >= from) indexes.pop();
+  const { membership } = state;
+  while (membership.length > 0 && (membership[membership.length - 1] as Entry).index >= from)
+    membership.pop();
 }
 
 /** Refuses, with the largest position at which the logs may agree: nothing of a larger term can. */
@@ -115,16 +131,22 @@ export function handleSnapshot(
     respond(state, message, log.commit);
     return;
   }
+  // It may bring another configuration, and take away the log that was campaigned with.
+  if (state.role === 'candidate' || state.role === 'pre-candidate') {
+    state.becomeFollower('restore', state.term, nobody);
+  }
   if (log.matches(snapshot.index, snapshot.term)) {
     // The log already has all of it, and perhaps more: keep it.
     log.commitTo(snapshot.index);
     log.applied = snapshot.index;
   } else {
     assert(state.role !== 'leader', 'I6: a leader has every committed entry');
-    if (state.role !== 'follower') state.becomeFollower('restore', state.term, nobody);
     log.restore(snapshot);
   }
   respond(state, message, log.commit);
-  state.configuration = snapshot.configuration;
-  state.membershipIndexes.length = 0;
+  const { membership, configurations } = state;
+  while (membership.length > 0 && (membership[0] as Entry).index <= snapshot.index) membership.shift();
+  if (log.last === snapshot.index) membership.length = 0;
+  if (log.base === snapshot.index) configurations.length = 0;
+  adoptConfiguration(state, snapshot.configuration, snapshot.index);
 }

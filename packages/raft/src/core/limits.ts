@@ -21,6 +21,10 @@ export const coreLimits = {
   maxPendingReads: 16_384,
   /** Entries that a learner may lack when it is promoted: what a healthy member takes in within an election time-out. */
   maxPromotionLagEntries: 5_000,
+  /** Members that one change adds, promotes, demotes or removes. */
+  maxMembershipSteps: 256,
+  /** What a change carries for the state machines. */
+  maxMembershipContextBytes: 64 << 10,
 } as const;
 
 /** Ids of former members that a configuration remembers, and refuses. */

@@ -1,6 +1,7 @@
 import { startCampaign } from './election.ts';
 import { isVoter, voteResult } from './quorum.ts';
 import { broadcastHeartbeat } from './reading.ts';
+import { leaveJointIfDue } from './reconfiguring.ts';
 import { handleUnreachable, isBehind, remind, wake } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
@@ -33,7 +34,7 @@ function tickLeader(state: CoreState): void {
     checkQuorum(state);
     if (state.role !== 'leader') return;
     // A transferee that has not won by now will not: take proposals again.
-    state.transferee = nobody;
+    if (state.transferee !== nobody) endTransfer(state);
   }
   if (state.heartbeatElapsed < state.config.heartbeatTicks) return;
   state.heartbeatElapsed = 0;
@@ -45,6 +46,12 @@ function tickLeader(state: CoreState): void {
   for (const progress of state.progress.values()) {
     if (progress.id !== state.id && progress.active && isBehind(state, progress)) remind(state, progress);
   }
+}
+
+function endTransfer(state: CoreState): void {
+  state.transferee = nobody;
+  // (etcd-io/raft waits for the next applied entry, which an idle group may never have.)
+  if (state.config.replay === undefined) leaveJointIfDue(state);
 }
 
 function checkQuorum(state: CoreState): void {

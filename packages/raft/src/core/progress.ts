@@ -28,7 +28,7 @@ interface ProgressOptions {
 /** What a leader knows about one member. Invariant: match < next. */
 export class Progress implements ProgressView {
   readonly id: NodeId;
-  readonly learner: boolean;
+  learner: boolean;
   /** Numbers this stay of the member: answers to another one are not about this progress. */
   readonly session: number;
   state: ProgressState = 'probe';

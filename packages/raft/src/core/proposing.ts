@@ -1,3 +1,4 @@
+import { handleForwardedChange } from './reconfiguring.ts';
 import { appendOwn, broadcastAppend } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
@@ -30,6 +31,10 @@ export function propose(state: CoreState, ref: Ref, payload: Uint8Array): void {
  */
 export function handleForwarded(state: CoreState, message: Extract<PeerMessage, { type: 'propose' }>): void {
   if (state.role !== 'leader' || message.term !== state.term) return;
+  if (message.kind === 'membership') {
+    for (const payload of message.payloads) handleForwardedChange(state, payload);
+    return;
+  }
   for (const payload of message.payloads) {
     if (reasonToRefuse(state, payload) === null) appendProposal(state, payload);
   }

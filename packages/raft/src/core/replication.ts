@@ -11,8 +11,9 @@ const noEntries: readonly Entry[] = [];
 /** Appends to the leader's own log. Followers are told by {@link broadcastAppend}. */
 export function appendOwn(state: CoreState, kind: EntryKind, payload: Uint8Array): Index {
   const index = (state.log.last + 1) as Index;
-  state.log.append({ term: state.term, index, kind, payload });
-  if (kind === 'membership') state.membershipIndexes.push(index);
+  const entry: Entry = { term: state.term, index, kind, payload };
+  state.log.append(entry);
+  if (kind === 'membership') state.membership.push(entry);
   return index;
 }
 
@@ -27,6 +28,17 @@ export function broadcastAppend(state: CoreState): void {
   }
   for (const progress of state.progress.values()) {
     if (progress.id !== state.id) sendAppend(state, progress, true);
+  }
+}
+
+/** New members need not wait for the next proposal to hear of this leader. */
+export function probeNewMembers(state: CoreState): void {
+  if (state.config.eagerBroadcast !== true) {
+    state.broadcastDue = true;
+    return;
+  }
+  for (const progress of state.progress.values()) {
+    if (progress.id !== state.id) sendAppend(state, progress, false);
   }
 }
 
@@ -270,4 +282,17 @@ export function transferTo(state: CoreState, to: NodeId): void {
 
 function sendTimeoutNow(state: CoreState): void {
   state.outbox.send({ type: 'timeout-now', from: state.id, to: state.transferee, term: state.term });
+}
+
+/** Lets the best voter that has the whole log campaign at once. For a leader that leaves office now. */
+export function handOver(state: CoreState): void {
+  let best: Progress | null = null;
+  for (const progress of state.progress.values()) {
+    if (progress.id === state.id || progress.learner || !progress.active) continue;
+    if (progress.match !== state.log.last) continue;
+    best ??= progress;
+  }
+  if (best === null) return;
+  state.transferee = best.id;
+  sendTimeoutNow(state);
 }

@@ -2,7 +2,8 @@ import { transitionTable } from './transition-table.ts';
 
 /**
  * What a member is in its group. `higher-term` and `leader-seen` come from messages, `lose` from a quorum of refusals,
- * `lose-quorum` from silence, `restore` from a snapshot that takes the campaign's log away. A leader never campaigns: it must first step down.
+ * `lose-quorum` from silence, `restore` from a snapshot that takes the campaign's log away, `removed` from a
+ * configuration without this voter, `resign` from the host. A leader never campaigns: it must first step down.
  */
 export const roles = transitionTable('role', {
   follower: {
@@ -31,8 +32,11 @@ export const roles = transitionTable('role', {
   leader: {
     'higher-term': 'follower',
     'lose-quorum': 'follower',
+    removed: 'follower',
+    resign: 'follower',
   },
 });
 
 /** Why a member becomes a follower. */
-export type FollowReason = 'higher-term' | 'leader-seen' | 'lose' | 'lose-quorum' | 'restore';
+export type FollowReason =
+  'higher-term' | 'leader-seen' | 'lose' | 'lose-quorum' | 'restore' | 'removed' | 'resign';

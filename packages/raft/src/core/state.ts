@@ -6,10 +6,13 @@ import { isVoter, membersOf } from './quorum.ts';
 import { RaftLog } from './raft-log.ts';
 import { ReadRounds } from './read-rounds.ts';
 import { roles } from './roles.ts';
+import { applyChange } from './membership.ts';
+import { decodeMembershipChange } from './membership-codec.ts';
 import type { FollowReason } from './roles.ts';
 import type {
   Configuration,
   CoreConfig,
+  Entry,
   HardState,
   Index,
   NodeId,
@@ -21,6 +24,12 @@ import type {
 
 /** Nobody: no vote, no known leader, no transferee. */
 export const nobody = 0 as NodeId;
+
+/** A configuration and the index of the entry (or snapshot) that brought it into force. */
+export interface ConfigurationFrom {
+  readonly from: Index;
+  readonly configuration: Configuration;
+}
 
 /**
  * Everything that a member knows about its group, and the changes of role, which keep it consistent. What makes it
@@ -61,7 +70,11 @@ export class CoreState {
   #logReads = 0;
 
   /** Membership entries after the applied index. */
-  readonly membershipIndexes: Index[] = [];
+  readonly membership: Entry[] = [];
+  /** Since the log's base, each with the index at which it came into force; the last one is `configuration`. */
+  readonly configurations: ConfigurationFrom[] = [];
+  /** At a leader: where its last membership entry may lie at most. */
+  lastChange = 0 as Index;
 
   constructor(config: CoreConfig, restored: Restored, random: Random) {
     this.id = config.id;
@@ -71,13 +84,26 @@ export class CoreState {
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
     this.configuration = restored.snapshot.configuration;
+    this.configurations.push({ from: restored.snapshot.index, configuration: this.configuration });
     for (const entry of restored.membership) {
-      if (entry.index > this.log.applied) this.membershipIndexes.push(entry.index);
+      if (entry.index > this.log.applied) this.membership.push(entry);
+      else this.#inForce(entry);
     }
     // (A member may be given a snapshot of any term to begin with; entries it has taken in its own terms.)
     const { last, base, lastTerm } = this.log;
     assert(last === base || this.term >= lastTerm, 'no entry is of a term that its member has not seen');
     this.#drawElectionTimeout(false);
+  }
+
+  #inForce(entry: Entry): void {
+    const result = applyChange(this.configuration, decodeMembershipChange(entry.payload));
+    assert(
+      result.ok || this.config.replay !== undefined,
+      () => `I17: the change at ${entry.index} does not go on from the configuration before it`,
+    );
+    if (!result.ok) return;
+    this.configuration = result.configuration;
+    this.configurations.push({ from: entry.index, configuration: this.configuration });
   }
 
   get hardState(): HardState {
@@ -92,6 +118,22 @@ export class CoreState {
   /** A leader may answer reads, and knows what is committed, only from its first commit on (§6.4, step 1). */
   get committedInTerm(): boolean {
     return this.log.termAt(this.log.commit) === this.term;
+  }
+
+  /** The configuration in force when `index` was the last applied entry; null before the base, or not applied. */
+  configurationAt(index: Index): Configuration | null {
+    if (index < this.log.base || index > this.log.applied) return null;
+    let found: Configuration | null = null;
+    for (const { from, configuration } of this.configurations) if (from <= index) found = configuration;
+    return found;
+  }
+
+  /** Those that were replaced before the log begins. */
+  forgetConfigurations(): void {
+    const { configurations, log } = this;
+    while (configurations.length > 1 && (configurations[1] as ConfigurationFrom).from <= log.base) {
+      configurations.shift();
+    }
   }
 
   /** Numbers a read of the log. */
@@ -124,32 +166,35 @@ export class CoreState {
     this.role = roles.fire(this.role, 'win');
     this.#reset(this.term, false);
     this.leader = this.id;
-    this.rebuildProgress();
+    this.lastChange = this.log.last;
+    for (const id of membersOf(this.configuration))
+      this.progress.set(id, this.#newProgress(id, this.log.last + 1, false));
   }
 
-  /** Progress for every member of the configuration; those that were there keep theirs. */
+  /**
+   * Progress for every member of the configuration; those that were there keep theirs, promoted or demoted. One that
+   * comes (again) gets a session of its own, and most likely lacks the last entry.
+   */
   rebuildProgress(): void {
     const before = new Map(this.progress);
     this.progress.clear();
     for (const id of membersOf(this.configuration)) {
-      const learner = !isVoter(this.configuration, id);
-      const kept = before.get(id);
-      this.progress.set(
-        id,
-        kept !== undefined && kept.learner === learner ? kept : this.#newProgress(id, learner),
-      );
+      const progress = before.get(id) ?? this.#newProgress(id, Math.max(this.log.last, 1), true);
+      progress.learner = !isVoter(this.configuration, id);
+      this.progress.set(id, progress);
     }
   }
 
-  #newProgress(id: NodeId, learner: boolean): Progress {
+  /** `active`: by ticks, a newcomer counts as alive until an election time-out has shown otherwise. */
+  #newProgress(id: NodeId, next: number, active: boolean): Progress {
     this.#sessions += 1;
     const self = id === this.id;
     const progress = new Progress({
       id,
-      learner,
-      next: this.log.last + 1,
+      learner: !isVoter(this.configuration, id),
+      next,
       session: this.#sessions,
-      active: self || (this.config.liveness === 'peers' && this.alive.has(id)),
+      active: self || (this.config.liveness === 'peers' ? this.alive.has(id) : active),
       maxInflightMessages: this.config.maxInflightMessages,
       maxInflightBytes: this.config.maxInflightBytes,
     });

@@ -65,7 +65,7 @@ export interface MembershipChange {
   /** All of them at once. None: leave the joint configuration. */
   readonly steps: readonly MembershipStep[];
   /**
-   * `auto`: simple when at most one voter changes, else joint, left by the leader. `implicit`: joint in any case, left
+   * `auto`: simple for one step, else joint, left by the leader. `implicit`: joint in any case, left
    * by the leader. `explicit`: joint, and left by a change without steps.
    */
   readonly transition: 'auto' | 'implicit' | 'explicit';
@@ -328,6 +328,8 @@ export interface CoreConfig {
    * found. Only for replaying its scripts: costs throughput. False unless given.
    */
   readonly eagerBroadcast?: boolean;
+  /** Only for replaying the scripts of etcd-io/raft. Absent: this core's own, stricter rules. */
+  readonly replay?: ReplayOptions;
   /** Entries that a learner may lack when it is promoted; Infinity: any number. */
   readonly maxPromotionLagEntries: number;
   /**
@@ -335,6 +337,20 @@ export interface CoreConfig {
    * with more that has caught up. 0: never campaigns by itself. Equal everywhere unless given.
    */
   readonly priority: number;
+}
+
+/**
+ * Follows etcd-io/raft where this core is stricter on purpose. Given at all, changes of membership are checked as etcd
+ * does: ids may come back, no own-term commit is asked for, learners are promoted at any lag, and a refused change
+ * leaves an empty entry in the log.
+ */
+export interface ReplayOptions {
+  /** `disable-conf-change-validation`: any change is appended; one that does not apply changes nothing. */
+  readonly unvalidatedChanges?: boolean;
+  /** `step-down-on-removal`. False, as etcd's default: a leader that is removed goes on until another one is elected. */
+  readonly stepDownOnRemoval?: boolean;
+  /** `read-only lease-based`: the quorum check is the lease, and `lease` reads need no word of the host. */
+  readonly leaseByQuorumCheck?: boolean;
 }
 
 /** What the log gave back at start. */
@@ -371,6 +387,8 @@ export interface CoreView {
   readonly progress: ReadonlyMap<NodeId, ProgressView>;
   readonly pendingReads: number;
   readonly uncommittedBytes: number;
+  /** The configuration in force right after `index` was applied; null before the log's base and after `applied`. */
+  configurationAt(index: Index): Configuration | null;
   /** The term of an entry in the log, of the snapshot's, or null. */
   termAt(index: Index): Term | null;
 }

@@ -65,6 +65,10 @@ export class View implements CoreView {
     return this.#state.uncommittedBytes;
   }
 
+  configurationAt(index: Index): Configuration | null {
+    return this.#state.configurationAt(index);
+  }
+
   termAt(index: Index): Term | null {
     return this.#state.log.termAt(index);
   }
