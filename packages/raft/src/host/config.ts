@@ -26,6 +26,11 @@ export interface HostConfig {
   readonly checkQuorum?: boolean;
   /** Of this member as a leader, from 0 (never by itself) to 255. Default 100. See `CoreConfig.priority`. */
   readonly priority?: number;
+  /**
+   * Of all snapshots that leave this member together; 0, the default: no limit. At least what lets each of them send a
+   * chunk within half of `limits.snapshotStallMs`.
+   */
+  readonly snapshotBytesPerSecond?: number;
   readonly limits?: Partial<HostLimits>;
   readonly coreLimits?: Partial<CoreBounds>;
   readonly logLimits?: Partial<LogLimits>;
@@ -39,6 +44,7 @@ export interface ResolvedConfig {
   readonly tailEntries: number;
   readonly laggingEntries: number;
   readonly logBytes: number;
+  readonly snapshotBytesPerSecond: number;
   readonly limits: HostLimits;
   readonly logLimits: Partial<LogLimits>;
   readonly core: Omit<CoreConfig, 'id' | 'incarnation'>;
@@ -65,6 +71,7 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
       (limits.frameTargetBytes +
         bounds.maxMessageBytes +
         bounds.maxPayloadBytes), 'frameBytes', 'must be twice what a batch, a message and a payload need together');
+  requireThrottle(config.snapshotBytesPerSecond ?? 0, limits);
   return {
     heartbeatMs,
     electionMs,
@@ -73,6 +80,7 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
     tailEntries: config.tailEntries ?? 5_000,
     laggingEntries: config.laggingEntries ?? 50_000,
     logBytes: config.logBytes ?? 256 * 1024 * 1024,
+    snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? 0,
     limits,
     logLimits: config.logLimits ?? {},
     core: {
@@ -85,6 +93,13 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
       ...bounds,
     },
   };
+}
+
+/** A transfer that waits for the throttle must not look like one that has stalled. */
+function requireThrottle(bytesPerSecond: number, limits: HostLimits): void {
+  const needed = (limits.snapshotSends * limits.snapshotChunkBytes * 2000) / limits.snapshotStallMs;
+  const enough = bytesPerSecond === 0 || bytesPerSecond >= needed;
+  require(enough, 'snapshotBytesPerSecond', `must be 0 or at least ${Math.ceil(needed)}`);
 }
 
 function require(condition: boolean, setting: string, why: string): void {

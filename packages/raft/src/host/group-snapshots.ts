@@ -1,6 +1,7 @@
-import type { CoreView, Index, RaftCore, SnapshotSend, Term } from '../core/types.ts';
+import type { CoreView, Index, NodeId, RaftCore, SnapshotSend, Term } from '../core/types.ts';
 import type { GroupContext } from './group-context.ts';
 import type { HostedGroup } from './hosted-group.ts';
+import type { SnapshotFailure } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
 import { SnapshotReceive } from './snapshot-receive.ts';
 import type { SnapshotBegin } from './snapshot-receive.ts';
@@ -34,6 +35,12 @@ export class GroupSnapshots<Result> {
   #due: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
   #askedMs = -Infinity;
   #asked = 0;
+  /** The last one that became the state. */
+  #installed: SnapshotReceive | null = null;
+  /** Damaged snapshots since the last whole one, by sender. */
+  readonly #damages = new Map<NodeId, number>();
+  /** The last one had partly come in. */
+  #startsAgain = false;
   #closed = false;
 
   constructor(options: GroupSnapshotsOptions<Result>) {
@@ -87,13 +94,29 @@ export class GroupSnapshots<Result> {
   }
 
   begins(link: PeerLink, begin: SnapshotBegin): void {
+    const present = this.#incoming;
+    if (begin.resumes) this.#resumes(link, begin);
+    else if (present !== null && !present.replaceable) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_BUSY');
+    else if (this.#wants(link, begin)) this.#receive(link, begin);
+    else this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_REFUSED');
+  }
+
+  /** The sender of one that was cut is back, in the same life. */
+  #resumes(link: PeerLink, begin: SnapshotBegin): void {
+    const present = this.#incoming;
+    if (present !== null && isOf(present, link, begin.transfer)) present.resume();
+    // The connection took the answer with it.
+    else if (this.#installed !== null && isOf(this.#installed, link, begin.transfer)) {
+      this.#answer(link, begin, null);
+    } else this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_CUT');
+  }
+
+  #receive(link: PeerLink, begin: SnapshotBegin): void {
     const { stateMachine, context, group } = this.#options;
     const { platform, config, metrics, flushSoon } = context;
-    if (this.#incoming !== null || !this.#wants(begin)) {
-      link.sendHost({ type: 'snapshot-result', transfer: begin.transfer, ok: false });
-      flushSoon();
-      return;
-    }
+    // The state machine is let go of by the one that is replaced before the next one touches it.
+    const former = this.#incomingDone;
+    this.#incoming?.abort('FLOTILLA_SNAPSHOT_CUT');
     const incoming = new SnapshotReceive({
       platform,
       limits: config.limits,
@@ -101,28 +124,44 @@ export class GroupSnapshots<Result> {
       link,
       begin,
       flushSoon,
-      open: () => stateMachine.install(begin.meta),
+      open: () => former.then(() => stateMachine.install(begin.meta)),
     });
+    if (this.#startsAgain) metrics.snapshotRestarts += 1;
+    this.#startsAgain = false;
     this.#incoming = incoming;
     this.#state = 'installing';
     platform.log.info('installing a snapshot', { group: group.id, peer: link.id, index: begin.meta.index });
     this.#incomingDone = incoming.run().then(
-      (whole) => this.#ended(incoming, whole),
+      (failure) => this.#ended(incoming, failure),
       (error: unknown) => context.fail(error),
     );
   }
 
+  #answer(link: PeerLink, begin: SnapshotBegin, failure: SnapshotFailure | null): void {
+    link.sendHost({ type: 'snapshot-result', transfer: begin.transfer, failure });
+    this.#options.context.flushSoon();
+  }
+
+  /** Only what the connection carried is lost: the sender may come back and go on. */
   peerSilent(link: PeerLink): void {
-    if (this.#incoming?.link === link) this.#incoming.abort();
+    if (this.#incoming?.link === link) this.#incoming.cut();
+  }
+
+  peerConnected(link: PeerLink): void {
+    const present = this.#incoming;
+    if (present?.link === link && present.incarnation !== link.incarnation) {
+      present.abort('FLOTILLA_SNAPSHOT_CUT');
+    }
   }
 
   /** Once a heartbeat, while the state is missing. */
   ask(nowMs: number): void {
-    const { links, config, flushSoon } = this.#options.context;
+    const { config, flushSoon } = this.#options.context;
     if (this.#state !== 'missing' || nowMs - this.#askedMs < config.electionMs) return;
     this.#askedMs = nowMs;
-    const alive = [...links.values()].filter((link) => link.alive);
-    const link = links.get(this.#view.leader) ?? alive[this.#asked % Math.max(1, alive.length)];
+    const trusted = this.#trustedPeers();
+    const leader = trusted.find((peer) => peer.id === this.#view.leader);
+    const link = leader ?? trusted[this.#asked % Math.max(1, trusted.length)];
     this.#asked += 1;
     link?.sendHost({
       type: 'snapshot-request',
@@ -135,7 +174,7 @@ export class GroupSnapshots<Result> {
   /** Idempotent. Resolves when the state machine is let go of. */
   close(): Promise<void> {
     this.#closed = true;
-    this.#incoming?.abort();
+    this.#incoming?.abort('FLOTILLA_SNAPSHOT_CUT');
     return this.#incomingDone;
   }
 
@@ -148,20 +187,57 @@ export class GroupSnapshots<Result> {
    * Only a snapshot that brings the state forward is worth giving the old one up for. A group without a state needs
    * one that the entries of its own log go on from.
    */
-  #wants(begin: SnapshotBegin): boolean {
-    if (this.#state === 'missing') return begin.meta.index >= this.#neededIndex;
-    return begin.session > 0 && begin.meta.index > this.#view.commit;
+  #wants(link: PeerLink, begin: SnapshotBegin): boolean {
+    if (this.#state === 'ready') return begin.session > 0 && begin.meta.index > this.#view.commit;
+    return begin.meta.index >= this.#neededIndex && this.#trustedPeers().includes(link);
   }
 
-  #ended(incoming: SnapshotReceive, whole: boolean): void {
-    if (this.#closed) return;
-    const { context, group, installed } = this.#options;
-    const { begin, link } = incoming;
-    this.#incoming = null;
-    this.#state = whole ? 'ready' : 'missing';
-    if (whole) installed(link, begin);
-    else context.platform.log.warn('a snapshot was cut off', { group: group.id, peer: link.id });
-    link.sendHost({ type: 'snapshot-result', transfer: begin.transfer, ok: whole });
-    context.schedule(group);
+  /** Peers that are there and have not sent damage again and again; all that are there when there is no such. */
+  #trustedPeers(): readonly PeerLink[] {
+    const { links, config } = this.#options.context;
+    const alive = [...links.values()].filter((link) => link.alive);
+    const trusted = alive.filter(({ id }) => (this.#damages.get(id) ?? 0) < config.limits.snapshotDamages);
+    return trusted.length > 0 ? trusted : alive;
   }
+
+  #ended(incoming: SnapshotReceive, failure: SnapshotFailure | null): void {
+    const { begin, link } = incoming;
+    if (failure !== null && incoming.chunks > 0) this.#startsAgain = true;
+    // Another one has taken its place, and waits for the state machine.
+    if (this.#closed || this.#incoming !== incoming) return;
+    this.#incoming = null;
+    if (failure === null) this.#taken(incoming);
+    else this.#failed(incoming, failure);
+    this.#answer(link, begin, failure);
+    this.#options.context.schedule(this.#options.group);
+  }
+
+  #taken(incoming: SnapshotReceive): void {
+    this.#state = 'ready';
+    this.#installed = incoming;
+    this.#damages.clear();
+    this.#startsAgain = false;
+    this.#options.installed(incoming.link, incoming.begin);
+  }
+
+  #failed({ link, incarnation }: SnapshotReceive, failure: SnapshotFailure): void {
+    const { context, group } = this.#options;
+    this.#state = 'missing';
+    // The next heartbeat asks.
+    this.#askedMs = -Infinity;
+    if (failure === 'FLOTILLA_SNAPSHOT_DAMAGED') {
+      this.#damages.set(link.id, (this.#damages.get(link.id) ?? 0) + 1);
+    }
+    context.platform.log.warn('a snapshot did not come in whole', {
+      group: group.id,
+      peer: link.id,
+      incarnation,
+      reason: failure,
+    });
+  }
+}
+
+function isOf(transfer: SnapshotReceive, link: PeerLink, number: number): boolean {
+  const { begin, incarnation } = transfer;
+  return transfer.link === link && begin.transfer === number && incarnation === link.incarnation;
 }

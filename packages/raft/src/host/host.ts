@@ -278,13 +278,16 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         this.#incoming(link, message.transfer)?.offer(message);
         return;
       case 'snapshot-cancel':
-        this.#incoming(link, message.transfer)?.abort();
+        this.#incoming(link, message.transfer)?.abort(message.failure);
         return;
       case 'snapshot-progress':
         this.#sends.progressed(link, message.transfer, message.chunks);
         return;
+      case 'snapshot-resume':
+        this.#sends.resumed(link, message.transfer, message.chunks, message.sizeBytes);
+        return;
       case 'snapshot-result':
-        this.#sends.finished(link, message.transfer, message.ok);
+        this.#sends.finished(link, message.transfer, message.failure);
         return;
       default:
         message satisfies never;
@@ -296,6 +299,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#news.sendHeartbeat(link);
     this.flushSoon();
     for (const group of this.#groups.values()) group.peerConnected(link, forwardsArrived);
+    this.#sends.connected(link);
   }
 
   /** A broken connection is silence at once. */
@@ -311,7 +315,8 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       group.snapshotBegins(link, message);
       return;
     }
-    link.sendHost({ type: 'snapshot-result', transfer: message.transfer, ok: false });
+    const failure = 'FLOTILLA_SNAPSHOT_REFUSED';
+    link.sendHost({ type: 'snapshot-result', transfer: message.transfer, failure });
     this.flushSoon();
   }
 

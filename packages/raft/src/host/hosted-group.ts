@@ -22,11 +22,13 @@ import { EarlyCampaign } from './early-campaign.ts';
 import { GroupCompaction } from './group-compaction.ts';
 import type { GroupContext } from './group-context.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
+import { announceInstalled } from './installed-snapshot.ts';
 import { originSequence } from './origin.ts';
 import type { PeerLink } from './peer-link.ts';
 import { ProposalTable } from './proposals.ts';
 import { ReadTable } from './reads.ts';
 import type { SnapshotBegin, SnapshotReceive } from './snapshot-receive.ts';
+import { SnapshotReadability } from './snapshot-readability.ts';
 import type { Group, GroupId, GroupStatus, ProposeOptions, StateMachine } from './types.ts';
 
 /** Turns of drain and apply within one turn of the event loop. More would starve the sockets. */
@@ -59,6 +61,7 @@ export class HostedGroup<Result> implements Group<Result> {
   readonly #listeners = new Set<(change: RoleChange) => void>();
   #role: RoleChange;
   readonly #snapshots: GroupSnapshots<Result>;
+  readonly #readability: SnapshotReadability;
   readonly #compaction: GroupCompaction;
   readonly #early: EarlyCampaign;
   #nextRef = 1;
@@ -91,6 +94,7 @@ export class HostedGroup<Result> implements Group<Result> {
       context.schedule(this);
     });
     const membershipIndex = restored.membership.length === 0 ? restored.snapshot.index : restored.applied;
+    this.#readability = new SnapshotReadability(id, context, this.#core);
     this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine, membershipIndex);
     const stateIsMissing = stateMachine.applied.index < restored.snapshot.index;
     this.#snapshots = new GroupSnapshots({
@@ -204,6 +208,7 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   peerConnected(link: PeerLink, forwardsArrived: number): void {
+    this.#snapshots.peerConnected(link);
     this.#proposals.reconnected(link.id, link.incarnation, forwardsArrived);
     this.#reads.retryAll(this.#context.platform.now());
     this.#context.schedule(this);
@@ -377,6 +382,16 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#context.schedule(this);
   }
 
+  /** The state machine has, or has not, given what it was asked for. */
+  snapshotReadable(): void {
+    this.#readability.succeeded();
+  }
+
+  snapshotUnreadable(): void {
+    this.#readability.failed();
+    this.#context.schedule(this);
+  }
+
   /** A peer without a state asks for one. */
   snapshotRequested(link: PeerLink, minIndex: Index): void {
     if (!this.#apply.pending) this.#snapshots.requested(link, minIndex);
@@ -397,19 +412,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#proposals.jumped(meta);
     this.#apply.jumpedTo(meta.term);
     this.#compaction.membershipKnownFrom(meta.index);
-    if (begin.session > 0) {
-      this.#core.step({
-        type: 'receive',
-        message: {
-          type: 'install-snapshot',
-          from: link.id,
-          to: this.#context.nodeId,
-          term: begin.term,
-          session: begin.session,
-          snapshot: meta,
-        },
-      });
-    }
+    announceInstalled(this.#core, begin, link.id, this.#context.nodeId);
     // A batch that reaches beyond the snapshot goes on after it, and is acknowledged when it is done.
     if (this.#apply.pending && this.#apply.lastIndex > meta.index) return;
     this.#apply.drop();

@@ -23,7 +23,7 @@ export class LeadershipNews {
 
   sendHeartbeat(link: PeerLink): void {
     const unchanged = link.leadsTold === this.#leads;
-    link.sendHost({ type: 'heartbeat', leads: unchanged ? null : this.#leads });
+    link.sendHost({ type: 'heartbeat', leads: unchanged ? null : this.#leads, lease: null });
     if (link.connection !== null) link.leadsTold = this.#leads;
   }
 

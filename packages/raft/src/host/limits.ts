@@ -24,6 +24,12 @@ export interface HostLimits {
   readonly reconnectMaxMs: number;
   /** Pause before dialing again a peer that refused us: it will hardly change its mind soon. */
   readonly refusedRetryMs: number;
+  /** Changes of membership that callers at this member wait for, per group. */
+  readonly pendingMembershipChanges: number;
+  /** Forwarded changes of membership whose answer is not sent yet, per group. */
+  readonly forwardedMembershipChanges: number;
+  /** Pause before dialing again a peer that does not know us yet: it applies the entry that adds us soon. */
+  readonly unknownRetryMs: number;
   /** Proposals of one group that have no answer yet, in number and in payload bytes. */
   readonly pendingProposals: number;
   readonly pendingProposalBytes: number;
@@ -41,10 +47,23 @@ export interface HostLimits {
   readonly snapshotChunkBytes: number;
   /** Chunks sent and not yet written by the receiver. */
   readonly snapshotWindowChunks: number;
-  /** Snapshots streamed out at once by one member, over all groups and peers. */
+  /** Snapshots on their way out of one member, over all groups and peers; those that wait for a peer's return count. */
   readonly snapshotSends: number;
   /** A receiver that waits this long for the next chunk gives up; so does a sender that waits for its window. */
   readonly snapshotStallMs: number;
+  /**
+   * For so long after a broken connection the sender keeps its pinned view of the state, and the receiver what it has
+   * written, to go on from there.
+   */
+  readonly snapshotResumeMs: number;
+  /** A leader whose snapshot did not arrive offers the next one to that member after this long. */
+  readonly snapshotRetryMs: number;
+  /** After so many damaged snapshots from one member another one is asked. */
+  readonly snapshotDamages: number;
+  /** After so many failures in a row to read its own state a leader hands its office over. */
+  readonly snapshotReadFailures: number;
+  /** Heartbeats of one connection that are not echoed yet. An echo of an older one says nothing. */
+  readonly unansweredHeartbeats: number;
 }
 
 export const hostLimits: HostLimits = Object.freeze({
@@ -59,6 +78,9 @@ export const hostLimits: HostLimits = Object.freeze({
   reconnectMinMs: 10,
   reconnectMaxMs: 100,
   refusedRetryMs: 2_000,
+  pendingMembershipChanges: 64,
+  forwardedMembershipChanges: 256,
+  unknownRetryMs: 100,
   pendingProposals: 65_536,
   pendingProposalBytes: 256 * 1024 * 1024,
   proposalsPerTurn: 4_096,
@@ -70,4 +92,9 @@ export const hostLimits: HostLimits = Object.freeze({
   snapshotWindowChunks: 8,
   snapshotSends: 4,
   snapshotStallMs: 30_000,
+  snapshotResumeMs: 30_000,
+  snapshotRetryMs: 200,
+  snapshotDamages: 2,
+  snapshotReadFailures: 3,
+  unansweredHeartbeats: 64,
 });

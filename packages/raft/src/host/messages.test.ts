@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { isFlotillaError } from '@flotilla/platform';
 import type { Entry, Index, NodeId, PeerMessage, Ref, Term } from '../core/types.ts';
 import { ByteWriter } from './bytes.ts';
-import { decodeBatch, encodeHostMessage, encodeRaftMessage } from './messages.ts';
-import type { HostMessage, Leadership } from './messages.ts';
+import { decodeBatch, encodeHostMessage, encodeRaftMessage, snapshotFailures } from './messages.ts';
+import type { HostMessage, Leadership, LeaseBeat, SnapshotFailure } from './messages.ts';
 
 const from = 3 as NodeId;
 const to = 7 as NodeId;
@@ -37,6 +37,7 @@ const append = fc
     previousIndex: fc.nat(2 ** 40) as fc.Arbitrary<Index>,
     previousTerm: term,
     commit: index,
+    topPriority: fc.nat(255),
     drafts: fc.array(
       fc.record({
         term,
@@ -78,6 +79,7 @@ const peerMessages: Record<Exclude<PeerMessage['type'], 'install-snapshot'>, fc.
     hintIndex: index,
     hintTerm: term,
     commit: index,
+    priority: fc.nat(255),
   }),
   heartbeat: fc.record({ ...ends, type: fc.constant('heartbeat'), commit: index, readSequence: u53 }),
   'heartbeat-response': fc.record({ ...ends, type: fc.constant('heartbeat-response'), readSequence: u53 }),
@@ -108,12 +110,17 @@ const peerMessages: Record<Exclude<PeerMessage['type'], 'install-snapshot'>, fc.
   'timeout-now': fc.record({ ...ends, type: fc.constant('timeout-now') }),
 };
 
+const failure = fc.constantFrom(...snapshotFailures);
+
 type OwnMessage = Exclude<HostMessage, { type: 'raft' }>;
 
 const ownMessages: Record<OwnMessage['type'], fc.Arbitrary<OwnMessage>> = {
   heartbeat: fc.record({
     type: fc.constant('heartbeat'),
     leads: fc.option<readonly Leadership[]>(fc.array(fc.record({ group: u32, term }), { maxLength: 4 })),
+    lease: fc.option<LeaseBeat>(
+      fc.record({ sequence: u53, echo: u53, promiseMs: u53, except: fc.array(u32, { maxLength: 4 }) }),
+    ),
   }),
   'propose-refused': fc.record({
     type: fc.constant('propose-refused'),
@@ -128,9 +135,16 @@ const ownMessages: Record<OwnMessage['type'], fc.Arbitrary<OwnMessage>> = {
     transfer: u32,
     term,
     session: u53,
+    resumes: fc.boolean(),
     meta,
   }),
-  'snapshot-chunk': fc.record({ type: fc.constant('snapshot-chunk'), transfer: u32, number: u32, bytes }),
+  'snapshot-chunk': fc.record({
+    type: fc.constant('snapshot-chunk'),
+    transfer: u32,
+    number: u32,
+    checksum: u32,
+    bytes,
+  }),
   'snapshot-end': fc.record({
     type: fc.constant('snapshot-end'),
     transfer: u32,
@@ -138,9 +152,19 @@ const ownMessages: Record<OwnMessage['type'], fc.Arbitrary<OwnMessage>> = {
     sizeBytes: u53,
     checksum: u32,
   }),
-  'snapshot-cancel': fc.record({ type: fc.constant('snapshot-cancel'), transfer: u32 }),
+  'snapshot-cancel': fc.record({ type: fc.constant('snapshot-cancel'), transfer: u32, failure }),
   'snapshot-progress': fc.record({ type: fc.constant('snapshot-progress'), transfer: u32, chunks: u32 }),
-  'snapshot-result': fc.record({ type: fc.constant('snapshot-result'), transfer: u32, ok: fc.boolean() }),
+  'snapshot-resume': fc.record({
+    type: fc.constant('snapshot-resume'),
+    transfer: u32,
+    chunks: u32,
+    sizeBytes: u53,
+  }),
+  'snapshot-result': fc.record({
+    type: fc.constant('snapshot-result'),
+    transfer: u32,
+    failure: fc.option<SnapshotFailure>(failure),
+  }),
 };
 
 const anyMessage: fc.Arbitrary<HostMessage> = fc.oneof(

@@ -1,4 +1,5 @@
 import { assert, unreachable } from '@flotilla/platform';
+import type { ErrorCode } from '@flotilla/platform';
 import type {
   Configuration,
   Entry,
@@ -22,7 +23,12 @@ import type { GroupId } from './types.ts';
 export type HostMessage =
   | { readonly type: 'raft'; readonly group: GroupId; readonly message: PeerMessage }
   /** Life, and which groups the sender leads; null: the same as it said last on this connection. */
-  | { readonly type: 'heartbeat'; readonly leads: readonly Leadership[] | null }
+  | {
+      readonly type: 'heartbeat';
+      readonly leads: readonly Leadership[] | null;
+      /** null: the sender has leases off, and promises nothing. */
+      readonly lease: LeaseBeat | null;
+    }
   /** The sender did not take the receiver's forwarded message number `forward`: its proposals may be made again. */
   | {
       readonly type: 'propose-refused';
@@ -40,12 +46,17 @@ export type HostMessage =
       /** Term and session in which the leader's core asked for it; both 0 when the receiver did. */
       readonly term: Term;
       readonly session: number;
+      /** The connection broke in the middle: the receiver says with `snapshot-resume` from where to go on. */
+      readonly resumes: boolean;
       readonly meta: SnapshotMeta;
     }
   | {
       readonly type: 'snapshot-chunk';
       readonly transfer: number;
+      /** From 0. */
       readonly number: number;
+      /** Over these bytes. */
+      readonly checksum: number;
       readonly bytes: Uint8Array;
     }
   | {
@@ -57,15 +68,55 @@ export type HostMessage =
       readonly checksum: number;
     }
   /** The sender gives up. */
-  | { readonly type: 'snapshot-cancel'; readonly transfer: number }
+  | { readonly type: 'snapshot-cancel'; readonly transfer: number; readonly failure: SnapshotFailure }
   /** The receiver has written this many chunks: the sender's window moves. */
   | { readonly type: 'snapshot-progress'; readonly transfer: number; readonly chunks: number }
-  | { readonly type: 'snapshot-result'; readonly transfer: number; readonly ok: boolean };
+  /** So much of a transfer that was cut is written here: it goes on from there. */
+  | {
+      readonly type: 'snapshot-resume';
+      readonly transfer: number;
+      readonly chunks: number;
+      readonly sizeBytes: number;
+    }
+  /** null: it is installed and durable. */
+  | {
+      readonly type: 'snapshot-result';
+      readonly transfer: number;
+      readonly failure: SnapshotFailure | null;
+    };
 
 export interface Leadership {
   readonly group: GroupId;
   readonly term: Term;
 }
+
+/** What leases are made of, see `lease.ts`. */
+export interface LeaseBeat {
+  /** Numbers the heartbeats of this connection, from 1. */
+  readonly sequence: number;
+  /** The last one of the receiver's that the sender has heard on this connection; 0: none. */
+  readonly echo: number;
+  /** From when it heard that one, by its own clock, the sender elects nobody else for so long. */
+  readonly promiseMs: number;
+  /** Groups that the receiver says it leads, for which the sender promises nothing. */
+  readonly except: readonly GroupId[];
+}
+
+/** Why a snapshot did not arrive. Position is what travels: only ever append. */
+export const snapshotFailures = [
+  /** It brings nothing that the receiver lacks, or comes from a member whose snapshots were damaged. */
+  'FLOTILLA_SNAPSHOT_REFUSED',
+  /** Another one is coming in. */
+  'FLOTILLA_SNAPSHOT_BUSY',
+  /** A chunk or the whole is not what its checksum says. */
+  'FLOTILLA_SNAPSHOT_DAMAGED',
+  /** The stream broke for too long, stalled, or can no longer be resumed. */
+  'FLOTILLA_SNAPSHOT_CUT',
+  /** The sender's state machine cannot read its own state. */
+  'FLOTILLA_SNAPSHOT_UNREADABLE',
+] as const satisfies readonly ErrorCode[];
+
+export type SnapshotFailure = (typeof snapshotFailures)[number];
 
 const codes = {
   'pre-vote': 1,
@@ -93,6 +144,7 @@ const hostCodes = {
   'snapshot-cancel': 70,
   'snapshot-progress': 71,
   'snapshot-result': 72,
+  'snapshot-resume': 73,
 } as const satisfies Record<Exclude<HostMessage['type'], 'raft'>, number>;
 
 const entryKinds: readonly EntryKind[] = ['command', 'no-op', 'membership'];
@@ -114,6 +166,7 @@ export function encodeRaftMessage(writer: ByteWriter, group: GroupId, message: P
       writer.u53(message.previousIndex);
       writer.u53(message.previousTerm);
       writer.u53(message.commit);
+      writer.u8(message.topPriority);
       encodeEntries(writer, message.previousIndex, message.entries);
       return;
     case 'append-response':
@@ -123,6 +176,7 @@ export function encodeRaftMessage(writer: ByteWriter, group: GroupId, message: P
       writer.u53(message.hintIndex);
       writer.u53(message.hintTerm);
       writer.u53(message.commit);
+      writer.u8(message.priority);
       return;
     case 'heartbeat':
       writer.u53(message.commit);
@@ -169,13 +223,7 @@ export function encodeHostMessage(writer: ByteWriter, message: Exclude<HostMessa
   writer.u8(hostCodes[message.type]);
   switch (message.type) {
     case 'heartbeat':
-      writer.u8(message.leads === null ? 0 : 1);
-      if (message.leads === null) return;
-      writer.u32(message.leads.length);
-      for (const lead of message.leads) {
-        writer.u32(lead.group);
-        writer.u53(lead.term);
-      }
+      encodeHeartbeat(writer, message.leads, message.lease);
       return;
     case 'propose-refused':
       writer.u32(message.group);
@@ -192,11 +240,13 @@ export function encodeHostMessage(writer: ByteWriter, message: Exclude<HostMessa
       writer.u32(message.transfer);
       writer.u53(message.term);
       writer.u53(message.session);
+      writer.u8(message.resumes ? 1 : 0);
       encodeSnapshotMeta(writer, message.meta);
       return;
     case 'snapshot-chunk':
       writer.u32(message.transfer);
       writer.u32(message.number);
+      writer.u32(message.checksum);
       writer.blob(message.bytes);
       return;
     case 'snapshot-end':
@@ -207,14 +257,20 @@ export function encodeHostMessage(writer: ByteWriter, message: Exclude<HostMessa
       return;
     case 'snapshot-cancel':
       writer.u32(message.transfer);
+      writer.u8(encodeFailure(message.failure));
       return;
     case 'snapshot-progress':
       writer.u32(message.transfer);
       writer.u32(message.chunks);
       return;
+    case 'snapshot-resume':
+      writer.u32(message.transfer);
+      writer.u32(message.chunks);
+      writer.u53(message.sizeBytes);
+      return;
     case 'snapshot-result':
       writer.u32(message.transfer);
-      writer.u8(message.ok ? 1 : 0);
+      writer.u8(message.failure === null ? 0 : encodeFailure(message.failure));
       return;
     default:
       unreachable(message);
@@ -254,8 +310,20 @@ function decodePeerMessage(
       const previousIndex = reader.u53() as Index;
       const previousTerm = reader.u53() as Term;
       const commit = reader.u53() as Index;
+      const topPriority = reader.u8();
       const entries = decodeEntries(reader, previousIndex);
-      return { type: 'append', from, to, term, session, previousIndex, previousTerm, entries, commit };
+      return {
+        type: 'append',
+        from,
+        to,
+        term,
+        session,
+        previousIndex,
+        previousTerm,
+        entries,
+        commit,
+        topPriority,
+      };
     }
     case codes['append-response']:
       return {
@@ -269,6 +337,7 @@ function decodePeerMessage(
         hintIndex: reader.u53() as Index,
         hintTerm: reader.u53() as Term,
         commit: reader.u53() as Index,
+        priority: reader.u8(),
       };
     case codes.heartbeat:
       return { type: 'heartbeat', from, to, term, commit: reader.u53() as Index, readSequence: reader.u53() };
@@ -319,14 +388,8 @@ function decodePeerMessage(
 
 function decodeHost(reader: ByteReader, code: number): HostMessage {
   switch (code) {
-    case hostCodes.heartbeat: {
-      if (!reader.bool()) return { type: 'heartbeat', leads: null };
-      const leads: Leadership[] = [];
-      for (let left = reader.count(12); left > 0; left -= 1) {
-        leads.push({ group: reader.u32(), term: reader.u53() as Term });
-      }
-      return { type: 'heartbeat', leads };
-    }
+    case hostCodes.heartbeat:
+      return decodeHeartbeat(reader);
     case hostCodes['propose-refused']: {
       const group = reader.u32();
       const forward = reader.u53();
@@ -343,10 +406,17 @@ function decodeHost(reader: ByteReader, code: number): HostMessage {
         transfer: reader.u32(),
         term: reader.u53() as Term,
         session: reader.u53(),
+        resumes: reader.bool(),
         meta: decodeSnapshotMeta(reader),
       };
     case hostCodes['snapshot-chunk']:
-      return { type: 'snapshot-chunk', transfer: reader.u32(), number: reader.u32(), bytes: reader.blob() };
+      return {
+        type: 'snapshot-chunk',
+        transfer: reader.u32(),
+        number: reader.u32(),
+        checksum: reader.u32(),
+        bytes: reader.blob(),
+      };
     case hostCodes['snapshot-end']:
       return {
         type: 'snapshot-end',
@@ -356,14 +426,82 @@ function decodeHost(reader: ByteReader, code: number): HostMessage {
         checksum: reader.u32(),
       };
     case hostCodes['snapshot-cancel']:
-      return { type: 'snapshot-cancel', transfer: reader.u32() };
+      return { type: 'snapshot-cancel', transfer: reader.u32(), failure: decodeFailure(reader.u8()) };
     case hostCodes['snapshot-progress']:
       return { type: 'snapshot-progress', transfer: reader.u32(), chunks: reader.u32() };
-    case hostCodes['snapshot-result']:
-      return { type: 'snapshot-result', transfer: reader.u32(), ok: reader.bool() };
+    case hostCodes['snapshot-resume']:
+      return {
+        type: 'snapshot-resume',
+        transfer: reader.u32(),
+        chunks: reader.u32(),
+        sizeBytes: reader.u53(),
+      };
+    case hostCodes['snapshot-result']: {
+      const transfer = reader.u32();
+      const failure = reader.u8();
+      return { type: 'snapshot-result', transfer, failure: failure === 0 ? null : decodeFailure(failure) };
+    }
     default:
       throw malformed(`unknown message ${code}`);
   }
+}
+
+/** Which parts of a heartbeat are there. */
+const heartbeatHasLeads = 1;
+const heartbeatHasLease = 2;
+
+function encodeHeartbeat(
+  writer: ByteWriter,
+  leads: readonly Leadership[] | null,
+  lease: LeaseBeat | null,
+): void {
+  writer.u8((leads === null ? 0 : heartbeatHasLeads) | (lease === null ? 0 : heartbeatHasLease));
+  if (leads !== null) {
+    writer.u32(leads.length);
+    for (const lead of leads) {
+      writer.u32(lead.group);
+      writer.u53(lead.term);
+    }
+  }
+  if (lease !== null) {
+    writer.u53(lease.sequence);
+    writer.u53(lease.echo);
+    writer.u53(lease.promiseMs);
+    writer.u32(lease.except.length);
+    for (const group of lease.except) writer.u32(group);
+  }
+}
+
+function decodeHeartbeat(reader: ByteReader): HostMessage {
+  const parts = reader.u8();
+  if (parts > (heartbeatHasLeads | heartbeatHasLease)) throw malformed('a heartbeat with unknown parts');
+  let leads: Leadership[] | null = null;
+  if ((parts & heartbeatHasLeads) !== 0) {
+    leads = [];
+    for (let left = reader.count(12); left > 0; left -= 1) {
+      leads.push({ group: reader.u32(), term: reader.u53() as Term });
+    }
+  }
+  let lease: LeaseBeat | null = null;
+  if ((parts & heartbeatHasLease) !== 0) {
+    const sequence = reader.u53();
+    const echo = reader.u53();
+    const promiseMs = reader.u53();
+    const except: GroupId[] = [];
+    for (let left = reader.count(4); left > 0; left -= 1) except.push(reader.u32());
+    lease = { sequence, echo, promiseMs, except };
+  }
+  return { type: 'heartbeat', leads, lease };
+}
+
+/** From 1: 0 is success. */
+function encodeFailure(failure: SnapshotFailure): number {
+  return snapshotFailures.indexOf(failure) + 1;
+}
+
+/** One that a later version has added is a refusal. */
+function decodeFailure(code: number): SnapshotFailure {
+  return snapshotFailures[code - 1] ?? 'FLOTILLA_SNAPSHOT_REFUSED';
 }
 
 /** Indexes do not travel: the entries of an append follow its previous index without a gap. */

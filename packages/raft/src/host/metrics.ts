@@ -28,6 +28,22 @@ export interface HostMetrics {
   snapshotsReceived: number;
   snapshotBytesSent: number;
   snapshotBytesReceived: number;
+  /** Chunks, those that were sent again after a cut included. */
+  snapshotChunksSent: number;
+  snapshotChunksReceived: number;
+  /** Transfers out of and into this member that went on after a cut from where they had been. */
+  snapshotResumes: number;
+  /** Snapshots that had partly come in, and began again from zero. */
+  snapshotRestarts: number;
+  /** Snapshots whose bytes were not what their checksums said. */
+  snapshotsDamaged: number;
+  /** Times that this member could not read its own state for a snapshot. */
+  snapshotsUnreadable: number;
+  /** Chunks that waited for the throttle, and for how long in all. */
+  snapshotThrottleWaits: number;
+  snapshotThrottleMs: number;
+  /** Reads that a lease answered, without a round trip. */
+  leaseReads: number;
   compactions: number;
   ticks: number;
   /** Times that this process found itself to have been stopped for longer than the election time-out. */
@@ -60,6 +76,15 @@ export function createMetrics(): HostMetrics {
     snapshotsReceived: 0,
     snapshotBytesSent: 0,
     snapshotBytesReceived: 0,
+    snapshotChunksSent: 0,
+    snapshotChunksReceived: 0,
+    snapshotResumes: 0,
+    snapshotRestarts: 0,
+    snapshotsDamaged: 0,
+    snapshotsUnreadable: 0,
+    snapshotThrottleWaits: 0,
+    snapshotThrottleMs: 0,
+    leaseReads: 0,
     compactions: 0,
     ticks: 0,
     pauses: 0,

@@ -1,13 +1,14 @@
 import type { Platform, Timer } from '@flotilla/platform';
 import type { HostLimits } from './limits.ts';
-import type { HostMessage } from './messages.ts';
+import type { HostMessage, SnapshotFailure } from './messages.ts';
 import type { HostMetrics } from './metrics.ts';
 import type { PeerLink } from './peer-link.ts';
 import { Queue } from './queue.ts';
 import type { SnapshotSink } from './types.ts';
 
 export type SnapshotBegin = Extract<HostMessage, { type: 'snapshot-begin' }>;
-type SnapshotPart = Extract<HostMessage, { type: 'snapshot-chunk' | 'snapshot-end' }>;
+type SnapshotChunk = Extract<HostMessage, { type: 'snapshot-chunk' }>;
+type SnapshotEnd = Extract<HostMessage, { type: 'snapshot-end' }>;
 
 export interface SnapshotReceiveOptions {
   readonly platform: Platform;
@@ -20,90 +21,155 @@ export interface SnapshotReceiveOptions {
 }
 
 /**
- * One snapshot that a peer streams here, into the state machine. What is wrong with the stream (a cut, a gap, a wrong
- * checksum) aborts it and is a failed transfer; what is wrong with the state machine rejects {@link run} and stops the
- * member.
+ * One snapshot that a peer streams here, into the state machine. What is wrong with the stream (damage, a gap, a cut that
+ * lasts) is a failed transfer, and everything that came is dropped; what is wrong with the state machine rejects
+ * {@link run} and stops the member.
+ *
+ * A broken connection alone drops only what is not written yet: the sender keeps that, and goes on from what is.
  */
 export class SnapshotReceive {
   readonly begin: SnapshotBegin;
   readonly link: PeerLink;
+  /** The life of the sender: another one cannot go on with it. */
+  readonly incarnation: number;
   readonly #options: SnapshotReceiveOptions;
-  readonly #parts = new Queue<SnapshotPart>();
-  #aborted = false;
+  readonly #parts = new Queue<SnapshotChunk | SnapshotEnd>();
+  #chunks = 0;
+  #sizeBytes = 0;
+  #checksum = 0;
+  #failure: SnapshotFailure | null = null;
+  #isCut = false;
+  /** Everything is here, and becomes the state: nothing can go wrong with the stream any more. */
+  #isWhole = false;
+  #resumeDue = false;
   #wake: (() => void) | null = null;
   #stall: Timer | null = null;
+  #resume: Timer | null = null;
 
   constructor(options: SnapshotReceiveOptions) {
     this.#options = options;
     this.begin = options.begin;
     this.link = options.link;
+    this.incarnation = options.link.incarnation;
   }
 
-  /** Resolves when the sink has finished (true) or has given up (false). */
-  async run(): Promise<boolean> {
+  /** Nothing will come of it, or only when its sender comes back: another one may take its place. */
+  get replaceable(): boolean {
+    return !this.#isWhole && (this.#isCut || this.#failure !== null);
+  }
+
+  get chunks(): number {
+    return this.#chunks;
+  }
+
+  /** Resolves when the sink has finished (null) or has given up (why). */
+  async run(): Promise<SnapshotFailure | null> {
     this.#armStall();
     const sink = await this.#options.open();
-    try {
-      const whole = await this.#takeIn(sink);
-      if (!whole || this.#aborted) {
-        await sink.abort();
-        return false;
-      }
-      this.#stall?.cancel();
-      await sink.finish();
-      this.#options.metrics.snapshotsReceived += 1;
-      return true;
-    } finally {
-      this.#stall?.cancel();
+    while (this.#failure === null && !this.#isWhole) await this.#step(sink);
+    this.#stall?.cancel();
+    this.#resume?.cancel();
+    if (!this.#isWhole) {
+      await sink.abort();
+      return this.#failure;
     }
+    await sink.finish();
+    this.#options.metrics.snapshotsReceived += 1;
+    return null;
   }
 
-  offer(part: SnapshotPart): void {
+  offer(part: SnapshotChunk | SnapshotEnd): void {
+    // What was on its way when the connection broke comes again after the resumption.
+    if (this.#isCut || this.#resumeDue) return;
     // A sender that ignores the window would fill our memory.
-    if (this.#parts.length > this.#options.limits.snapshotWindowChunks) this.abort();
+    if (this.#parts.length > this.#options.limits.snapshotWindowChunks) this.abort('FLOTILLA_SNAPSHOT_CUT');
     else this.#parts.push(part);
     this.#wakeUp();
   }
 
-  /** The connection broke, the sender gave up, or this member stops. */
-  abort(): void {
-    this.#aborted = true;
+  /** The sender gave up, its life has ended, another one takes its place, or this member stops. */
+  abort(failure: SnapshotFailure): void {
+    this.#failure ??= failure;
     this.#wakeUp();
   }
 
-  async #takeIn(sink: SnapshotSink): Promise<boolean> {
-    const { platform, metrics, link, begin, flushSoon } = this.#options;
-    let chunks = 0;
-    let sizeBytes = 0;
-    let checksum = 0;
-    for (;;) {
-      const part = await this.#next();
-      if (part === null) return false;
-      if (part.type === 'snapshot-end') {
-        return part.chunks === chunks && part.sizeBytes === sizeBytes && part.checksum === checksum;
-      }
-      if (part.number !== chunks) return false;
-      checksum = platform.checksum(part.bytes, checksum);
-      sizeBytes += part.bytes.length;
-      await sink.write(part.bytes);
-      chunks += 1;
-      metrics.snapshotBytesReceived += part.bytes.length;
-      this.#armStall();
-      link.sendHost({ type: 'snapshot-progress', transfer: begin.transfer, chunks });
-      flushSoon();
-    }
+  /** The connection broke. */
+  cut(): void {
+    if (this.#isWhole || this.#isCut) return;
+    const { platform, limits } = this.#options;
+    this.#isCut = true;
+    this.#resumeDue = false;
+    this.#stall?.cancel();
+    while (this.#parts.shift() !== undefined);
+    // One bound for all attempts until it goes on.
+    this.#resume ??= platform.timer(limits.snapshotResumeMs, 'snapshot-receive-resume', () =>
+      this.abort('FLOTILLA_SNAPSHOT_CUT'),
+    );
   }
 
-  /** Null: aborted. */
-  async #next(): Promise<SnapshotPart | null> {
-    for (;;) {
-      if (this.#aborted) return null;
-      const part = this.#parts.shift();
-      if (part !== undefined) return part;
+  /** The sender is back and asks from where to go on. It hears so when a write that is on its way is done. */
+  resume(): void {
+    if (!this.#isCut) return;
+    this.#isCut = false;
+    this.#resumeDue = true;
+    this.#wakeUp();
+  }
+
+  async #step(sink: SnapshotSink): Promise<void> {
+    if (this.#resumeDue) this.#sayHowFar();
+    const part = this.#parts.shift();
+    if (part === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+    } else if (part.type === 'snapshot-chunk') await this.#write(sink, part);
+    else this.#end(part);
+  }
+
+  async #write(sink: SnapshotSink, chunk: SnapshotChunk): Promise<void> {
+    const { platform, metrics, link, begin, flushSoon } = this.#options;
+    if (chunk.number !== this.#chunks || platform.checksum(chunk.bytes) !== chunk.checksum) {
+      this.#damaged();
+      return;
     }
+    this.#checksum = platform.checksum(chunk.bytes, this.#checksum);
+    await sink.write(chunk.bytes);
+    this.#chunks += 1;
+    this.#sizeBytes += chunk.bytes.length;
+    metrics.snapshotChunksReceived += 1;
+    metrics.snapshotBytesReceived += chunk.bytes.length;
+    if (this.#isCut || this.#resumeDue) return;
+    this.#armStall();
+    link.sendHost({ type: 'snapshot-progress', transfer: begin.transfer, chunks: this.#chunks });
+    flushSoon();
+  }
+
+  #end(end: SnapshotEnd): void {
+    const whole =
+      end.chunks === this.#chunks && end.sizeBytes === this.#sizeBytes && end.checksum === this.#checksum;
+    if (whole) this.#isWhole = true;
+    else this.#damaged();
+  }
+
+  #damaged(): void {
+    this.#options.metrics.snapshotsDamaged += 1;
+    this.abort('FLOTILLA_SNAPSHOT_DAMAGED');
+  }
+
+  #sayHowFar(): void {
+    const { metrics, link, begin, flushSoon } = this.#options;
+    this.#resumeDue = false;
+    this.#resume?.cancel();
+    this.#resume = null;
+    metrics.snapshotResumes += 1;
+    this.#armStall();
+    link.sendHost({
+      type: 'snapshot-resume',
+      transfer: begin.transfer,
+      chunks: this.#chunks,
+      sizeBytes: this.#sizeBytes,
+    });
+    flushSoon();
   }
 
   #wakeUp(): void {
@@ -115,6 +181,8 @@ export class SnapshotReceive {
   #armStall(): void {
     const { platform, limits } = this.#options;
     this.#stall?.cancel();
-    this.#stall = platform.timer(limits.snapshotStallMs, 'snapshot-receive-stall', () => this.abort());
+    this.#stall = platform.timer(limits.snapshotStallMs, 'snapshot-receive-stall', () =>
+      this.abort('FLOTILLA_SNAPSHOT_CUT'),
+    );
   }
 }

@@ -1,8 +1,11 @@
-import type { Index } from '../core/types.ts';
-import type { GroupContext, SnapshotWish } from './group-context.ts';
+import { messageOf } from '@flotilla/platform';
+import type { Index, NodeId } from '../core/types.ts';
+import type { AnyGroup, GroupContext, SnapshotWish } from './group-context.ts';
+import type { SnapshotFailure } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
 import { SnapshotSend } from './snapshot-send.ts';
-import type { GroupId } from './types.ts';
+import { SnapshotThrottle } from './snapshot-throttle.ts';
+import type { GroupId, SnapshotSource } from './types.ts';
 
 export interface SnapshotSendsOwner extends GroupContext {
   readonly stopped: boolean;
@@ -13,11 +16,14 @@ export interface SnapshotSendsOwner extends GroupContext {
 /** All snapshots on their way out of one host. */
 export class SnapshotSends {
   readonly #owner: SnapshotSendsOwner;
+  readonly #throttle: SnapshotThrottle;
+  /** Every one whose source is pinned. */
   readonly #sends = new Map<number, SnapshotSend>();
   #nextTransfer = 1;
 
   constructor(owner: SnapshotSendsOwner) {
     this.#owner = owner;
+    this.#throttle = new SnapshotThrottle(owner.platform, owner.config.snapshotBytesPerSecond);
   }
 
   /** The oldest index that one of the group starts from, or null. */
@@ -30,37 +36,21 @@ export class SnapshotSends {
   }
 
   send(wish: SnapshotWish): void {
-    const { group, link, term, session, meta } = wish;
-    const { platform, config, metrics, flushSoon, fail } = this.#owner;
+    const { group, link, session } = wish;
     const asked = session > 0;
-    const busy = [...this.#sends.values()].some((send) => send.group === group.id && send.link === link);
-    if (busy || !link.alive || this.#sends.size >= config.limits.snapshotSends) {
-      if (asked) group.snapshotSent(link.id, false);
+    const present = this.#to(link, group.id);
+    if (present !== null) {
+      // Whichever it was made for: it brings that member forward, and the core hears how it ends.
+      present.asked ||= asked;
       return;
     }
-    const transfer = this.#nextTransfer;
-    this.#nextTransfer += 1;
-    const send = new SnapshotSend({
-      platform,
-      limits: config.limits,
-      metrics,
-      link,
-      group: group.id,
-      transfer,
-      term,
-      session,
-      meta,
-      source: group.snapshotSource(),
-      flushSoon,
-    });
-    this.#sends.set(transfer, send);
-    platform.log.info('sending a snapshot', { group: group.id, peer: link.id, index: meta.index });
-    send.run().then((ok) => {
-      this.#sends.delete(transfer);
-      if (this.#owner.stopped) return;
-      if (!ok) platform.log.warn('a snapshot was not taken in', { group: group.id, peer: link.id });
-      if (asked) this.#owner.guard(() => group.snapshotSent(link.id, ok));
-    }, fail);
+    if (!link.alive || !this.#hasRoom()) {
+      if (asked) this.#tellLater(group, link.id);
+      return;
+    }
+    const source = this.#pin(group);
+    if (source !== null) this.#begin(wish, source);
+    else if (asked) this.#tellLater(group, link.id);
   }
 
   /** The receiver has written this many chunks. */
@@ -68,16 +58,111 @@ export class SnapshotSends {
     this.#of(link, transfer)?.progressed(chunks);
   }
 
-  finished(link: PeerLink, transfer: number, ok: boolean): void {
-    this.#of(link, transfer)?.finished(ok);
+  /** The receiver says how far a transfer was when the connection broke. */
+  resumed(link: PeerLink, transfer: number, chunks: number, sizeBytes: number): void {
+    this.#of(link, transfer)?.resumed(chunks, sizeBytes);
+  }
+
+  finished(link: PeerLink, transfer: number, failure: SnapshotFailure | null): void {
+    this.#of(link, transfer)?.finished(failure);
+  }
+
+  connected(link: PeerLink): void {
+    for (const send of this.#sends.values()) {
+      if (send.link !== link) continue;
+      // Another life has nothing of what was sent.
+      if (send.incarnation === link.incarnation) send.reconnected();
+      else send.finished('FLOTILLA_SNAPSHOT_CUT');
+    }
   }
 
   disconnected(link: PeerLink): void {
-    for (const send of this.#sends.values()) if (send.link === link) send.finished(false);
+    for (const send of this.#sends.values()) if (send.link === link) send.cut();
   }
 
   stop(): void {
-    for (const send of this.#sends.values()) send.finished(false);
+    for (const send of this.#sends.values()) send.finished('FLOTILLA_SNAPSHOT_CUT');
+  }
+
+  #begin(wish: SnapshotWish, source: SnapshotSource): void {
+    const { group, link, term, session, meta } = wish;
+    const { platform, config, metrics, flushSoon, fail } = this.#owner;
+    const transfer = this.#nextTransfer;
+    this.#nextTransfer += 1;
+    const send: SnapshotSend = new SnapshotSend({
+      platform,
+      limits: config.limits,
+      metrics,
+      throttle: this.#throttle,
+      link,
+      group: group.id,
+      transfer,
+      term,
+      session,
+      meta,
+      source,
+      flushSoon,
+      over: (failure) => this.#over(group, send, failure),
+    });
+    this.#sends.set(transfer, send);
+    platform.log.info('sending a snapshot', { group: group.id, peer: link.id, index: meta.index });
+    send.run().then(() => this.#sends.delete(transfer), fail);
+  }
+
+  /** Null: the state machine cannot. */
+  #pin(group: AnyGroup): SnapshotSource | null {
+    const { platform, metrics } = this.#owner;
+    try {
+      return group.snapshotSource();
+    } catch (error) {
+      metrics.snapshotsUnreadable += 1;
+      platform.log.error('no view of the state can be had for a snapshot', {
+        group: group.id,
+        reason: messageOf(error),
+      });
+      group.snapshotUnreadable();
+      return null;
+    }
+  }
+
+  /** One whose receiver is gone makes place for the next: that one's receiver is there. */
+  #hasRoom(): boolean {
+    if (this.#sends.size < this.#owner.config.limits.snapshotSends) return true;
+    for (const send of this.#sends.values()) {
+      if (!send.isCut) continue;
+      send.finished('FLOTILLA_SNAPSHOT_CUT');
+      break;
+    }
+    return false;
+  }
+
+  #over(group: AnyGroup, send: SnapshotSend, failure: SnapshotFailure | null): void {
+    const { stopped, platform } = this.#owner;
+    if (stopped) return;
+    const { link } = send;
+    if (failure === null) group.snapshotReadable();
+    else
+      platform.log.warn('a snapshot was not taken in', { group: group.id, peer: link.id, reason: failure });
+    if (failure === 'FLOTILLA_SNAPSHOT_UNREADABLE') group.snapshotUnreadable();
+    if (!send.asked) return;
+    if (failure === null) this.#owner.guard(() => group.snapshotSent(link.id, true));
+    else this.#tellLater(group, link.id);
+  }
+
+  /** A core that hears of a failure wishes for the next one with its next append: not at once. */
+  #tellLater(group: AnyGroup, to: NodeId): void {
+    const { platform, config } = this.#owner;
+    platform.timer(config.limits.snapshotRetryMs, 'snapshot-retry', () => {
+      if (!this.#owner.stopped) this.#owner.guard(() => group.snapshotSent(to, false));
+    });
+  }
+
+  /** The one on its way to that peer. Over, it may still hold its source for a moment. */
+  #to(link: PeerLink, group: GroupId): SnapshotSend | null {
+    for (const send of this.#sends.values()) {
+      if (send.group === group && send.link === link && !send.isOver) return send;
+    }
+    return null;
   }
 
   #of(link: PeerLink, transfer: number): SnapshotSend | null {
