@@ -142,6 +142,7 @@ function unverifiedTail(): void {
     previousTerm,
     entries: [],
     commit: (agreed + 2) as Index,
+    topPriority: 0,
   });
   const { commit } = script.view(2);
   expect('I7 commit grows', commit <= agreed, `2 commits ${commit} of its own tail, verified is ${agreed}`);

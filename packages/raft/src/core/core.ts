@@ -32,9 +32,9 @@ import {
   handleUnreachable,
   ownEntriesDurable,
   peerLogRead,
-  transferTo,
 } from './replication.ts';
 import { CoreState, nobody } from './state.ts';
+import { resign, transferTo } from './transferring.ts';
 import { View } from './view.ts';
 import type {
   CoreConfig,
@@ -140,7 +140,7 @@ class Core implements RaftCore {
         propose(state, input.ref, input.payload);
         break;
       case 'read':
-        read(state, input.ref);
+        read(state, input.ref, input.policy ?? 'read-index');
         break;
       case 'persisted':
         this.#persisted(input.upTo);
@@ -158,12 +158,15 @@ class Core implements RaftCore {
         changeMembership(state, input.ref, input.change);
         break;
       case 'resign':
+        resign(state);
         break;
       case 'transfer':
         this.#transfer(input.to);
         break;
       case 'forget-leader':
-        if (state.role === 'follower') state.leader = nobody;
+        // Who promised a lease keeps it.
+        if (state.role === 'follower' && state.config.replay?.leaseByQuorumCheck !== true)
+          state.leader = nobody;
         break;
       case 'snapshot-sent':
         handleSnapshotSent(state, input.to, input.ok);
@@ -404,7 +407,7 @@ class Core implements RaftCore {
         break;
       case 'timeout-now':
         // A transfer needs no pre-vote: the leader itself has asked for the election.
-        if (state.role === 'follower') startCampaign(state, 'transfer');
+        if (state.role === 'follower' && state.restTicks === 0) startCampaign(state, 'transfer');
         break;
       default:
         unreachable(message);

@@ -9,6 +9,11 @@ type Append = Extract<PeerMessage, { type: 'append' }>;
 /** A follower's side of replication (§5.3 of the paper). Every answer waits until what it says is durable. */
 export function handleAppend(state: CoreState, message: Append): void {
   const { log } = state;
+  state.topPriority = Math.max(message.topPriority, state.config.priority);
+  if (knowsNobody(state)) {
+    rejectAppend(state, message);
+    return;
+  }
   if (message.previousIndex < log.commit) {
     // An append that was overtaken. What is committed is equal everywhere, so it matches up to there.
     respond(state, message, log.commit);
@@ -24,6 +29,17 @@ export function handleAppend(state: CoreState, message: Append): void {
   log.commitTo(Math.min(message.commit, lastNew) as Index);
   requireOneChange(state);
   respond(state, message, lastNew);
+}
+
+/**
+ * A new member that was not told who founded the group: changes of membership in the log mean nothing to it. It refuses
+ * even the very first entry, which nobody else does, and gets a snapshot, with a configuration in it.
+ */
+function knowsNobody(state: CoreState): boolean {
+  const { voters, learners } = state.configuration;
+  return (
+    state.log.last === 0 && voters.length === 0 && learners.length === 0 && state.config.replay === undefined
+  );
 }
 
 /** Appends what is new. Only a real conflict truncates: a late append, shorter than the log, must not. */
@@ -76,6 +92,7 @@ function rejectAppend(state: CoreState, message: Append): void {
     hintIndex: hint.index,
     hintTerm: hint.term,
     commit: log.commit,
+    priority: state.config.priority,
   });
 }
 
@@ -91,6 +108,7 @@ function respond(state: CoreState, message: { from: Append['from']; session: num
     hintIndex: 0 as Index,
     hintTerm: 0 as Term,
     commit: state.log.commit,
+    priority: state.config.priority,
   });
 }
 

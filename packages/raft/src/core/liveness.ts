@@ -1,10 +1,10 @@
 import { startCampaign } from './election.ts';
 import { isVoter, voteResult } from './quorum.ts';
 import { broadcastHeartbeat } from './reading.ts';
-import { leaveJointIfDue } from './reconfiguring.ts';
 import { handleUnreachable, isBehind, remind, wake } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
+import { endTransfer, handToPreferred, preferredSuccessor } from './transferring.ts';
 import { leaderIsTrusted } from './trust.ts';
 import type { NodeId, Term } from './types.ts';
 
@@ -14,6 +14,7 @@ import type { NodeId, Term } from './types.ts';
  * all groups, so that an idle group has neither timer nor messages.
  */
 export function tick(state: CoreState): void {
+  if (state.restTicks > 0) state.restTicks -= 1;
   if (state.role === 'leader') tickLeader(state);
   else tickElection(state);
 }
@@ -21,9 +22,14 @@ export function tick(state: CoreState): void {
 function tickElection(state: CoreState): void {
   if (leaderIsTrusted(state)) return;
   state.electionElapsed += 1;
-  if (!state.promotable || state.electionElapsed < state.electionTimeout) return;
+  if (state.electionElapsed < state.electionTimeout || !mayCampaignByItself(state)) return;
   state.electionElapsed = 0;
   startCampaign(state, state.config.preVote ? 'pre-election' : 'election');
+}
+
+/** Members of priority 0 wait for others; one that resigned lets them go first. */
+function mayCampaignByItself(state: CoreState): boolean {
+  return state.promotable && state.restTicks === 0 && state.config.priority > 0;
 }
 
 function tickLeader(state: CoreState): void {
@@ -35,6 +41,7 @@ function tickLeader(state: CoreState): void {
     if (state.role !== 'leader') return;
     // A transferee that has not won by now will not: take proposals again.
     if (state.transferee !== nobody) endTransfer(state);
+    else handToPreferred(state);
   }
   if (state.heartbeatElapsed < state.config.heartbeatTicks) return;
   state.heartbeatElapsed = 0;
@@ -46,12 +53,6 @@ function tickLeader(state: CoreState): void {
   for (const progress of state.progress.values()) {
     if (progress.id !== state.id && progress.active && isBehind(state, progress)) remind(state, progress);
   }
-}
-
-function endTransfer(state: CoreState): void {
-  state.transferee = nobody;
-  // (etcd-io/raft waits for the next applied entry, which an idle group may never have.)
-  if (state.config.replay === undefined) leaveJointIfDue(state);
 }
 
 function checkQuorum(state: CoreState): void {
@@ -112,17 +113,23 @@ export function peerSilent(state: CoreState, peer: NodeId): void {
  */
 function leaderLost(state: CoreState): void {
   state.leader = nobody;
-  const delay = 1 + state.random.below(Math.max(1, state.config.electionTicks >> 1));
+  const delay = 1 + state.random.below(Math.max(1, state.config.electionTicks >> 1)) + state.handicap;
   if (state.electionTimeout - state.electionElapsed <= delay) return;
   state.electionElapsed = 0;
   state.electionTimeout = delay;
 }
 
+function waitsForElection(state: CoreState): boolean {
+  return state.config.priority > 0 && isVoter(state.configuration, state.id) && !leaderIsTrusted(state);
+}
+
 /** Whether ticks could make this member do anything. */
 export function wantsTicks(state: CoreState): boolean {
   if (state.config.liveness === 'ticks') return true;
-  if (state.role !== 'leader') return isVoter(state.configuration, state.id) && !leaderIsTrusted(state);
+  if (state.restTicks > 0) return true;
+  if (state.role !== 'leader') return waitsForElection(state);
   if (state.reads.round !== null || state.transferee !== nobody) return true;
+  if (preferredSuccessor(state) !== null) return true;
   for (const progress of state.progress.values()) {
     if (progress.id !== state.id && progress.active && isBehind(state, progress)) return true;
   }

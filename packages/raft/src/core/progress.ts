@@ -36,6 +36,8 @@ export class Progress implements ProgressView {
   match = 0 as Index;
   next: Index;
   active: boolean;
+  /** As the member says; 0: it has not said yet. */
+  priority = 0;
   pendingSnapshot = 0 as Index;
   /** The log is being read for this member; 0: it is not. */
   reading = 0 as Ref;

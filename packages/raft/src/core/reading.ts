@@ -1,13 +1,17 @@
 import type { Progress } from './progress.ts';
-import { isSingleVoter, voteResult } from './quorum.ts';
+import { voteResult } from './quorum.ts';
 import type { PendingRead, ReadRound } from './read-rounds.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
 import type { Index, NodeId, PeerMessage, Ref } from './types.ts';
 
 /** A read of this member's own host: answered here by a leader, else sent on to the leader. */
-export function read(state: CoreState, ref: Ref): void {
+export function read(state: CoreState, ref: Ref, policy: 'read-index' | 'lease'): void {
   if (state.role === 'leader') {
+    if (policy === 'lease' && leaseServes(state)) {
+      state.outbox.settle({ type: 'readable', ref, index: state.log.commit });
+      return;
+    }
     if (!addRead(state, { from: nobody, ref, incarnation: 0 })) state.outbox.refuse(ref, 'not-ready');
     return;
   }
@@ -20,12 +24,25 @@ export function read(state: CoreState, ref: Ref): void {
   state.outbox.settle({ type: 'read-forwarded', ref, to: leader });
 }
 
+/**
+ * Whether a lease that the host vouches for is worth anything: it says that nobody else was elected, by followers who
+ * keep deaf to candidates, so not once this leader has asked somebody to campaign (etcd-io/etcd #12704).
+ */
+function leaseServes(state: CoreState): boolean {
+  return state.committedInTerm && state.transferee === nobody && !state.leaseGivenUp;
+}
+
 /** A read that a follower sent on. Where nobody leads it ends: the asker asks again when it knows a leader. */
 export function handleReadIndex(
   state: CoreState,
   message: Extract<PeerMessage, { type: 'read-index' }>,
 ): void {
   if (state.role !== 'leader') return;
+  if (state.config.replay?.leaseByQuorumCheck === true && state.committedInTerm) {
+    const { from, ref, incarnation } = message;
+    answerRead(state, { from, ref, incarnation }, state.log.commit);
+    return;
+  }
   addRead(state, { from: message.from, ref: message.ref, incarnation: message.incarnation });
 }
 
@@ -52,7 +69,8 @@ export function readRoundDue(state: CoreState): boolean {
 /** Once per drain, so that all reads of a turn share a round. */
 export function startReadRound(state: CoreState): void {
   const round = state.reads.begin(state.id, state.log.commit);
-  if (isSingleVoter(state.configuration)) finishRound(state, round);
+  // The only voter needs nobody else to confirm it. (It may be another one than this leader.)
+  if (voteResult(state.configuration, round.confirmed) === 'won') finishRound(state, round);
   else broadcastHeartbeat(state);
 }
 

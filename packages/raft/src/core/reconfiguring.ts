@@ -2,16 +2,10 @@ import { assert } from '@flotilla/platform';
 import { decodeMembershipChange, encodeMembershipChange, leaveJointChange } from './membership-codec.ts';
 import { applyChange, isJoint, promotedLearners, reusedId } from './membership.ts';
 import { isVoter, membersOf } from './quorum.ts';
-import {
-  appendOwn,
-  broadcastAppend,
-  flushBroadcast,
-  handOver,
-  maybeCommit,
-  probeNewMembers,
-} from './replication.ts';
+import { appendOwn, broadcastAppend, flushBroadcast, maybeCommit, probeNewMembers } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
+import { handOver } from './transferring.ts';
 import type { Configuration, Index, MembershipChange, Ref, RefusalReason } from './types.ts';
 
 /** A change that this member's own host asks for: appended by a leader, else forwarded once, as a proposal is. */

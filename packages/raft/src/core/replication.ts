@@ -2,8 +2,8 @@ import { assert, present } from '@flotilla/platform';
 import { payloadBytes } from './entry-cache.ts';
 import type { Progress } from './progress.ts';
 import { committedIndex } from './quorum.ts';
-import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
+import { continueTransfer } from './transferring.ts';
 import type { Entry, EntryKind, Index, NodeId, PeerMessage, Ref } from './types.ts';
 
 const noEntries: readonly Entry[] = [];
@@ -59,7 +59,7 @@ function fillWindow(state: CoreState, progress: Progress): void {
 }
 
 /** One append, or the start of a snapshot. False: nothing was sent. */
-function sendAppend(state: CoreState, progress: Progress, evenIfEmpty: boolean): boolean {
+export function sendAppend(state: CoreState, progress: Progress, evenIfEmpty: boolean): boolean {
   if (progress.paused || progress.reading !== 0) return false;
   const { log } = state;
   const previousIndex = (progress.next - 1) as Index;
@@ -91,6 +91,7 @@ function emitAppend(state: CoreState, progress: Progress, entries: readonly Entr
     previousTerm: present(state.log.termAt(previousIndex), 'the term before an append'),
     entries,
     commit,
+    topPriority: state.topPriority,
   });
   progress.sentEntries(entries.length, payloadBytes(entries));
   progress.sentCommit(commit);
@@ -164,8 +165,11 @@ export function handleAppendResponse(
   // An answer from an earlier stay of this member says nothing about the present one.
   if (progress === undefined || message.session !== progress.session) return;
   heard(state, progress);
+  if (message.priority !== progress.priority) state.priorityLearned(progress, message.priority);
   if (message.commit > progress.knownCommit) progress.knownCommit = message.commit;
-  if (message.rejected) appendRejected(state, progress, message);
+  // It cannot take the log from its beginning (see `handleAppend`).
+  if (message.rejected && message.index === 0) requestSnapshot(state, progress);
+  else if (message.rejected) appendRejected(state, progress, message);
   else appendAccepted(state, progress, message.index);
 }
 
@@ -200,7 +204,7 @@ function appendAccepted(state: CoreState, progress: Progress, index: Index): voi
   if (maybeCommit(state)) broadcastAppend(state);
   else if (progress.canBumpCommit(log.commit)) sendAppend(state, progress, true);
   fillWindow(state, progress);
-  if (progress.id === state.transferee && progress.match === log.last) sendTimeoutNow(state);
+  continueTransfer(state, progress);
 }
 
 /** A member's sign of life also restarts its flow: whatever is lost is found out by one more append. */
@@ -265,34 +269,4 @@ export function handleSnapshotSent(state: CoreState, to: NodeId, ok: boolean): v
 export function handleUnreachable(state: CoreState, peer: NodeId): void {
   const progress = state.progress.get(peer);
   if (progress?.state === 'replicate') progress.becomeProbe('unreachable');
-}
-
-/** Starts to hand leadership over: the transferee must have the whole log first. */
-export function transferTo(state: CoreState, to: NodeId): void {
-  const progress = state.progress.get(to);
-  if (progress === undefined || progress.learner || to === state.transferee) return;
-  state.transferee = nobody;
-  if (to === state.id) return;
-  // It has an election time-out to succeed, then this leader takes proposals again.
-  state.electionElapsed = 0;
-  state.transferee = to;
-  if (progress.match === state.log.last) sendTimeoutNow(state);
-  else sendAppend(state, progress, true);
-}
-
-function sendTimeoutNow(state: CoreState): void {
-  state.outbox.send({ type: 'timeout-now', from: state.id, to: state.transferee, term: state.term });
-}
-
-/** Lets the best voter that has the whole log campaign at once. For a leader that leaves office now. */
-export function handOver(state: CoreState): void {
-  let best: Progress | null = null;
-  for (const progress of state.progress.values()) {
-    if (progress.id === state.id || progress.learner || !progress.active) continue;
-    if (progress.match !== state.log.last) continue;
-    best ??= progress;
-  }
-  if (best === null) return;
-  state.transferee = best.id;
-  sendTimeoutNow(state);
 }

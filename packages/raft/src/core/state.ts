@@ -61,6 +61,15 @@ export class CoreState {
   /** At a leader only, in order of ids: itself, voters of both halves, learners. */
   readonly progress = new Map<NodeId, Progress>();
   transferee: NodeId = nobody;
+  /** At a leader: somebody was told to campaign, whatever the others promised. */
+  leaseGivenUp = false;
+  /** Ticks for which this member does not campaign, after it resigned. */
+  restTicks = 0;
+  /** The highest priority of a voter that is known of, here or at the leader that was heard last. */
+  topPriority: number;
+  /** At a leader: election time-outs until it tries to hand over to somebody preferred, and how often it has tried. */
+  patience = 1;
+  transferTries = 0;
   /** Payload bytes appended in this leadership and not applied; never more than there are. */
   uncommittedBytes = 0;
   /** A drain has to send what was appended or committed since the last one. */
@@ -80,6 +89,7 @@ export class CoreState {
     this.id = config.id;
     this.config = config;
     this.random = random;
+    this.topPriority = config.priority;
     this.log = new RaftLog(restored, config.maxCachedBytes);
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
@@ -167,6 +177,7 @@ export class CoreState {
     this.#reset(this.term, false);
     this.leader = this.id;
     this.lastChange = this.log.last;
+    this.topPriority = this.config.priority;
     for (const id of membersOf(this.configuration))
       this.progress.set(id, this.#newProgress(id, this.log.last + 1, false));
   }
@@ -182,6 +193,20 @@ export class CoreState {
       const progress = before.get(id) ?? this.#newProgress(id, Math.max(this.log.last, 1), true);
       progress.learner = !isVoter(this.configuration, id);
       this.progress.set(id, progress);
+    }
+    this.#findTopPriority();
+  }
+
+  /** A leader collects the priorities from answers, and tells the highest one to all with what it sends. */
+  priorityLearned(progress: Progress, priority: number): void {
+    progress.priority = priority;
+    this.#findTopPriority();
+  }
+
+  #findTopPriority(): void {
+    this.topPriority = this.config.priority;
+    for (const { learner, priority } of this.progress.values()) {
+      if (!learner && priority > this.topPriority) this.topPriority = priority;
     }
   }
 
@@ -209,12 +234,20 @@ export class CoreState {
 
   /**
    * Ticks until an election. With ticks as the only sign of life, as in the paper: from [n, 2n). When the host tells
-   * who is alive, a candidate without a majority tries again sooner, because silence was already waited for.
+   * who is alive, a candidate without a majority tries again sooner, because silence was already waited for. Whoever
+   * is preferred less than another voter waits longer, by up to an election time-out.
    */
   #drawElectionTimeout(again: boolean): void {
     const ticks = this.config.electionTicks;
     const soon = again && this.config.liveness === 'peers';
-    this.electionTimeout = (soon ? (ticks + 1) >> 1 : ticks) + this.random.below(ticks);
+    this.electionTimeout = (soon ? (ticks + 1) >> 1 : ticks) + this.random.below(ticks) + this.handicap;
+  }
+
+  /** Ticks that a voter of less priority lets the others go first. */
+  get handicap(): number {
+    const { topPriority, config } = this;
+    if (topPriority <= config.priority) return 0;
+    return Math.ceil((config.electionTicks * (topPriority - config.priority)) / topPriority);
   }
 
   #reset(term: Term, again: boolean): void {
@@ -231,6 +264,9 @@ export class CoreState {
     this.#drawElectionTimeout(again);
     this.votes.clear();
     this.transferee = nobody;
+    this.leaseGivenUp = false;
+    this.patience = 1;
+    this.transferTries = 0;
     this.uncommittedBytes = 0;
     this.broadcastDue = false;
     this.progress.clear();

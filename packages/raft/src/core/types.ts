@@ -114,11 +114,16 @@ export type PeerMessage =
       readonly previousTerm: Term;
       readonly entries: readonly Entry[];
       readonly commit: Index;
+      /** The highest priority among the voters that the leader has heard from. */
+      readonly topPriority: number;
     })
   | (Addressed & {
       readonly type: 'append-response';
       readonly session: number;
-      /** Accepted: the last index known to match. Rejected: the `previousIndex` that was refused. */
+      /**
+       * Accepted: the last index known to match. Rejected: the `previousIndex` that was refused; 0, which every log
+       * matches: the member knows of no configuration, and needs a snapshot.
+       */
       readonly index: Index;
       readonly rejected: boolean;
       /** Rejected: the largest index at which the follower's log may agree with the leader's, and its term there. */
@@ -126,6 +131,8 @@ export type PeerMessage =
       readonly hintTerm: Term;
       /** The sender's commit index: tells an idle leader that nothing is left to say. */
       readonly commit: Index;
+      /** The sender's, see `CoreConfig.priority`. */
+      readonly priority: number;
     })
   | (Addressed & {
       readonly type: 'heartbeat';
@@ -174,8 +181,9 @@ export type Input =
   /** Settled as a proposal is. Only one change is on its way at a time. */
   | { readonly type: 'change-membership'; readonly ref: Ref; readonly change: MembershipChange }
   /**
-   * `lease`: a leader whose lease holds (the host says so: it has the clock) answers at once; anybody else, and a
-   * leader that is transferring its office, treats it as `read-index`.
+   * `lease`: a leader whose lease holds (the host says so: it has the clock) answers at once. Anybody else treats it
+   * as `read-index`, and so does a leader that has not committed in its term, or has told somebody to campaign: its
+   * followers vote then whatever they promised.
    */
   | { readonly type: 'read'; readonly ref: Ref; readonly policy?: 'read-index' | 'lease' }
   | { readonly type: 'campaign' }
