@@ -290,7 +290,9 @@ class Core implements RaftCore {
         return true;
       case 'vote':
         if (isSticky(state, message)) return this.#sayWhoLeads(message);
-        state.becomeFollower('higher-term', message.term, nobody);
+        if (state.log.isUpToDate(message.lastIndex, message.lastTerm)) {
+          state.becomeFollower('higher-term', message.term, nobody);
+        } else state.adoptTerm(message.term);
         return true;
       case 'pre-vote-response':
         // A grant names the term that was asked about; a refusal the other one's own.

@@ -158,6 +158,20 @@ export class CoreState {
     this.leader = leader;
   }
 
+  /**
+   * A candidate that will not have this member's vote has a later term. Only a vote that is given, or a leader, puts
+   * off a member's own candidacy (section 5.2 of the paper): a candidate with a short log could otherwise do so again
+   * and again, and nobody would ever lead.
+   */
+  adoptTerm(term: Term): void {
+    const { electionElapsed, electionTimeout } = this;
+    const waits = this.role !== 'leader' && this.config.liveness === 'peers';
+    this.becomeFollower('higher-term', term, nobody);
+    if (!waits) return;
+    this.electionElapsed = electionElapsed;
+    this.electionTimeout = electionTimeout;
+  }
+
   becomePreCandidate(): void {
     this.role = roles.fire(this.role, 'pre-campaign');
     // Nothing durable changes: a pre-vote only asks what would happen.
