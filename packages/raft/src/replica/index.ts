@@ -1,0 +1,10 @@
+export { formatAddress, parseAddress } from './address.ts';
+export { isOutcomeUnknown } from './calls.ts';
+export type { CallOptions } from './calls.ts';
+export type { Listener, MemberInfo, ReplicaEvents } from './events.ts';
+export { replicaLimits } from './limits.ts';
+export type { MemberChange, NewMember } from './membership-plan.ts';
+export type { Peers, ReplicaConfig, ReplicaOptions } from './options.ts';
+export { Replica } from './replica.ts';
+export type { CommandContext, ReplicaStateMachine, ResultOf, SnapshotContent } from './state-machine.ts';
+export type { ReadOptions as ReplicaReadOptions, ReplicaMetrics, ReplicaStatus } from './types.ts';
