@@ -1,12 +1,12 @@
 import { assert } from '@flotilla/platform';
 import { decodeMembershipChange, encodeMembershipChange, leaveJointChange } from './membership-codec.ts';
 import { applyChange, isJoint, promotedLearners, reusedId } from './membership.ts';
-import { isVoter, membersOf } from './quorum.ts';
+import { isVoter, membersOf, voteResult } from './quorum.ts';
 import { appendOwn, broadcastAppend, flushBroadcast, maybeCommit, probeNewMembers } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
 import { handOver } from './transferring.ts';
-import type { Configuration, Index, MembershipChange, Ref, RefusalReason } from './types.ts';
+import type { Configuration, Index, MembershipChange, NodeId, Ref, RefusalReason } from './types.ts';
 
 /** A change that this member's own host asks for: appended by a leader, else forwarded once, as a proposal is. */
 export function changeMembership(state: CoreState, ref: Ref, change: MembershipChange): void {
@@ -55,16 +55,16 @@ function appendChange(state: CoreState, payload: Uint8Array): Index {
 }
 
 function reasonToRefuseChange(state: CoreState, change: MembershipChange): RefusalReason | null {
-  if (!state.progress.has(state.id)) return 'no-leader';
+  if (state.retiresAfter !== null) return 'no-leader';
   if (state.transferee !== nobody) return 'transferring';
   if (state.config.replay !== undefined) return reasonOfEtcd(state, change);
   // Configurations one change apart share a member of every majority; two changes apart they need not. So each is
   // applied here, and known to be committed wherever the next one is, before the next one is appended.
   if (!state.committedInTerm) return 'term-not-committed';
   if (state.membership.length > 0) return 'change-pending';
-  const { configuration } = state;
+  const { configuration, config } = state;
   if (isJoint(configuration) && change.steps.length > 0) return 'change-pending';
-  if (reusedId(configuration, change) !== null) return 'id-reused';
+  if (config.reusableIds !== true && reusedId(configuration, change) !== null) return 'id-reused';
   if (namesNobody(configuration, change) || !applyChange(configuration, change).ok) return 'invalid-change';
   return lagsBehind(state, change) ? 'learner-behind' : null;
 }
@@ -119,8 +119,9 @@ export function adoptConfiguration(state: CoreState, configuration: Configuratio
   );
   if (state.role !== 'leader') return;
   state.rebuildProgress();
-  if (!isVoter(configuration, state.id)) {
-    leaveOffice(state);
+  state.retiresAfter = isVoter(configuration, state.id) ? null : from;
+  if (state.retiresAfter !== null && state.config.replay !== undefined) {
+    if (state.config.replay.stepDownOnRemoval === true) state.becomeFollower('removed', state.term, nobody);
     return;
   }
   // A removal may leave a majority that has more.
@@ -128,15 +129,21 @@ export function adoptConfiguration(state: CoreState, configuration: Configuratio
   else probeNewMembers(state);
   // One that votes no longer cannot be elected.
   if (state.transferee !== nobody && !isVoter(configuration, state.transferee)) state.transferee = nobody;
+  retireIfKnown(state);
 }
 
-/** A leader that votes no longer: the others hear what it committed, and the best of them campaigns at once. */
-function leaveOffice(state: CoreState): void {
-  if (state.config.replay !== undefined) {
-    if (state.config.replay.stepDownOnRemoval === true) state.becomeFollower('removed', state.term, nobody);
-    return;
-  }
-  if (maybeCommit(state) || state.broadcastDue) flushBroadcast(state);
+/**
+ * A leader that votes no longer goes on until a majority of those who do know that the change is committed, and takes
+ * nothing new. Without it nobody else might know, and whoever asks the old majority would need the vote of a member
+ * that its operator has switched off as soon as it was removed. The best of the others campaigns at once.
+ */
+export function retireIfKnown(state: CoreState): void {
+  const { retiresAfter } = state;
+  if (retiresAfter === null || state.config.replay !== undefined) return;
+  const knows = new Map<NodeId, boolean>();
+  for (const { id, knownCommit } of state.progress.values()) knows.set(id, knownCommit >= retiresAfter);
+  if (voteResult(state.configuration, knows) !== 'won') return;
+  if (state.broadcastDue) flushBroadcast(state);
   handOver(state);
   state.becomeFollower('removed', state.term, nobody);
 }
@@ -148,7 +155,7 @@ function leaveOffice(state: CoreState): void {
 export function leaveJointIfDue(state: CoreState): void {
   const { configuration, config, log } = state;
   if (!configuration.autoLeave || state.role !== 'leader') return;
-  if (state.transferee !== nobody || !state.progress.has(state.id)) return;
+  if (state.transferee !== nobody || state.retiresAfter !== null) return;
   const free =
     config.replay === undefined
       ? state.membership.length === 0 && state.committedInTerm

@@ -3,6 +3,7 @@ import { payloadBytes } from './entry-cache.ts';
 import type { Progress } from './progress.ts';
 import { committedIndex } from './quorum.ts';
 import type { CoreState } from './state.ts';
+import { retireIfKnown } from './reconfiguring.ts';
 import { continueTransfer } from './transferring.ts';
 import type { Entry, EntryKind, Index, NodeId, PeerMessage, Ref } from './types.ts';
 
@@ -166,7 +167,11 @@ export function handleAppendResponse(
   if (progress === undefined || message.session !== progress.session) return;
   heard(state, progress);
   if (message.priority !== progress.priority) state.priorityLearned(progress, message.priority);
-  if (message.commit > progress.knownCommit) progress.knownCommit = message.commit;
+  if (message.commit > progress.knownCommit) {
+    progress.knownCommit = message.commit;
+    if (state.retiresAfter !== null) retireIfKnown(state);
+    if (state.role !== 'leader') return;
+  }
   // It cannot take the log from its beginning (see `handleAppend`).
   if (message.rejected && message.index === 0) requestSnapshot(state, progress);
   else if (message.rejected) appendRejected(state, progress, message);
@@ -212,7 +217,9 @@ export function handleHeartbeatResponse(state: CoreState, from: NodeId): void {
   const progress = state.progress.get(from);
   if (progress === undefined) return;
   heard(state, progress);
-  wake(state, progress);
+  // A heartbeat's commit index is not answered for; an append's is.
+  if (state.retiresAfter !== null && progress.knownCommit < state.retiresAfter) remind(state, progress);
+  else wake(state, progress);
 }
 
 /** Sends one append even into a full window or to a paused probe: it is answered by the truth. */

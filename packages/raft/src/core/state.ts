@@ -61,6 +61,8 @@ export class CoreState {
   /** At a leader only, in order of ids: itself, voters of both halves, learners. */
   readonly progress = new Map<NodeId, Progress>();
   transferee: NodeId = nobody;
+  /** At a leader that is no voter any more: the index of the change that says so. */
+  retiresAfter: Index | null = null;
   /** At a leader: somebody was told to campaign, whatever the others promised. */
   leaseGivenUp = false;
   /** Ticks for which this member does not campaign, after it resigned. */
@@ -278,6 +280,7 @@ export class CoreState {
     this.#drawElectionTimeout(again);
     this.votes.clear();
     this.transferee = nobody;
+    this.retiresAfter = null;
     this.leaseGivenUp = false;
     this.patience = 1;
     this.transferTries = 0;

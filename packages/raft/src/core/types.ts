@@ -336,6 +336,11 @@ export interface CoreConfig {
    * found. Only for replaying its scripts: costs throughput. False unless given.
    */
   readonly eagerBroadcast?: boolean;
+  /**
+   * Ids that were removed may be added again. False unless given: only for members that are certain to come back with
+   * the log that they left with.
+   */
+  readonly reusableIds?: boolean;
   /** Only for replaying the scripts of etcd-io/raft. Absent: this core's own, stricter rules. */
   readonly replay?: ReplayOptions;
   /** Entries that a learner may lack when it is promoted; Infinity: any number. */
