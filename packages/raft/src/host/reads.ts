@@ -2,6 +2,7 @@ import { FlotillaError } from '@flotilla/platform';
 import type { Index, RaftCore, Ref } from '../core/types.ts';
 import type { HostLimits } from './limits.ts';
 import type { HostMetrics } from './metrics.ts';
+import type { ReadOptions } from './types.ts';
 
 /**
  * Callers of `readBarrier`, and the ReadIndex rounds that they wait for (dissertation, section 6.4).
@@ -17,6 +18,8 @@ export class ReadTable {
   readonly #maxRetryMs: number;
   /** Callers since the last round began, grouped by deadline: those of one turn share a promise. */
   #waiting: Waiter[] = [];
+  /** The same, of callers that are content with a lease. */
+  #leaseWaiting: Waiter[] = [];
   #callers = 0;
   readonly #rounds = new Set<Round>();
   readonly #byRef = new Map<Ref, Round>();
@@ -37,10 +40,15 @@ export class ReadTable {
 
   /** Whether {@link ReadTable.step} would do anything, once a leader is known. */
   get hasWaiting(): boolean {
-    return this.#waiting.length > 0 && this.#rounds.size < this.#limits.readRounds;
+    return this.hasLeaseWaiting || (this.#waiting.length > 0 && this.#rounds.size < this.#limits.readRounds);
   }
 
-  add(deadlineMs: number): Promise<void> {
+  /** Whether {@link ReadTable.step} needs to know whether there is a lease. */
+  get hasLeaseWaiting(): boolean {
+    return this.#leaseWaiting.length > 0;
+  }
+
+  add(deadlineMs: number, policy: ReadPolicy = 'read-index'): Promise<void> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     if (this.#callers >= this.#limits.pendingReads) {
       return Promise.reject(
@@ -49,28 +57,44 @@ export class ReadTable {
     }
     this.#metrics.readBarriers += 1;
     this.#callers += 1;
-    const last = this.#waiting[this.#waiting.length - 1];
+    const waiting = policy === 'lease' ? this.#leaseWaiting : this.#waiting;
+    const last = waiting[waiting.length - 1];
     if (last !== undefined && last.deadlineMs === deadlineMs) {
       last.callers += 1;
       return last.promise;
     }
     const waiter = new Waiter(deadlineMs);
-    this.#waiting.push(waiter);
+    waiting.push(waiter);
     return waiter.promise;
   }
 
-  /** Begins one round for everybody who waits, and repeats those whose answer did not come. */
-  step(core: RaftCore, nextRef: () => Ref, nowMs: number): void {
+  /**
+   * Begins one round for everybody who waits, and repeats those whose answer did not come. `leaseHolds`, now, after all of
+   * them have called: then the core can answer those that are content with it, at once.
+   */
+  step(core: RaftCore, nextRef: () => Ref, nowMs: number, leaseHolds = false): void {
     for (const round of this.#rounds) {
       if (round.retryAtMs > nowMs) continue;
       round.retryMs = Math.min(round.retryMs * 2, this.#maxRetryMs);
-      this.#ask(round, core, nextRef(), nowMs);
+      this.#ask(round, core, nextRef(), nowMs, 'read-index');
     }
+    if (leaseHolds && this.hasLeaseWaiting) this.#beginLeaseRound(core, nextRef(), nowMs);
+    this.#waiting.push(...this.#leaseWaiting);
+    this.#leaseWaiting = [];
     if (!this.hasWaiting) return;
     const round = new Round(this.#waiting, this.#retryMs);
     this.#waiting = [];
     this.#rounds.add(round);
-    this.#ask(round, core, nextRef(), nowMs);
+    this.#ask(round, core, nextRef(), nowMs, 'read-index');
+  }
+
+  /** Not counted with the others: the next drain answers it. Should the core know better, it is a round as any. */
+  #beginLeaseRound(core: RaftCore, ref: Ref, nowMs: number): void {
+    const round = new Round(this.#leaseWaiting, this.#retryMs);
+    for (const { callers } of this.#leaseWaiting) this.#metrics.leaseReads += callers;
+    this.#leaseWaiting = [];
+    this.#rounds.add(round);
+    this.#ask(round, core, ref, nowMs, 'lease');
   }
 
   /** Whether a round should be repeated now. */
@@ -126,6 +150,7 @@ export class ReadTable {
       return true;
     };
     this.#waiting = this.#waiting.filter((waiter) => !late(waiter));
+    this.#leaseWaiting = this.#leaseWaiting.filter((waiter) => !late(waiter));
     for (const round of [...this.#rounds, ...this.#confirmed]) {
       round.waiters = round.waiters.filter((waiter) => !late(waiter));
       if (round.waiters.length > 0) continue;
@@ -138,18 +163,19 @@ export class ReadTable {
   close(error: FlotillaError): void {
     if (this.#closed !== null) return;
     this.#closed = error;
-    const waiters = [...this.#waiting];
+    const waiters = [...this.#waiting, ...this.#leaseWaiting];
     for (const round of [...this.#rounds, ...this.#confirmed]) waiters.push(...round.waiters);
     for (const waiter of waiters) waiter.reject(error);
     this.#waiting = [];
+    this.#leaseWaiting = [];
     this.#rounds.clear();
     this.#confirmed.clear();
     this.#byRef.clear();
     this.#callers = 0;
   }
 
-  #ask(round: Round, core: RaftCore, ref: Ref, nowMs: number): void {
-    this.#metrics.readRounds += 1;
+  #ask(round: Round, core: RaftCore, ref: Ref, nowMs: number, policy: ReadPolicy): void {
+    if (policy === 'read-index') this.#metrics.readRounds += 1;
     round.refs.push(ref);
     if (round.refs.length > maxRefs) {
       const oldest = round.refs.shift();
@@ -157,7 +183,7 @@ export class ReadTable {
     }
     round.retryAtMs = nowMs + round.retryMs;
     this.#byRef.set(ref, round);
-    core.step({ type: 'read', ref });
+    core.step({ type: 'read', ref, policy });
   }
 
   #resolve(round: Round): void {
@@ -167,6 +193,8 @@ export class ReadTable {
     }
   }
 }
+
+type ReadPolicy = NonNullable<ReadOptions['policy']>;
 
 /** Attempts of one round whose late answer still counts. */
 const maxRefs = 4;
