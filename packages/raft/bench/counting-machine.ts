@@ -2,6 +2,7 @@ import type { Entry, Index, StateMachine, Term } from '@flotilla/raft';
 
 /** A state machine that costs next to nothing: what is measured is the replication. */
 export class CountingMachine implements StateMachine<number> {
+  readonly installed = null;
   applied = { index: 0 as Index, term: 0 as Term };
 
   /** Nothing is kept, so nothing of the log has to stay for it. */

@@ -19,6 +19,8 @@ export class ListImage {
   values: readonly number[] = [];
   hash = 0;
   applied: Position = { index: 0 as Index, term: 0 as Term };
+  /** The snapshot that the state came from, as long as nothing was flushed after it. */
+  installed: SnapshotMeta | null = null;
   /** A snapshot was being installed: the rest means nothing. */
   installing = false;
 }
@@ -69,6 +71,10 @@ export class ListMachine implements StateMachine<ListResult> {
     return this.#image.applied;
   }
 
+  get installed(): SnapshotMeta | null {
+    return this.#image.installed;
+  }
+
   apply(entries: readonly Entry[]): readonly ListResult[] {
     const results: ListResult[] = [];
     for (const entry of entries) {
@@ -97,7 +103,7 @@ export class ListMachine implements StateMachine<ListResult> {
     this.#later(() => {
       // A snapshot may have replaced everything since.
       if (image.installing || image.applied.index >= applied.index) return;
-      Object.assign(image, { values, hash, applied });
+      Object.assign(image, { values, hash, applied, installed: null });
     });
   }
 
@@ -134,7 +140,13 @@ export class ListMachine implements StateMachine<ListResult> {
           this.applied = { index: meta.index, term: meta.term };
           this.#flushing = meta.index;
           const { hash, applied } = this;
-          Object.assign(image, { values: [...received], hash, applied, installing: false });
+          Object.assign(image, {
+            values: [...received],
+            hash,
+            applied,
+            installed: meta,
+            installing: false,
+          });
           this.#onApplied(this);
           this.#onInstalled();
         }),

@@ -2,6 +2,8 @@ import { assert } from '@flotilla/platform';
 import type { Entry, Index, Term } from '../core/types.ts';
 import type { HostLimits } from './limits.ts';
 import type { HostMetrics } from './metrics.ts';
+import { decodeMembershipChange } from '../core/membership-codec.ts';
+import type { MembershipChanges } from './membership-changes.ts';
 import { withoutOrigin } from './origin.ts';
 import type { ProposalTable } from './proposals.ts';
 import type { StateMachine } from './types.ts';
@@ -10,23 +12,25 @@ import type { StateMachine } from './types.ts';
 export class ApplyBatch<Result> {
   readonly #stateMachine: StateMachine<Result>;
   readonly #proposals: ProposalTable<Result>;
+  readonly #changes: MembershipChanges;
   readonly #limits: HostLimits;
   readonly #metrics: HostMetrics;
   /** Of the last entry that was applied or skipped: a later one settles the proposals of earlier terms. */
   #lastTerm: Term;
   #entries: readonly Entry[] = none;
   #position = 0;
-  /** Of the last membership entry that was applied; 0: none since the start. */
-  membershipIndex: Index = 0 as Index;
+  #membership: Index[] = [];
 
   constructor(
     stateMachine: StateMachine<Result>,
     proposals: ProposalTable<Result>,
+    changes: MembershipChanges,
     limits: HostLimits,
     metrics: HostMetrics,
   ) {
     this.#stateMachine = stateMachine;
     this.#proposals = proposals;
+    this.#changes = changes;
     this.#limits = limits;
     this.#metrics = metrics;
     this.#lastTerm = stateMachine.applied.term;
@@ -59,6 +63,7 @@ export class ApplyBatch<Result> {
       if (entry.index > applied) break;
       this.#meetTerm(entry.term);
       if (entry.kind === 'command') this.#proposals.skipped(entry.payload);
+      else if (entry.kind === 'membership') this.#changed(entry);
       this.#position += 1;
     }
     const from = this.#position;
@@ -90,7 +95,7 @@ export class ApplyBatch<Result> {
       const entry = this.#entries[from + i] as Entry;
       this.#meetTerm(entry.term);
       if (entry.kind === 'command') this.#proposals.applied(entry.payload, results[i] as Result);
-      else if (entry.kind === 'membership') this.membershipIndex = entry.index;
+      else if (entry.kind === 'membership') this.#changed(entry);
     }
     const last = slice[slice.length - 1] as Entry;
     assert(
@@ -98,6 +103,19 @@ export class ApplyBatch<Result> {
       () => `the state machine says ${this.#stateMachine.applied.index} after entry ${last.index}`,
     );
     this.#metrics.entriesApplied += slice.length;
+  }
+
+  /** Where the batch that is done changed the membership. */
+  takeMembership(): readonly Index[] {
+    if (this.#membership.length === 0) return noIndexes;
+    const indexes = this.#membership;
+    this.#membership = [];
+    return indexes;
+  }
+
+  #changed(entry: Entry): void {
+    this.#membership.push(entry.index);
+    this.#changes.applied(decodeMembershipChange(entry.payload), entry.index);
   }
 
   #sliceEnd(from: number): number {
@@ -116,7 +134,9 @@ export class ApplyBatch<Result> {
     if (term <= this.#lastTerm) return;
     this.#lastTerm = term;
     this.#proposals.termApplied(term);
+    this.#changes.termApplied(term);
   }
 }
 
 const none: readonly Entry[] = [];
+const noIndexes: readonly Index[] = [];

@@ -27,6 +27,20 @@ export interface HostConfig {
   /** Of this member as a leader, from 0 (never by itself) to 255. Default 100. See `CoreConfig.priority`. */
   readonly priority?: number;
   /**
+   * An append to the log that is outstanding for so long means that the disk stalls: this member then neither leads nor
+   * stands for leader. Default: `electionMs`.
+   */
+  readonly diskStallMs?: number;
+  /**
+   * Leaders serve reads of policy `lease` without a round trip, and every member promises what that takes: it elects
+   * nobody for {@link electionMs} after it heard from a leader, not even when that leader's connection breaks, nor after
+   * a start of its own, so that a new leader takes that much longer to appear. Without it at every member, with equal
+   * `electionMs`, no lease is ever held. Default false.
+   */
+  readonly leases?: boolean;
+  /** The clocks of any two members run at rates that differ by less than this. At most 0.5. Default 0.1. */
+  readonly leaseDriftFraction?: number;
+  /**
    * Of all snapshots that leave this member together; 0, the default: no limit. At least what lets each of them send a
    * chunk within half of `limits.snapshotStallMs`.
    */
@@ -44,7 +58,10 @@ export interface ResolvedConfig {
   readonly tailEntries: number;
   readonly laggingEntries: number;
   readonly logBytes: number;
+  readonly leases: boolean;
+  readonly leaseDriftFraction: number;
   readonly snapshotBytesPerSecond: number;
+  readonly diskStallMs: number;
   readonly limits: HostLimits;
   readonly logLimits: Partial<LogLimits>;
   readonly core: Omit<CoreConfig, 'id' | 'incarnation'>;
@@ -61,6 +78,7 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
   const limits = { ...hostLimits, ...config.limits };
   require(heartbeatMs >= 1, 'heartbeatMs', 'must be at least 1');
   require(electionMs >= 5 * heartbeatMs, 'electionMs', 'must be at least five times heartbeatMs');
+  require((config.diskStallMs ?? heartbeatMs) >= heartbeatMs, 'diskStallMs', 'must be at least heartbeatMs');
   require((config.snapshotCount ?? 1) >= 1, 'snapshotCount', 'must be at least 1');
   require((config.tailEntries ?? 0) >= 0, 'tailEntries', 'must not be negative');
   // A forwarded batch is taken whole or not at all, see `HostedGroup.receive`.
@@ -71,6 +89,7 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
       (limits.frameTargetBytes +
         bounds.maxMessageBytes +
         bounds.maxPayloadBytes), 'frameBytes', 'must be twice what a batch, a message and a payload need together');
+  requireLeases(config);
   requireThrottle(config.snapshotBytesPerSecond ?? 0, limits);
   return {
     heartbeatMs,
@@ -80,7 +99,10 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
     tailEntries: config.tailEntries ?? 5_000,
     laggingEntries: config.laggingEntries ?? 50_000,
     logBytes: config.logBytes ?? 256 * 1024 * 1024,
+    leases: config.leases ?? false,
+    leaseDriftFraction: config.leaseDriftFraction ?? 0.1,
     snapshotBytesPerSecond: config.snapshotBytesPerSecond ?? 0,
+    diskStallMs: config.diskStallMs ?? electionMs,
     limits,
     logLimits: config.logLimits ?? {},
     core: {
@@ -93,6 +115,12 @@ export function resolveConfig(config: HostConfig): ResolvedConfig {
       ...bounds,
     },
   };
+}
+
+function requireLeases({ leases, checkQuorum, leaseDriftFraction }: HostConfig): void {
+  const drift = leaseDriftFraction ?? 0;
+  require(drift >= 0 && drift <= 0.5, 'leaseDriftFraction', 'must be between 0 and 0.5');
+  require(leases !== true || checkQuorum !== false, 'leases', 'need checkQuorum');
 }
 
 /** A transfer that waits for the throttle must not look like one that has stalled. */

@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/platform';
-import { voteResult } from '../core/quorum.ts';
+import { isVoter, voteResult } from '../core/quorum.ts';
 import type { CoreView, NodeId } from '../core/types.ts';
 import type { GroupContext } from './group-context.ts';
 
@@ -55,6 +55,7 @@ export class EarlyCampaign {
   #quorumIsConnected(): boolean {
     const votes = new Map<NodeId, boolean>([[this.#context.nodeId, true]]);
     for (const link of this.#context.links.values()) if (link.alive) votes.set(link.id, true);
-    return voteResult(this.#view.configuration, votes) === 'won';
+    const { configuration } = this.#view;
+    return isVoter(configuration, this.#context.nodeId) && voteResult(configuration, votes) === 'won';
   }
 }

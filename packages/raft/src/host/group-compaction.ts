@@ -11,26 +11,13 @@ export class GroupCompaction {
   readonly #view: CoreView;
   readonly #stateMachine: StateMachine<unknown>;
   #running = false;
-  /** Configurations take effect when applied: a compaction at or after this index has the present one. */
-  #membershipIndex: Index;
 
-  constructor(
-    group: GroupId,
-    context: GroupContext,
-    core: RaftCore,
-    stateMachine: StateMachine<unknown>,
-    membershipIndex: Index,
-  ) {
+  constructor(group: GroupId, context: GroupContext, core: RaftCore, stateMachine: StateMachine<unknown>) {
     this.#group = group;
     this.#context = context;
     this.#core = core;
     this.#view = core.inspect();
     this.#stateMachine = stateMachine;
-    this.#membershipIndex = membershipIndex;
-  }
-
-  membershipKnownFrom(index: Index): void {
-    if (index > this.#membershipIndex) this.#membershipIndex = index;
   }
 
   compact(logIsFull: boolean): void {
@@ -39,10 +26,12 @@ export class GroupCompaction {
     const through = this.#compactionIndex(logIsFull);
     const compacted = this.#view.firstIndex - 1;
     const enough = logIsFull ? 1 : config.snapshotCount;
-    if (through - compacted < enough || through < this.#membershipIndex) return;
+    if (through - compacted < enough) return;
     const term = this.#view.termAt(through);
-    assert(term !== null, 'the log holds what it is compacted to');
-    const meta = { index: through, term, configuration: this.#view.configuration };
+    // Not the present one: a member that starts from here applies the changes after it once more.
+    const configuration = this.#view.configurationAt(through);
+    assert(term !== null && configuration !== null, 'the log holds what it is compacted to');
+    const meta = { index: through, term, configuration };
     this.#running = true;
     metrics.compactions += 1;
     this.#core.step({ type: 'compacted', through: meta });

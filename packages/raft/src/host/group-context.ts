@@ -3,6 +3,7 @@ import type { Index, NodeId, SnapshotMeta, Term, Write } from '../core/types.ts'
 import type { WriteAheadLog } from '../log/types.ts';
 import type { ResolvedConfig } from './config.ts';
 import type { HostedGroup } from './hosted-group.ts';
+import type { Leases } from './lease.ts';
 import type { HostMetrics } from './metrics.ts';
 import type { PeerLink } from './peer-link.ts';
 import type { GroupId } from './types.ts';
@@ -16,6 +17,8 @@ export interface GroupContext {
   readonly metrics: HostMetrics;
   readonly log: WriteAheadLog;
   readonly links: ReadonlyMap<NodeId, PeerLink>;
+  /** Null: this member has leases off. */
+  readonly leases: Leases | null;
   /** Has the group's turn run, and what was queued sent, at the end of this turn of the event loop. */
   schedule(group: AnyGroup): void;
   /** Sends what was queued at the end of this turn. */
@@ -28,6 +31,10 @@ export interface GroupContext {
   sendSnapshot(wish: SnapshotWish): void;
   /** The oldest index that a snapshot of this group on its way out starts from, or null. */
   oldestSnapshotSend(group: GroupId): Index | null;
+  /** An append has been outstanding for longer than `diskStallMs`. */
+  readonly diskStalled: boolean;
+  /** The configuration of some group has changed. */
+  membershipChanged(): void;
   readonly fail: (error: unknown) => void;
 }
 

@@ -1,26 +1,21 @@
-import type { CoreView, Index, NodeId, RaftCore, SnapshotSend, Term } from '../core/types.ts';
+import type { CoreView, Index, NodeId, RaftCore, SnapshotMeta, SnapshotSend, Term } from '../core/types.ts';
 import type { GroupContext } from './group-context.ts';
 import type { HostedGroup } from './hosted-group.ts';
+import type { MemberLife } from './member-life.ts';
 import type { SnapshotFailure } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
 import { SnapshotReceive } from './snapshot-receive.ts';
 import type { SnapshotBegin } from './snapshot-receive.ts';
 import type { StateMachine } from './types.ts';
 
-/**
- * Whether the state machine has a state.
- * - `ready`: it has, as of its applied index.
- * - `installing`: a snapshot is replacing it.
- * - `missing`: it has none (a snapshot was cut off, or the data was lost), and a peer is asked for one.
- */
-type StateOfState = 'ready' | 'installing' | 'missing';
-
 export interface GroupSnapshotsOptions<Result> {
   readonly group: HostedGroup<Result>;
   readonly context: GroupContext;
   readonly core: RaftCore;
   readonly stateMachine: StateMachine<Result>;
-  readonly stateIsMissing: boolean;
+  readonly life: MemberLife;
+  /** This member joins a group that it knows nothing of: only its leader can bring it in. */
+  readonly joining: boolean;
   /** The state is durable and live. */
   readonly installed: (link: PeerLink, begin: SnapshotBegin) => void;
 }
@@ -29,7 +24,8 @@ export interface GroupSnapshotsOptions<Result> {
 export class GroupSnapshots<Result> {
   readonly #options: GroupSnapshotsOptions<Result>;
   readonly #view: CoreView;
-  #state: StateOfState;
+  /** Without a configuration entries mean nothing: the first snapshot brings it. */
+  #joining: boolean;
   #incoming: SnapshotReceive | null = null;
   #incomingDone: Promise<void> = Promise.resolve();
   #due: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
@@ -46,11 +42,15 @@ export class GroupSnapshots<Result> {
   constructor(options: GroupSnapshotsOptions<Result>) {
     this.#options = options;
     this.#view = options.core.inspect();
-    this.#state = options.stateIsMissing ? 'missing' : 'ready';
+    this.#joining = options.joining;
   }
 
   get stateReady(): boolean {
-    return this.#state === 'ready';
+    return this.#options.life.hasState;
+  }
+
+  get joining(): boolean {
+    return this.#joining;
   }
 
   get incoming(): SnapshotReceive | null {
@@ -68,36 +68,47 @@ export class GroupSnapshots<Result> {
     else this.#due.push({ link, term, session, index });
   }
 
-  /** Between batches only: then the core's configuration is the one at the state machine's applied index. */
+  /** Between batches only: then the core has applied what the state machine has. */
   sendDue(): void {
-    const { core, stateMachine, context, group } = this.#options;
+    const { core, context, group } = this.#options;
     const due = this.#due;
     this.#due = [];
     for (const { link, term, session, index } of due) {
-      const { applied } = stateMachine;
-      if (this.#state !== 'ready' || applied.index < index) {
-        core.step({ type: 'snapshot-sent', to: link.id, ok: false });
-        continue;
-      }
-      const meta = { index: applied.index, term: applied.term, configuration: this.#view.configuration };
-      context.sendSnapshot({ group, link, term, session, meta });
+      const meta = this.#presentMeta();
+      if (meta === null || meta.index < index) core.step({ type: 'snapshot-sent', to: link.id, ok: false });
+      else context.sendSnapshot({ group, link, term, session, meta });
     }
   }
 
   /** A peer without a state asks. It asks again, so a request that cannot be met now is let go. */
-  requested(link: PeerLink, minIndex: Index): void {
-    const { stateMachine, context, group } = this.#options;
-    const { applied } = stateMachine;
-    if (this.#state !== 'ready' || applied.index < minIndex) return;
-    const meta = { index: applied.index, term: applied.term, configuration: this.#view.configuration };
-    context.sendSnapshot({ group, link, term: 0 as Term, session: 0, meta });
+  requested(link: PeerLink, minIndex: Index, joining: boolean): void {
+    const { context, group } = this.#options;
+    const meta = this.#presentMeta();
+    if (meta === null || meta.index < minIndex) return;
+    if (!joining) {
+      context.sendSnapshot({ group, link, term: 0 as Term, session: 0, meta });
+      return;
+    }
+    // A core that knows nothing takes a snapshot from its leader only, and answers in the leader's session.
+    const { role, term, progress } = this.#view;
+    const session = progress.get(link.id)?.session;
+    if (role === 'leader' && session !== undefined) {
+      context.sendSnapshot({ group, link, term, session, meta });
+    }
+  }
+
+  /** Null: there is no state, or the core has not caught up with the one that was installed. */
+  #presentMeta(): SnapshotMeta | null {
+    const { index, term } = this.#options.stateMachine.applied;
+    const configuration = this.#view.configurationAt(index);
+    return this.stateReady && configuration !== null && index > 0 ? { index, term, configuration } : null;
   }
 
   begins(link: PeerLink, begin: SnapshotBegin): void {
     const present = this.#incoming;
     if (begin.resumes) this.#resumes(link, begin);
     else if (present !== null && !present.replaceable) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_BUSY');
-    else if (this.#wants(link, begin)) this.#receive(link, begin);
+    else if (this.#options.life.acts && this.#wants(link, begin)) this.#receive(link, begin);
     else this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_REFUSED');
   }
 
@@ -124,12 +135,16 @@ export class GroupSnapshots<Result> {
       link,
       begin,
       flushSoon,
-      open: () => former.then(() => stateMachine.install(begin.meta)),
+      open: async () => {
+        await former;
+        await group.beKnownToLog();
+        return stateMachine.install(begin.meta);
+      },
     });
     if (this.#startsAgain) metrics.snapshotRestarts += 1;
     this.#startsAgain = false;
     this.#incoming = incoming;
-    this.#state = 'installing';
+    this.#options.life.fire('snapshot-begins');
     platform.log.info('installing a snapshot', { group: group.id, peer: link.id, index: begin.meta.index });
     this.#incomingDone = incoming.run().then(
       (failure) => this.#ended(incoming, failure),
@@ -156,17 +171,19 @@ export class GroupSnapshots<Result> {
 
   /** Once a heartbeat, while the state is missing. */
   ask(nowMs: number): void {
-    const { config, flushSoon } = this.#options.context;
-    if (this.#state !== 'missing' || nowMs - this.#askedMs < config.electionMs) return;
+    const { life, context, group } = this.#options;
+    const { config, flushSoon } = context;
+    if (life.state !== 'awaiting-snapshot' || nowMs - this.#askedMs < config.electionMs) return;
     this.#askedMs = nowMs;
     const trusted = this.#trustedPeers();
-    const leader = trusted.find((peer) => peer.id === this.#view.leader);
+    const leader = trusted.find((peer) => peer.leads.has(group.id) || peer.id === this.#view.leader);
     const link = leader ?? trusted[this.#asked % Math.max(1, trusted.length)];
     this.#asked += 1;
     link?.sendHost({
       type: 'snapshot-request',
-      group: this.#options.group.id,
+      group: group.id,
       minIndex: this.#neededIndex,
+      joining: this.#joining,
     });
     flushSoon();
   }
@@ -188,7 +205,7 @@ export class GroupSnapshots<Result> {
    * one that the entries of its own log go on from.
    */
   #wants(link: PeerLink, begin: SnapshotBegin): boolean {
-    if (this.#state === 'ready') return begin.session > 0 && begin.meta.index > this.#view.commit;
+    if (this.stateReady || this.#joining) return begin.session > 0 && begin.meta.index > this.#view.commit;
     return begin.meta.index >= this.#neededIndex && this.#trustedPeers().includes(link);
   }
 
@@ -204,7 +221,7 @@ export class GroupSnapshots<Result> {
     const { begin, link } = incoming;
     if (failure !== null && incoming.chunks > 0) this.#startsAgain = true;
     // Another one has taken its place, and waits for the state machine.
-    if (this.#closed || this.#incoming !== incoming) return;
+    if (this.#closed || this.#incoming !== incoming || !this.#options.life.acts) return;
     this.#incoming = null;
     if (failure === null) this.#taken(incoming);
     else this.#failed(incoming, failure);
@@ -213,7 +230,8 @@ export class GroupSnapshots<Result> {
   }
 
   #taken(incoming: SnapshotReceive): void {
-    this.#state = 'ready';
+    this.#options.life.fire('installed');
+    this.#joining = false;
     this.#installed = incoming;
     this.#damages.clear();
     this.#startsAgain = false;
@@ -222,7 +240,7 @@ export class GroupSnapshots<Result> {
 
   #failed({ link, incarnation }: SnapshotReceive, failure: SnapshotFailure): void {
     const { context, group } = this.#options;
-    this.#state = 'missing';
+    this.#options.life.fire('cut-off');
     // The next heartbeat asks.
     this.#askedMs = -Infinity;
     if (failure === 'FLOTILLA_SNAPSHOT_DAMAGED') {

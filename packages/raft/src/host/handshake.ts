@@ -54,6 +54,7 @@ const refusalCodes = [
   'FLOTILLA_PEER_DUPLICATE_ID',
   'FLOTILLA_PEER_OTHER_INSTANCE',
   'FLOTILLA_PEER_CERTIFICATE',
+  'FLOTILLA_PEER_REMOVED',
 ] as const satisfies readonly ErrorCode[];
 
 /** The versions of the peer protocol that this build speaks. */
@@ -129,6 +130,8 @@ export interface HandshakePolicy {
   readonly clusterId: bigint;
   readonly nodeId: NodeId;
   isPeer(id: NodeId): boolean;
+  /** Some group here has removed it, and none has it as a member. */
+  isRemoved(id: NodeId): boolean;
   /** The instance that a peer is known by; null: none is known. */
   instanceOf(id: NodeId): bigint | null;
 }
@@ -158,6 +161,9 @@ export function judgeHello(hello: Hello, policy: HandshakePolicy): number | Refu
   if (hello.from === policy.nodeId) {
     return { code: 'FLOTILLA_PEER_DUPLICATE_ID', message: `two members call themselves ${policy.nodeId}` };
   }
+  if (policy.isRemoved(hello.from)) {
+    return { code: 'FLOTILLA_PEER_REMOVED', message: removedText(hello.from) };
+  }
   if (!policy.isPeer(hello.from)) {
     return { code: 'FLOTILLA_PEER_UNKNOWN', message: `member ${hello.from} is not known here` };
   }
@@ -184,6 +190,9 @@ export function judgeWelcome(welcome: Welcome, expected: NodeId, policy: Handsha
       `dialed member ${expected} and found member ${welcome.from}`,
     );
   }
+  if (policy.isRemoved(welcome.from)) {
+    throw new FlotillaError('FLOTILLA_PEER_REMOVED', removedText(welcome.from));
+  }
   if (isOther(welcome, policy)) {
     throw new FlotillaError('FLOTILLA_PEER_OTHER_INSTANCE', otherInstance(welcome.from));
   }
@@ -199,6 +208,10 @@ function isOther(
 ): boolean {
   const known = policy.instanceOf(greeting.from);
   return known !== null && known !== greeting.instance;
+}
+
+export function removedText(id: NodeId): string {
+  return `member ${id} was removed, and its id is never used again`;
 }
 
 function otherInstance(id: NodeId): string {

@@ -26,6 +26,8 @@ export class HostTurn {
   #ready: AnyGroup[] = [];
   #scheduled = false;
   #records: LogRecord[] = [];
+  /** When the appends that are outstanding were handed over; they end in order. */
+  readonly #appendedMs: number[] = [];
 
   constructor(owner: HostTurnOwner) {
     this.#owner = owner;
@@ -75,14 +77,22 @@ export class HostTurn {
     if (this.#records.length === 0) return;
     const records = this.#records;
     this.#records = [];
-    const { log, metrics, fail } = this.#owner;
+    const { platform, log, metrics, fail } = this.#owner;
     metrics.logAppends += 1;
     metrics.logRecords += records.length;
     for (const { write } of records) metrics.entriesAppended += write.entries.length;
+    this.#appendedMs.push(platform.now());
     log.append(records).then(() => this.#persisted(records), fail);
   }
 
+  /** For how long the oldest append has been outstanding; 0: none is. */
+  outstandingMs(nowMs: number): number {
+    const oldest = this.#appendedMs[0];
+    return oldest === undefined ? 0 : nowMs - oldest;
+  }
+
   #persisted(records: readonly LogRecord[]): void {
+    this.#appendedMs.shift();
     if (this.#owner.stopped) return;
     this.#owner.guard(() => this.#owner.persisted(records));
   }

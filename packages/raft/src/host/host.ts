@@ -2,6 +2,7 @@ import { assert, FlotillaError, messageOf } from '@flotilla/platform';
 import type { Address, Platform } from '@flotilla/platform';
 import type { Index, NodeId, Write } from '../core/types.ts';
 import type { LogRecord, OpenedLog, RecoveredGroup, WriteAheadLog } from '../log/types.ts';
+import { membersOf } from '../core/quorum.ts';
 import { openLog } from '../log/open-log.ts';
 import { tcp } from '../transport/tcp.ts';
 import { resolveConfig } from './config.ts';
@@ -14,6 +15,9 @@ import type { HostTurnOwner } from './host-turn.ts';
 import { HostedGroup } from './hosted-group.ts';
 import { nextIncarnation } from './incarnation.ts';
 import { LeadershipNews } from './leadership-news.ts';
+import { Leases } from './lease.ts';
+import type { MakePromise } from './lease.ts';
+import { MemberLife } from './member-life.ts';
 import type { HostMessage } from './messages.ts';
 import { createMetrics } from './metrics.ts';
 import type { HostMetrics } from './metrics.ts';
@@ -61,6 +65,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly metrics: HostMetrics = createMetrics();
   readonly log: WriteAheadLog;
   readonly links: ReadonlyMap<NodeId, PeerLink>;
+  readonly leases: Leases | null;
   readonly #options: HostOptions;
   readonly #recovered: ReadonlyMap<GroupId, RecoveredGroup>;
   readonly #network: PeerNetwork;
@@ -71,6 +76,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly #sends: SnapshotSends;
   readonly #news: LeadershipNews;
   #address: Address;
+  #diskStalled = false;
   #failure: Error | null = null;
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #closing: Promise<void> | null = null;
@@ -91,6 +97,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       incarnation,
       instance: options.instance ?? 0n,
       instanceOf: options.instanceOf ?? (() => null),
+      isRemoved: (peer) => this.#isRemoved(peer),
       peers: options.peers,
       transport: (options.transport ?? tcp())(options.platform),
       limits: config.limits,
@@ -103,13 +110,15 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         disconnected: (link) => this.guard(() => this.#disconnected(link)),
         drained: () => undefined,
         disowned: (error) => this.fail(error),
+        removed: (link) => this.guard(() => this.#removedBy(link)),
       },
     });
     this.links = this.#network.links;
     this.#turn = new HostTurn(this);
     this.#timers = new HostTimers(this);
     this.#sends = new SnapshotSends(this);
-    this.#news = new LeadershipNews(this.#groups, this.links);
+    this.leases = config.leases ? new Leases({ platform: this.platform, ...config }, this.#promise) : null;
+    this.#news = new LeadershipNews(this.#groups, this.links, this.leases);
     this.flushSoon = this.#turn.soon;
     this.log.onFailure((error) => this.fail(error));
   }
@@ -130,15 +139,25 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       throw new FlotillaError('FLOTILLA_GROUP_EXISTS', `group ${id} is open already`);
     }
     this.#opening.add(id);
+    const life = new MemberLife();
     try {
-      const { restored, repair } = restoration(
+      const { restored, repair, joining } = restoration(
         this.#recovered.get(id),
-        stateMachine.applied,
+        stateMachine,
         initialConfiguration,
       );
       if (repair !== null) await this.log.append([{ group: id, write: repair }]);
       this.#requireRunning();
-      const group = new HostedGroup<Result>(this, id, stateMachine, restored);
+      const isKnownToLog = this.#recovered.has(id);
+      const group = new HostedGroup<Result>({
+        context: this,
+        id,
+        stateMachine,
+        restored,
+        life,
+        joining,
+        isKnownToLog,
+      });
       this.#groups.set(id, group);
       for (const link of this.links.values()) {
         if (link.alive) group.peerAlive(link.id, link.leads.get(id) ?? null);
@@ -146,6 +165,9 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       group.campaignIfAlone();
       this.schedule(group);
       return group;
+    } catch (error) {
+      if (life.state === 'opening') life.fire(this.#closing === null ? 'fail' : 'close');
+      throw error;
     } finally {
       this.#opening.delete(id);
     }
@@ -163,8 +185,24 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         queuedBytes,
       })),
       groups: [...this.#groups.values()].map((group) => ({ group: group.id, ...group.status() })),
+      appendOutstandingMs: Math.round(this.#turn.outstandingMs(this.platform.now())),
       log: this.log.stats(),
     };
+  }
+
+  setPeer(id: NodeId, address: Address): void {
+    this.#requireRunning();
+    if (id < 1 || id > 0xffff_ffff) {
+      throw new FlotillaError('FLOTILLA_CONFIG_INVALID', 'the id of a peer must be between 1 and 2^32 - 1');
+    }
+    if (id !== this.nodeId) this.#network.setPeer(id, address);
+  }
+
+  removePeer(id: NodeId): void {
+    const link = this.links.get(id);
+    if (link === undefined || this.stopped) return;
+    this.#network.removePeer(id);
+    this.#sends.removed(link);
   }
 
   onFatal(listener: (error: Error) => void): void {
@@ -180,7 +218,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   async #close(): Promise<void> {
     const stopped = this.#stoppedError();
     this.#timers.stop();
-    const released = [...this.#groups.values()].map((group) => group.close(stopped));
+    const released = [...this.#groups.values()].map((group) => group.close(stopped, 'close'));
     this.#sends.stop();
     await this.#network.close();
     await Promise.all(released);
@@ -218,6 +256,14 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#sends.send(wish);
   }
 
+  get diskStalled(): boolean {
+    return this.#diskStalled;
+  }
+
+  membershipChanged(): void {
+    for (const link of this.links.values()) if (this.#isRemoved(link.id)) this.#network.tellRemoved(link);
+  }
+
   /** Going on could lose data or lie. Nothing is answered after this. */
   readonly fail = (error: unknown): void => {
     if (this.stopped) return;
@@ -227,7 +273,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.platform.log.error('this member stops', { reason: failure.message });
     this.#timers.stop();
     const stopped = this.#stoppedError();
-    for (const group of this.#groups.values()) void group.close(stopped);
+    for (const group of this.#groups.values()) void group.close(stopped, 'fail');
     this.#sends.stop();
     // The others should see the silence at once and elect another leader.
     this.#network.close().catch(() => undefined);
@@ -262,13 +308,13 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         this.#groups.get(message.group)?.receive(link, message.message);
         return;
       case 'heartbeat':
-        this.#news.heard(link, message.leads);
+        this.#news.heard(link, message.leads, message.lease);
         return;
       case 'propose-refused':
-        this.#groups.get(message.group)?.forwardRefused(link, message.forward, message.sequences);
+        this.#groups.get(message.group)?.forwardRefused(link, message);
         return;
       case 'snapshot-request':
-        this.#groups.get(message.group)?.snapshotRequested(link, message.minIndex);
+        this.#groups.get(message.group)?.snapshotRequested(link, message.minIndex, message.joining);
         return;
       case 'snapshot-begin':
         this.#snapshotBegins(link, message);
@@ -296,6 +342,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
 
   #connected(link: PeerLink, forwardsArrived: number): void {
     if (this.stopped) return;
+    this.leases?.reset(link.id);
     this.#news.sendHeartbeat(link);
     this.flushSoon();
     for (const group of this.#groups.values()) group.peerConnected(link, forwardsArrived);
@@ -306,6 +353,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   #disconnected(link: PeerLink): void {
     this.#sends.disconnected(link);
     if (this.stopped) return;
+    this.leases?.reset(link.id);
     for (const group of this.#groups.values()) group.peerSilent(link);
   }
 
@@ -327,14 +375,51 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     return null;
   }
 
+  readonly #promise: MakePromise = (group, leader, term, untilMs) =>
+    this.#groups.get(group)?.promise(leader, term, untilMs) ?? false;
+
   // What time brings.
 
   beat(nowMs: number): void {
     this.#network.closeSilent();
+    this.#noticeStall(nowMs);
     for (const link of this.links.values()) this.#news.sendHeartbeat(link);
     const logIsFull = this.log.stats().liveBytes > this.config.logBytes;
     for (const group of this.#groups.values()) group.beat(nowMs, logIsFull);
     this.flushSoon();
+  }
+
+  /** A leader that cannot write serves nobody, and keeps others from leading. */
+  #noticeStall(nowMs: number): void {
+    const outstandingMs = this.#turn.outstandingMs(nowMs);
+    const stalled = outstandingMs > this.config.diskStallMs;
+    if (stalled !== this.#diskStalled) {
+      this.#diskStalled = stalled;
+      if (stalled) this.metrics.diskStalls += 1;
+      const fields = { outstandingMs: Math.round(outstandingMs) };
+      if (stalled) this.platform.log.warn('the disk stalls: an append to the log is outstanding', fields);
+      else this.platform.log.info('the disk takes appends again', fields);
+    }
+    if (stalled) for (const group of this.#groups.values()) group.diskStalls();
+  }
+
+  /** Some group here had it as a member, and none has now. */
+  #isRemoved(peer: NodeId): boolean {
+    let removed = false;
+    for (const group of this.#groups.values()) {
+      const { configuration } = group.view;
+      if (membersOf(configuration).includes(peer)) return false;
+      removed ||= configuration.removed.includes(peer);
+    }
+    return removed;
+  }
+
+  /** A peer says that its groups have removed this member, for ever. They are ours too, as far as we know it there. */
+  #removedBy(link: PeerLink): void {
+    for (const group of this.#groups.values()) {
+      const members = membersOf(group.view.configuration);
+      if (members.length === 0 || members.includes(link.id)) group.remove();
+    }
   }
 
   paused(lateMs: number): void {

@@ -1,12 +1,12 @@
-import { assert } from '@flotilla/platform';
-import type { FlotillaError } from '@flotilla/platform';
+import { assert, FlotillaError } from '@flotilla/platform';
 import { createCore } from '../core/core.ts';
-import { isSingleVoter } from '../core/quorum.ts';
+import { isSingleVoter, isVoter } from '../core/quorum.ts';
 import type {
   CoreView,
   Effects,
   Index,
   LogRead,
+  MembershipChange,
   NodeId,
   PeerMessage,
   RaftCore,
@@ -16,20 +16,51 @@ import type {
   Settlement,
   Term,
   Write,
+  WriteSequence,
 } from '../core/types.ts';
 import { ApplyBatch } from './apply-batch.ts';
 import { EarlyCampaign } from './early-campaign.ts';
+import { ForwardedWork } from './forwarded-work.ts';
 import { GroupCompaction } from './group-compaction.ts';
 import type { GroupContext } from './group-context.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import { announceInstalled } from './installed-snapshot.ts';
-import { originSequence } from './origin.ts';
+import { GroupLease } from './group-lease.ts';
+import { LeadershipTransfers } from './leadership-transfers.ts';
+import { MemberLife } from './member-life.ts';
+import { MembershipChanges } from './membership-changes.ts';
+import type { HostMessage } from './messages.ts';
+import { originBytes } from './origin.ts';
 import type { PeerLink } from './peer-link.ts';
 import { ProposalTable } from './proposals.ts';
 import { ReadTable } from './reads.ts';
 import type { SnapshotBegin, SnapshotReceive } from './snapshot-receive.ts';
 import { SnapshotReadability } from './snapshot-readability.ts';
-import type { Group, GroupId, GroupStatus, ProposeOptions, StateMachine } from './types.ts';
+import type {
+  Group,
+  GroupId,
+  GroupStatus,
+  MembershipOutcome,
+  ProposeOptions,
+  ReadOptions,
+  StateMachine,
+} from './types.ts';
+
+type ForwardRefusal = Extract<HostMessage, { type: 'propose-refused' }>;
+
+export interface HostedGroupOptions<Result> {
+  readonly context: GroupContext;
+  readonly id: GroupId;
+  readonly stateMachine: StateMachine<Result>;
+  readonly restored: Restored;
+  /** Opening. */
+  readonly life: MemberLife;
+  /** It knows nothing of the group, and waits for the group's leader to bring it in. */
+  readonly joining: boolean;
+  readonly isKnownToLog: boolean;
+}
+
+const served = Promise.resolve();
 
 /** Turns of drain and apply within one turn of the event loop. More would starve the sockets. */
 const maxPasses = 16;
@@ -57,6 +88,10 @@ export class HostedGroup<Result> implements Group<Result> {
   readonly #view: CoreView;
   readonly #proposals: ProposalTable<Result>;
   readonly #reads: ReadTable;
+  readonly #changes: MembershipChanges;
+  readonly #transfers: LeadershipTransfers;
+  readonly #forwarded: ForwardedWork;
+  readonly #life: MemberLife;
   readonly #apply: ApplyBatch<Result>;
   readonly #listeners = new Set<(change: RoleChange) => void>();
   #role: RoleChange;
@@ -64,13 +99,19 @@ export class HostedGroup<Result> implements Group<Result> {
   readonly #readability: SnapshotReadability;
   readonly #compaction: GroupCompaction;
   readonly #early: EarlyCampaign;
+  readonly #removedListeners: (() => void)[] = [];
+  readonly #lease: GroupLease | null;
+  #isKnownToLog: boolean;
   #nextRef = 1;
   #failure: FlotillaError | null = null;
 
-  constructor(context: GroupContext, id: GroupId, stateMachine: StateMachine<Result>, restored: Restored) {
+  constructor(options: HostedGroupOptions<Result>) {
+    const { context, id, stateMachine, restored, life } = options;
     this.id = id;
     this.#context = context;
     this.#stateMachine = stateMachine;
+    this.#life = life;
+    this.#isKnownToLog = options.isKnownToLog;
     const { platform, config, metrics, nodeId, incarnation } = context;
     const random = platform.random.fork(`replica-${id}`);
     this.#core = createCore(
@@ -82,27 +123,30 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#proposals = new ProposalTable(
       nodeId,
       incarnation,
-      config.core.maxPayloadBytes - 16,
+      config.core.maxPayloadBytes - originBytes,
       config.limits,
       metrics,
     );
     this.#reads = new ReadTable(config.limits, metrics, config.heartbeatMs * 2, config.electionMs);
-    this.#apply = new ApplyBatch(stateMachine, this.#proposals, config.limits, metrics);
+    this.#changes = new MembershipChanges(nodeId, incarnation, config.limits);
+    this.#transfers = new LeadershipTransfers(this.#core, config.electionMs);
+    this.#forwarded = new ForwardedWork(id, context, this.#core, this.#takeRef);
+    this.#apply = new ApplyBatch(stateMachine, this.#proposals, this.#changes, config.limits, metrics);
     this.#role = { role: this.#view.role, term: this.#view.term, leader: this.#view.leader };
-    this.#early = new EarlyCampaign(context, this.#view, random, () => {
-      this.#core.step({ type: 'campaign' });
-      context.schedule(this);
-    });
-    const membershipIndex = restored.membership.length === 0 ? restored.snapshot.index : restored.applied;
+    const silentUntilMs = platform.now() + config.electionMs;
+    this.#lease = context.leases && new GroupLease(id, this.#view, context.leases, silentUntilMs);
+    this.#early = new EarlyCampaign(context, this.#view, random, () => this.campaign());
     this.#readability = new SnapshotReadability(id, context, this.#core);
-    this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine, membershipIndex);
-    const stateIsMissing = stateMachine.applied.index < restored.snapshot.index;
+    this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine);
+    const stateIsMissing = options.joining || stateMachine.applied.index < restored.snapshot.index;
+    life.fire(stateIsMissing ? 'state-missing' : 'restored');
     this.#snapshots = new GroupSnapshots({
       group: this,
       context,
       core: this.#core,
       stateMachine,
-      stateIsMissing,
+      life,
+      joining: options.joining,
       installed: (link, begin) => this.#snapshotInstalled(link, begin),
     });
     if (stateIsMissing) {
@@ -112,6 +156,7 @@ export class HostedGroup<Result> implements Group<Result> {
         logBegins: restored.snapshot.index,
       });
     }
+    if (this.#view.configuration.removed.includes(nodeId)) this.remove();
   }
 
   propose(payload: Uint8Array, options: ProposeOptions): Promise<Result> {
@@ -121,11 +166,78 @@ export class HostedGroup<Result> implements Group<Result> {
     return answer;
   }
 
-  readBarrier(options: ProposeOptions): Promise<void> {
-    const answer = this.#reads.add(this.#deadline(options.timeoutMs));
+  readBarrier(options: ReadOptions): Promise<void> {
+    if (options.policy === 'lease' && this.#leaseServes) {
+      this.#context.metrics.leaseReads += 1;
+      return served;
+    }
+    const answer = this.#reads.add(this.#deadline(options.timeoutMs), options.policy);
     this.#context.schedule(this);
     this.#context.watchDeadlines(this);
     return answer;
+  }
+
+  changeMembership(change: MembershipChange, options: ProposeOptions): Promise<MembershipOutcome> {
+    const answer = this.#changes.add(change, this.#deadline(options.timeoutMs));
+    this.#context.schedule(this);
+    this.#context.watchDeadlines(this);
+    return answer;
+  }
+
+  transferLeadership(to: NodeId | null, options: ProposeOptions): Promise<void> {
+    const nowMs = this.#context.platform.now();
+    const answer = this.#transfers.add(to, nowMs, this.#deadline(options.timeoutMs));
+    this.#context.schedule(this);
+    this.#context.watchDeadlines(this);
+    return answer;
+  }
+
+  campaign(): void {
+    if (!this.#life.acts || this.#context.diskStalled || !this.#mayCampaign) return;
+    this.#core.step({ type: 'campaign' });
+    this.#context.schedule(this);
+  }
+
+  resign(): void {
+    this.#core.step({ type: 'resign' });
+    this.#context.schedule(this);
+  }
+
+  forgetLeader(): void {
+    if (this.#lease !== null) {
+      throw new FlotillaError('FLOTILLA_LEASE_PROMISED', 'with leases on no member may forget its leader');
+    }
+    this.#core.step({ type: 'forget-leader' });
+    this.#context.schedule(this);
+  }
+
+  /** The log has not taken an append for too long: another member serves better. The only voter has none. */
+  diskStalls(): void {
+    const { role, configuration } = this.#view;
+    if (role !== 'leader' || isSingleVoter(configuration)) return;
+    this.#context.platform.log.warn('the disk stalls: this member steps down', { group: this.id });
+    this.resign();
+  }
+
+  /** This member belongs to the group no more, and never will again. Idempotent. */
+  remove(): void {
+    if (!this.#life.acts) return;
+    this.#life.fire('remove');
+    this.#context.platform.log.warn('this member was removed from the group', { group: this.id });
+    const error = new FlotillaError(
+      'FLOTILLA_PEER_REMOVED',
+      `member ${this.#context.nodeId} was removed from group ${this.id}`,
+    );
+    this.#early.stop();
+    void this.#snapshots.close();
+    this.#rejectAll(error);
+    for (const listener of this.#removedListeners) listener();
+    this.#removedListeners.length = 0;
+  }
+
+  onRemoved(listener: () => void): void {
+    if (this.#life.state === 'removed') listener();
+    else this.#removedListeners.push(listener);
   }
 
   status(): GroupStatus {
@@ -142,6 +254,8 @@ export class HostedGroup<Result> implements Group<Result> {
       configuration,
       failure: this.#failure?.message ?? null,
       stateReady: this.#snapshots.stateReady,
+      life: this.#life.state,
+      diskStalled: this.#context.diskStalled,
     };
   }
 
@@ -156,7 +270,7 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   get wantsTicks(): boolean {
-    return this.#core.wantsTicks;
+    return this.#life.acts && this.#core.wantsTicks;
   }
 
   /** The term in which this member leads, or null. */
@@ -165,43 +279,72 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   get hasDeadlines(): boolean {
-    return this.#proposals.size > 0 || this.#reads.size > 0;
+    if (this.#proposals.size > 0 || this.#reads.size > 0) return true;
+    return this.#changes.size > 0 || this.#transfers.size > 0;
   }
 
   /** The only voter has nobody to wait for. */
   campaignIfAlone(): void {
-    if (this.#view.role !== 'follower' || !isSingleVoter(this.#view.configuration)) return;
-    this.#core.step({ type: 'campaign' });
-    this.#context.schedule(this);
+    const { role, configuration, id } = this.#view;
+    if (role === 'follower' && isSingleVoter(configuration) && isVoter(configuration, id)) this.campaign();
   }
 
   tick(count: number): void {
+    // Whoever cannot write must not stand for leader: it would win, and nothing would be served.
+    if (this.#context.diskStalled && this.#view.role !== 'leader') return;
+    if (!this.#mayCampaign) return;
     for (let i = 0; i < count; i += 1) this.#core.step({ type: 'tick' });
     if (this.#core.ready) this.#context.schedule(this);
   }
 
   receive(link: PeerLink, message: PeerMessage): void {
-    if (message.type === 'propose' && !this.#takesForwarded(message.payloads, message.term)) {
-      // Not stepped, so not proposed: the other side may propose again at once, instead of at its time-out.
-      link.refuseForward({
-        type: 'propose-refused',
-        group: this.id,
-        forward: link.forwardsReceived,
-        sequences: message.payloads.map((payload) => originSequence(payload)),
-      });
-      this.#context.flushSoon();
-      return;
-    }
-    this.#core.step({ type: 'receive', message });
+    if (message.type === 'propose') this.#forwarded.receive(link, message);
+    else if (this.#takes(message)) this.#core.step({ type: 'receive', message });
     this.#context.schedule(this);
   }
 
-  forwardRefused(link: PeerLink, forward: number, sequences: readonly number[]): void {
-    this.#proposals.refusedByLeader(link.id, link.incarnation, forward, sequences);
+  #takes(message: PeerMessage): boolean {
+    // The entries of a log that begins with an unknown configuration cannot be understood.
+    if (this.#snapshots.joining && message.type === 'append') return false;
+    if (this.#lease?.admits(message, this.#context.platform.now()) === false) return false;
+    return !(message.type === 'timeout-now' && this.#context.diskStalled);
+  }
+
+  forwardRefused(link: PeerLink, refusal: ForwardRefusal): void {
+    const { forward, sequences, reason } = refusal;
+    if (refusal.kind === 'command') {
+      this.#proposals.refusedByLeader(link.id, link.incarnation, forward, sequences, reason);
+    } else {
+      for (const sequence of sequences) {
+        this.#changes.refusedByLeader(link.id, link.incarnation, forward, sequence, reason);
+      }
+    }
     this.#context.schedule(this);
+  }
+
+  get #mayCampaign(): boolean {
+    return this.#lease === null || this.#lease.mayCampaign(this.#context.platform.now());
+  }
+
+  /** See {@link GroupLease.promise}. */
+  promise(leader: NodeId, term: Term, untilMs: number): boolean {
+    return this.#lease?.promise(leader, term, untilMs) ?? false;
+  }
+
+  /** See {@link GroupLease.claimed}. */
+  claimed(term: Term, version: number): void {
+    this.#lease?.claimed(term, version);
+  }
+
+  /** Whether a lease answers a read of the state as it is now. The clock is read here, after the caller has called. */
+  get #leaseServes(): boolean {
+    if (this.#lease === null || this.#failure !== null || this.#readableIndex < this.#view.commit)
+      return false;
+    return this.#lease.holds(this.#context.platform.now());
   }
 
   peerAlive(peer: NodeId, leadsTerm: Term | null): void {
+    if (leadsTerm === null) this.#lease?.released(peer);
     this.#core.step({ type: 'peer-alive', peer, leadsTerm });
     this.#context.schedule(this);
     this.#early.peerAlive();
@@ -210,6 +353,7 @@ export class HostedGroup<Result> implements Group<Result> {
   peerConnected(link: PeerLink, forwardsArrived: number): void {
     this.#snapshots.peerConnected(link);
     this.#proposals.reconnected(link.id, link.incarnation, forwardsArrived);
+    this.#changes.reconnected(link.id, link.incarnation, forwardsArrived);
     this.#reads.retryAll(this.#context.platform.now());
     this.#context.schedule(this);
   }
@@ -222,6 +366,7 @@ export class HostedGroup<Result> implements Group<Result> {
 
   /** The record of `write` is durable. */
   persisted(write: Write): void {
+    this.#isKnownToLog = true;
     this.#core.step({ type: 'persisted', upTo: write.sequence });
     for (const message of write.thenSend) this.#send(message);
     this.#context.schedule(this);
@@ -241,41 +386,55 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   sweep(nowMs: number): void {
-    this.#proposals.sweep(nowMs);
-    this.#proposals.resume();
+    this.#proposals.sweep(nowMs, this.#view.commit);
+    this.#changes.sweep(nowMs, this.#view);
+    this.#transfers.sweep(nowMs);
+    this.#resume();
     this.#reads.sweep(nowMs, this.#view.leader !== 0);
-    if (this.#proposals.hasWaiting || this.#reads.due(nowMs)) this.#context.schedule(this);
+    if (this.#hasWork || this.#reads.due(nowMs)) this.#context.schedule(this);
   }
 
   /** Once a heartbeat: what nobody else gives cause to. */
   beat(nowMs: number, logIsFull: boolean): void {
     // A core refuses to campaign until what it restored is applied, so the first time may have been too early.
     this.campaignIfAlone();
+    if (!this.#life.acts) return;
     if (this.#snapshots.stateReady) this.#compaction.compact(logIsFull);
     else this.#snapshots.ask(nowMs);
   }
 
   /** Answers nobody any more. Idempotent. Resolves when the state machine is let go of. */
-  close(error: FlotillaError): Promise<void> {
+  close(error: FlotillaError, event: 'close' | 'fail'): Promise<void> {
     const released = this.#snapshots.close();
+    if (event === 'close' ? this.#life.state !== 'closed' : this.#failure === null) this.#life.fire(event);
     if (this.#failure !== null) return released;
     this.#failure = error;
     this.#early.stop();
-    this.#proposals.close(error);
-    this.#reads.close(error);
+    this.#rejectAll(error);
     this.#listeners.clear();
     return released;
   }
 
+  #rejectAll(error: FlotillaError): void {
+    this.#proposals.close(error);
+    this.#reads.close(error);
+    this.#changes.close(error);
+    this.#transfers.close(error);
+  }
+
   get #hasWork(): boolean {
     if (this.#core.ready || (this.#apply.pending && this.#snapshots.stateReady)) return true;
-    return this.#view.leader !== 0 && (this.#proposals.hasWaiting || this.#reads.hasWaiting);
+    if (this.#view.leader === 0) return false;
+    return this.#proposals.hasWaiting || this.#reads.hasWaiting || this.#changes.hasWaiting;
   }
 
   #feed(): void {
     if (this.#view.leader === 0) return;
     if (this.#proposals.hasWaiting) this.#proposals.step(this.#core, this.#takeRef);
-    this.#reads.step(this.#core, this.#takeRef, this.#context.platform.now());
+    if (this.#changes.hasWaiting) this.#changes.step(this.#core, this.#takeRef);
+    const now = this.#context.platform.now();
+    const leaseHolds = this.#reads.hasLeaseWaiting && this.#lease !== null && this.#lease.holds(now);
+    this.#reads.step(this.#core, this.#takeRef, now, leaseHolds);
   }
 
   #perform(effects: Effects): void {
@@ -292,10 +451,13 @@ export class HostedGroup<Result> implements Group<Result> {
     const { ref } = settlement;
     switch (settlement.type) {
       case 'appended':
-        this.#proposals.accepted(ref, settlement.term, settlement.index);
+        if (this.#proposals.accepted(ref, settlement.term, settlement.index)) return;
+        if (this.#changes.accepted(ref, settlement.term, settlement.index)) return;
+        this.#forwarded.settled(ref, null);
         return;
       case 'forwarded':
-        this.#proposals.accepted(ref, settlement.term, 0 as Index);
+        if (this.#proposals.accepted(ref, settlement.term, 0 as Index)) return;
+        this.#changes.accepted(ref, settlement.term, 0 as Index);
         return;
       case 'readable':
         this.#reads.readable(ref, settlement.index, this.#readableIndex);
@@ -304,6 +466,8 @@ export class HostedGroup<Result> implements Group<Result> {
         return;
       case 'refused':
         if (this.#proposals.refused(ref, settlement.reason)) return;
+        if (this.#changes.refused(ref, settlement.reason)) return;
+        if (this.#forwarded.settled(ref, settlement.reason)) return;
         this.#reads.refused(ref, this.#context.platform.now());
         return;
       default:
@@ -312,15 +476,19 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   #send(message: PeerMessage): void {
+    if (message.type === 'timeout-now') this.#lease?.givenUp();
     const link = this.#context.links.get(message.to);
     const sent = link?.send(this.id, message) ?? false;
     if (message.type === 'propose') {
-      this.#proposals.forwarded(
-        message.payloads,
-        message.to,
-        link?.incarnation ?? 0,
-        sent && link !== undefined ? link.forwardsSent : 0,
-      );
+      const forward = sent && link !== undefined ? link.forwardsSent : 0;
+      const incarnation = link?.incarnation ?? 0;
+      if (message.kind === 'command') {
+        this.#proposals.forwarded(message.payloads, message.to, incarnation, forward);
+      } else {
+        for (const payload of message.payloads) {
+          this.#changes.forwarded(payload, message.to, incarnation, forward);
+        }
+      }
     }
     // The loss of a connection was told as silence; a full queue is told here.
     if (!sent && link?.alive === true) this.#core.step({ type: 'unreachable', peer: message.to });
@@ -339,7 +507,8 @@ export class HostedGroup<Result> implements Group<Result> {
     const before = this.#role;
     this.#role = change;
     if (change.leader !== before.leader || change.term !== before.term) {
-      this.#proposals.resume();
+      this.#resume();
+      this.#transfers.leaderChanged();
       this.#reads.retryAll(this.#context.platform.now());
     }
     if (change.role === 'leader' || before.role === 'leader') this.#context.leadershipChanged();
@@ -359,13 +528,34 @@ export class HostedGroup<Result> implements Group<Result> {
       this.#reads.advance(this.#readableIndex);
       if (done) {
         this.#core.step({ type: 'applied', upTo });
-        this.#proposals.resume();
-        this.#compaction.membershipKnownFrom(this.#apply.membershipIndex);
+        this.#resume();
+        this.#membershipApplied();
         break;
       }
       if (platform.now() >= deadlineMs) break;
     }
     if (this.#snapshots.hasDue && !this.#apply.pending) this.#snapshots.sendDue();
+  }
+
+  #resume(): void {
+    this.#proposals.resume();
+    this.#changes.resume();
+  }
+
+  /** The changes of the batch that is done are in force in the core. */
+  #membershipApplied(): void {
+    const indexes = this.#apply.takeMembership();
+    if (indexes.length === 0) return;
+    for (const index of indexes) {
+      const configuration = this.#view.configurationAt(index);
+      if (configuration !== null) this.#changes.inForce(index, configuration);
+    }
+    this.#membershipChanged();
+  }
+
+  #membershipChanged(): void {
+    if (this.#view.configuration.removed.includes(this.#context.nodeId)) this.remove();
+    this.#context.membershipChanged();
   }
 
   /** Reads of a state that is being replaced see neither the old one nor the new one. */
@@ -375,6 +565,26 @@ export class HostedGroup<Result> implements Group<Result> {
 
   snapshotSource(): ReturnType<StateMachine<Result>['snapshot']> {
     return this.#stateMachine.snapshot();
+  }
+
+  /**
+   * Before the state machine gets its first snapshot, the log has a record of the group: a state without a log is then
+   * always one that has lost it, and with it its votes.
+   */
+  async beKnownToLog(): Promise<void> {
+    if (this.#isKnownToLog) return;
+    const { term, vote, commit } = this.#view;
+    const write = {
+      sequence: 0 as WriteSequence,
+      truncateFrom: null,
+      entries: [],
+      hardState: { term, vote, commit },
+      snapshot: null,
+      mustSync: true,
+      thenSend: [],
+    };
+    await this.#context.log.append([{ group: this.id, write }]);
+    this.#isKnownToLog = true;
   }
 
   snapshotSent(to: NodeId, ok: boolean): void {
@@ -393,8 +603,8 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   /** A peer without a state asks for one. */
-  snapshotRequested(link: PeerLink, minIndex: Index): void {
-    if (!this.#apply.pending) this.#snapshots.requested(link, minIndex);
+  snapshotRequested(link: PeerLink, minIndex: Index, joining: boolean): void {
+    if (!this.#apply.pending) this.#snapshots.requested(link, minIndex, joining);
   }
 
   snapshotBegins(link: PeerLink, begin: SnapshotBegin): void {
@@ -411,7 +621,7 @@ export class HostedGroup<Result> implements Group<Result> {
     assert(this.#stateMachine.applied.index === meta.index, 'the state machine has what was installed');
     this.#proposals.jumped(meta);
     this.#apply.jumpedTo(meta.term);
-    this.#compaction.membershipKnownFrom(meta.index);
+    this.#changes.jumped(meta);
     announceInstalled(this.#core, begin, link.id, this.#context.nodeId);
     // A batch that reaches beyond the snapshot goes on after it, and is acknowledged when it is done.
     if (this.#apply.pending && this.#apply.lastIndex > meta.index) return;
@@ -422,19 +632,7 @@ export class HostedGroup<Result> implements Group<Result> {
     const { commit, durable } = this.#view;
     this.#core.step({ type: 'applied', upTo: Math.min(meta.index, commit, durable) as Index });
     this.#reads.advance(this.#readableIndex);
-  }
-
-  /** Whether the core will take all of them: it takes or refuses them one by one, and says nothing of it. */
-  #takesForwarded(payloads: readonly Uint8Array[], term: Term): boolean {
-    if (this.#view.role !== 'leader' || this.#view.term !== term) return false;
-    const { maxUncommittedBytes, maxPayloadBytes } = this.#context.config.core;
-    const before = this.#view.uncommittedBytes;
-    let bytes = before;
-    for (const payload of payloads) {
-      if (payload.length > maxPayloadBytes) return false;
-      bytes += payload.length;
-    }
-    return bytes <= maxUncommittedBytes || (before === 0 && payloads.length === 1);
+    this.#membershipChanged();
   }
 
   /** Rounded up to the next sweep, so that all callers of a turn share a deadline. */

@@ -30,6 +30,8 @@ export interface HostLimits {
   readonly forwardedMembershipChanges: number;
   /** Pause before dialing again a peer that does not know us yet: it applies the entry that adds us soon. */
   readonly unknownRetryMs: number;
+  /** For so long a member that was removed is dialed on, to tell it. */
+  readonly farewellMs: number;
   /** Proposals of one group that have no answer yet, in number and in payload bytes. */
   readonly pendingProposals: number;
   readonly pendingProposalBytes: number;
@@ -81,6 +83,7 @@ export const hostLimits: HostLimits = Object.freeze({
   pendingMembershipChanges: 64,
   forwardedMembershipChanges: 256,
   unknownRetryMs: 100,
+  farewellMs: 600_000,
   pendingProposals: 65_536,
   pendingProposalBytes: 256 * 1024 * 1024,
   proposalsPerTurn: 4_096,

@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { isFlotillaError } from '@flotilla/platform';
 import type { Entry, Index, NodeId, PeerMessage, Ref, Term } from '../core/types.ts';
 import { ByteWriter } from './bytes.ts';
-import { decodeBatch, encodeHostMessage, encodeRaftMessage, snapshotFailures } from './messages.ts';
+import {
+  decodeBatch,
+  encodeHostMessage,
+  encodeRaftMessage,
+  refusalReasons,
+  snapshotFailures,
+} from './messages.ts';
 import type { HostMessage, Leadership, LeaseBeat, SnapshotFailure } from './messages.ts';
 
 const from = 3 as NodeId;
@@ -126,9 +132,16 @@ const ownMessages: Record<OwnMessage['type'], fc.Arbitrary<OwnMessage>> = {
     type: fc.constant('propose-refused'),
     group: u32,
     forward: u53,
+    kind: fc.constantFrom('command', 'membership'),
+    reason: fc.constantFrom(...refusalReasons),
     sequences: fc.array(u53, { maxLength: 4 }),
   }),
-  'snapshot-request': fc.record({ type: fc.constant('snapshot-request'), group: u32, minIndex: index }),
+  'snapshot-request': fc.record({
+    type: fc.constant('snapshot-request'),
+    group: u32,
+    minIndex: index,
+    joining: fc.boolean(),
+  }),
   'snapshot-begin': fc.record({
     type: fc.constant('snapshot-begin'),
     group: u32,

@@ -8,6 +8,7 @@ import type {
   NodeId,
   PeerMessage,
   Ref,
+  RefusalReason,
   SnapshotMeta,
   Term,
 } from '../core/types.ts';
@@ -34,10 +35,18 @@ export type HostMessage =
       readonly type: 'propose-refused';
       readonly group: GroupId;
       readonly forward: number;
+      readonly kind: Exclude<EntryKind, 'no-op'>;
+      readonly reason: RefusalReason;
       readonly sequences: readonly number[];
     }
   /** The sender has no state and asks for a snapshot at `minIndex` or later. */
-  | { readonly type: 'snapshot-request'; readonly group: GroupId; readonly minIndex: Index }
+  | {
+      readonly type: 'snapshot-request';
+      readonly group: GroupId;
+      readonly minIndex: Index;
+      /** It has no configuration either: only the leader may answer, in the session that it has with the sender. */
+      readonly joining: boolean;
+    }
   | {
       readonly type: 'snapshot-begin';
       readonly group: GroupId;
@@ -148,6 +157,19 @@ const hostCodes = {
 } as const satisfies Record<Exclude<HostMessage['type'], 'raft'>, number>;
 
 const entryKinds: readonly EntryKind[] = ['command', 'no-op', 'membership'];
+/** Position is what travels: only ever append. */
+export const refusalReasons = [
+  'no-leader',
+  'uncommitted-bytes',
+  'too-large',
+  'transferring',
+  'change-pending',
+  'term-not-committed',
+  'id-reused',
+  'learner-behind',
+  'invalid-change',
+  'not-ready',
+] as const satisfies readonly RefusalReason[];
 /** Term, kind and length. */
 const entryHeaderBytes = 13;
 
@@ -228,12 +250,15 @@ export function encodeHostMessage(writer: ByteWriter, message: Exclude<HostMessa
     case 'propose-refused':
       writer.u32(message.group);
       writer.u53(message.forward);
+      writer.u8(entryKinds.indexOf(message.kind));
+      writer.u8(refusalReasons.indexOf(message.reason));
       writer.u32(message.sequences.length);
       for (const sequence of message.sequences) writer.u53(sequence);
       return;
     case 'snapshot-request':
       writer.u32(message.group);
       writer.u53(message.minIndex);
+      writer.u8(message.joining ? 1 : 0);
       return;
     case 'snapshot-begin':
       writer.u32(message.group);
@@ -393,12 +418,22 @@ function decodeHost(reader: ByteReader, code: number): HostMessage {
     case hostCodes['propose-refused']: {
       const group = reader.u32();
       const forward = reader.u53();
+      const kind = entryKinds[reader.u8()];
+      const reason = refusalReasons[reader.u8()];
+      if (kind === undefined || kind === 'no-op' || reason === undefined) {
+        throw malformed('a refusal of something unknown, or for an unknown reason');
+      }
       const sequences: number[] = [];
       for (let left = reader.count(8); left > 0; left -= 1) sequences.push(reader.u53());
-      return { type: 'propose-refused', group, forward, sequences };
+      return { type: 'propose-refused', group, forward, kind, reason, sequences };
     }
     case hostCodes['snapshot-request']:
-      return { type: 'snapshot-request', group: reader.u32(), minIndex: reader.u53() as Index };
+      return {
+        type: 'snapshot-request',
+        group: reader.u32(),
+        minIndex: reader.u53() as Index,
+        joining: reader.bool(),
+      };
     case hostCodes['snapshot-begin']:
       return {
         type: 'snapshot-begin',

@@ -46,6 +46,8 @@ export interface HostMetrics {
   leaseReads: number;
   compactions: number;
   ticks: number;
+  /** Times that an append to the log was outstanding for longer than `diskStallMs`. */
+  diskStalls: number;
   /** Times that this process found itself to have been stopped for longer than the election time-out. */
   pauses: number;
 }
@@ -87,6 +89,7 @@ export function createMetrics(): HostMetrics {
     leaseReads: 0,
     compactions: 0,
     ticks: 0,
+    diskStalls: 0,
     pauses: 0,
   };
 }

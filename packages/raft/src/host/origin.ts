@@ -1,8 +1,10 @@
 import { FlotillaError } from '@flotilla/platform';
+import { decodeMembershipChange, encodeMembershipChange } from '../core/membership-codec.ts';
 import type { Entry, NodeId } from '../core/types.ts';
 
 /**
- * Who proposed a command: 16 bytes before the user's payload in the log, taken off before the state machine sees it.
+ * Who proposed a command: 16 bytes before the user's payload in the log (of a change of membership: before the user's
+ * context), taken off before the state machine sees it.
  * The member that proposed it finds its waiting caller by it when the entry is applied, and no earlier life of it does,
  * because incarnations differ.
  *
@@ -67,8 +69,14 @@ export function originSequence(payload: Uint8Array): number {
   return readU16(payload, 10) * 0x1_0000_0000 + readU32(payload, 12);
 }
 
-/** The entry as the state machine sees it: without the origin. Entries of other kinds have none. */
+/** Of a change's context: the origin, or null. The change by which a leader leaves a joint configuration has none. */
+export function originOf(context: Uint8Array): Uint8Array | null {
+  return context.length < originBytes ? null : context.subarray(0, originBytes);
+}
+
+/** The entry as the state machine sees it: without the origin. No-ops have none. */
 export function withoutOrigin(entry: Entry): Entry {
+  if (entry.kind === 'membership') return changeWithoutOrigin(entry);
   if (entry.kind !== 'command') return entry;
   if (entry.payload.length < originBytes) {
     throw new FlotillaError('FLOTILLA_ENTRY_INVALID', `entry ${entry.index} has no origin`);
@@ -79,6 +87,14 @@ export function withoutOrigin(entry: Entry): Entry {
     kind: entry.kind,
     payload: entry.payload.subarray(originBytes),
   };
+}
+
+function changeWithoutOrigin(entry: Entry): Entry {
+  const change = decodeMembershipChange(entry.payload);
+  if (originOf(change.context) === null) return entry;
+  const context = change.context.subarray(originBytes);
+  const payload = encodeMembershipChange({ ...change, context });
+  return { term: entry.term, index: entry.index, kind: entry.kind, payload };
 }
 
 function readU16(bytes: Uint8Array, at: number): number {

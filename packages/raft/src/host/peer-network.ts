@@ -12,6 +12,7 @@ import {
   encodeWelcome,
   judgeHello,
   judgeWelcome,
+  removedText,
   protocolVersions,
 } from './handshake.ts';
 import type { HandshakePolicy, Refusal, Welcome } from './handshake.ts';
@@ -30,6 +31,8 @@ export interface PeerNetworkOptions {
   readonly instance: bigint;
   /** The instance that a peer is known by; null: none is known. */
   readonly instanceOf: (peer: NodeId) => bigint | null;
+  /** Some group here has removed it, and none has it as a member. */
+  readonly isRemoved: (peer: NodeId) => boolean;
   /** Where the others listen. */
   readonly peers: ReadonlyMap<NodeId, Address>;
   readonly transport: Transport;
@@ -53,6 +56,8 @@ export interface PeerNetworkHandler {
   drained(link: PeerLink): void;
   /** A peer knows this member with other data, and will have nothing to do with this one. */
   disowned(error: FlotillaError): void;
+  /** A peer says that this member was removed. */
+  removed(link: PeerLink): void;
 }
 
 /**
@@ -66,11 +71,14 @@ export interface PeerNetworkHandler {
  * back with a higher id waits for the next attempt of its peers, at most {@link HostLimits.reconnectMaxMs}.
  */
 export class PeerNetwork {
-  readonly links: ReadonlyMap<NodeId, PeerLink>;
+  readonly #links = new Map<NodeId, PeerLink>();
+  readonly #addresses = new Map<NodeId, Address>();
   readonly #options: PeerNetworkOptions;
   readonly #policy: HandshakePolicy;
   readonly #random: Random;
-  readonly #dialers: Dialer[] = [];
+  readonly #dialers = new Map<NodeId, Dialer>();
+  /** Dial on for a while after {@link PeerNetwork.removePeer}, to tell a removed member that it was removed. */
+  readonly #farewells = new Map<NodeId, Dialer>();
   readonly #strangers = new Set<PeerConnection>();
   #listener: Listener | null = null;
   #closed = false;
@@ -78,33 +86,86 @@ export class PeerNetwork {
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
-    const { platform, limits, metrics, nodeId } = options;
+    const { platform, nodeId } = options;
     this.#random = platform.random.fork('peer-network');
-    const links = new Map<NodeId, PeerLink>();
-    for (const id of options.peers.keys()) {
-      if (id !== nodeId) links.set(id, new PeerLink(id, platform, limits, metrics));
-    }
-    this.links = links;
     this.#policy = {
       clusterId: options.clusterId,
       nodeId,
-      isPeer: (id) => links.has(id),
+      isPeer: (id) => this.#links.has(id),
+      isRemoved: options.isRemoved,
       instanceOf: options.instanceOf,
     };
+    for (const [id, address] of options.peers) if (id !== nodeId) this.setPeer(id, address);
+  }
+
+  /** The peers of this moment. */
+  get links(): ReadonlyMap<NodeId, PeerLink> {
+    return this.#links;
   }
 
   /** Rejects with the platform's error when the address cannot be listened on. */
   async start(address: Address): Promise<Address> {
-    const { transport, peers, nodeId } = this.#options;
+    const { transport } = this.#options;
     this.#listener = await transport.listen(address, (connection) => this.#accept(connection));
-    for (const [id, link] of this.links) {
-      const peer = peers.get(id);
-      if (peer === undefined || id < nodeId) continue;
-      const dialer = new Dialer(this.#options, link, peer, this.#policy, this.#random, this.#tie);
-      this.#dialers.push(dialer);
-      dialer.dial();
-    }
+    for (const link of this.#links.values()) this.#dial(link);
     return this.#listener.address;
+  }
+
+  /** Known under that address from now on; where it was known before it is hung up on. */
+  setPeer(id: NodeId, address: Address): void {
+    const former = this.#addresses.get(id);
+    if (former?.host === address.host && former.port === address.port) return;
+    if (former !== undefined) this.removePeer(id);
+    this.#farewells.get(id)?.stop();
+    this.#farewells.delete(id);
+    const { platform, limits, metrics } = this.#options;
+    const link = new PeerLink(id, platform, limits, metrics);
+    this.#addresses.set(id, address);
+    this.#links.set(id, link);
+    if (this.#listener !== null) this.#dial(link);
+  }
+
+  /** What is queued for it is dropped. */
+  removePeer(id: NodeId): void {
+    const link = this.#links.get(id);
+    if (link === undefined) return;
+    const told = this.tellRemoved(link);
+    link.connection?.close(new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${id} is no peer any more`));
+    const dialer = this.#dialers.get(id);
+    this.#dialers.delete(id);
+    this.#links.delete(id);
+    this.#addresses.delete(id);
+    if (dialer === undefined) return;
+    // Of two members this one dials: a removed member that is away now would never hear of it.
+    if (this.#policy.isRemoved(id) && !told && !this.#closed) this.#sayFarewell(id, dialer);
+    else dialer.stop();
+  }
+
+  /** Ends the connection with a word why. False: there is none. */
+  tellRemoved(link: PeerLink): boolean {
+    const { connection } = link;
+    if (connection === null || !this.#policy.isRemoved(link.id)) return false;
+    link.flush();
+    const refusal: Refusal = { code: 'FLOTILLA_PEER_REMOVED', message: removedText(link.id) };
+    connection.writeFrame('refusal', (writer) => encodeRefusal(writer, refusal));
+    connection.closeGently(new FlotillaError(refusal.code, refusal.message));
+    return true;
+  }
+
+  #dial(link: PeerLink): void {
+    const address = this.#addresses.get(link.id);
+    if (address === undefined || link.id < this.#options.nodeId || this.#closed) return;
+    const dialer = new Dialer(this.#options, link, address, this.#policy, this.#random, this.#tie);
+    this.#dialers.set(link.id, dialer);
+    dialer.dial();
+  }
+
+  #sayFarewell(id: NodeId, dialer: Dialer): void {
+    this.#farewells.set(id, dialer);
+    this.#options.platform.timer(this.#options.limits.farewellMs, 'peer-farewell', () => {
+      dialer.stop();
+      if (this.#farewells.get(id) === dialer) this.#farewells.delete(id);
+    });
   }
 
   /** Closes every connection whose other side has been silent for too long. */
@@ -133,7 +194,8 @@ export class PeerNetwork {
 
   async #close(): Promise<void> {
     this.#closed = true;
-    for (const dialer of this.#dialers) dialer.stop();
+    for (const dialer of this.#dialers.values()) dialer.stop();
+    for (const dialer of this.#farewells.values()) dialer.stop();
     this.closeAll(new FlotillaError('FLOTILLA_STOPPED', 'this member stops'));
     await this.#listener?.close();
   }
@@ -259,7 +321,7 @@ export class PeerNetwork {
   }
 
   #receive(link: PeerLink, kind: FrameKind, body: Uint8Array): void {
-    if (kind === 'refusal') throw refusalOf(link.id, body, this.#options.handler);
+    if (kind === 'refusal') throw refusalOf(link, body, this.#options.handler);
     if (kind !== 'batch') {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `a ${kind} frame after the handshake`);
     }
@@ -381,7 +443,7 @@ class Dialer {
   }
 
   #answered(connection: PeerConnection, kind: FrameKind, body: Uint8Array): Welcome | null {
-    if (kind === 'refusal') throw refusalOf(this.#link.id, body, this.#options.handler);
+    if (kind === 'refusal') throw refusalOf(this.#link, body, this.#options.handler);
     if (kind !== 'welcome') {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `answered hello with a ${kind} frame`);
     }
@@ -390,11 +452,12 @@ class Dialer {
       judgeWelcome(welcome, this.#link.id, this.#policy);
       return welcome;
     } catch (error) {
-      if (!isFlotillaError(error, 'FLOTILLA_PEER_OTHER_INSTANCE')) throw error;
-      // The other side believes to be welcome: it must hear that it is not, and stop.
-      const refusal: Refusal = { code: 'FLOTILLA_PEER_OTHER_INSTANCE', message: error.message };
+      const code = isFlotillaError(error) ? error.code : null;
+      if (code !== 'FLOTILLA_PEER_OTHER_INSTANCE' && code !== 'FLOTILLA_PEER_REMOVED') throw error;
+      // The other side believes to be welcome: it must hear that it is not.
+      const refusal: Refusal = { code, message: messageOf(error) };
       connection.writeFrame('refusal', (writer) => encodeRefusal(writer, refusal));
-      connection.closeGently(error);
+      connection.closeGently(new FlotillaError(code, messageOf(error)));
       return null;
     }
   }
@@ -416,7 +479,9 @@ class Dialer {
       if (mismatch) platform.log.error('peer refused', fields);
       else platform.log.info('peer cannot be reached', fields);
     }
-    const pauseMs = mismatch ? limits.refusedRetryMs : this.#pauseMs;
+    let pauseMs = mismatch ? limits.refusedRetryMs : this.#pauseMs;
+    // It applies the entry that adds us soon.
+    if (isFlotillaError(reason, 'FLOTILLA_PEER_UNKNOWN')) pauseMs = limits.unknownRetryMs;
     this.#pauseMs = Math.min(this.#pauseMs * 2, limits.reconnectMaxMs);
     // Jitter, so that members that lost each other together do not knock together.
     const jitteredMs = pauseMs * (0.5 + this.#random.float() / 2);
@@ -435,10 +500,11 @@ function impostorAt(transport: Transport, connection: Connection, peer: NodeId):
   }
 }
 
-function refusalOf(peer: NodeId, body: Uint8Array, handler: PeerNetworkHandler): FlotillaError {
+function refusalOf(link: PeerLink, body: Uint8Array, handler: PeerNetworkHandler): FlotillaError {
   const refusal = decodeRefusal(body);
-  const error = new FlotillaError(refusal.code, `member ${peer} refused: ${refusal.message}`);
+  const error = new FlotillaError(refusal.code, `member ${link.id} refused: ${refusal.message}`);
   if (refusal.code === 'FLOTILLA_PEER_OTHER_INSTANCE') handler.disowned(error);
+  else if (refusal.code === 'FLOTILLA_PEER_REMOVED') handler.removed(link);
   return error;
 }
 
@@ -448,7 +514,7 @@ const lastingCodes: ReadonlySet<string> = new Set([
   'FLOTILLA_PEER_VERSION',
   'FLOTILLA_PEER_CLUSTER_MISMATCH',
   'FLOTILLA_PEER_ID_MISMATCH',
-  'FLOTILLA_PEER_UNKNOWN',
+  'FLOTILLA_PEER_REMOVED',
   'FLOTILLA_PEER_OTHER_INSTANCE',
   'FLOTILLA_PEER_CERTIFICATE',
   'FLOTILLA_TLS_UNTRUSTED',

@@ -109,11 +109,11 @@ describe('ProposalTable', () => {
     steps.into(proposals);
     proposals.accepted(steps.last.ref, 4 as Term, 0 as Index);
     proposals.forwarded([steps.last.payload], leader, 9, 6);
-    proposals.refusedByLeader(leader, 9, 5, [1]);
+    proposals.refusedByLeader(leader, 9, 5, [1], 'no-leader');
     proposals.resume();
     steps.into(proposals);
     expect(steps.inputs).toHaveLength(2);
-    proposals.refusedByLeader(leader, 9, 6, [1]);
+    proposals.refusedByLeader(leader, 9, 6, [1], 'no-leader');
     proposals.resume();
     steps.into(proposals);
     expect(steps.inputs).toHaveLength(3);
@@ -139,9 +139,9 @@ describe('ProposalTable', () => {
     steps.into(proposals);
     proposals.accepted(steps.last.ref, 3 as Term, 7 as Index);
     const waiting = proposals.add(payload, 1000);
-    proposals.sweep(999);
+    proposals.sweep(999, 0 as Index);
     expect(proposals.size).toBe(2);
-    proposals.sweep(1000);
+    proposals.sweep(1000, 0 as Index);
     await expect(sent).rejects.toMatchObject({ code: 'FLOTILLA_PROPOSAL_TIMEOUT' });
     await expect(waiting).rejects.toMatchObject({ code: 'FLOTILLA_NO_LEADER' });
     steps.into(proposals);

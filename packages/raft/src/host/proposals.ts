@@ -130,6 +130,7 @@ export class ProposalTable<Result> {
       this.#reject(pending, tooLarge(pending.payload.length - originBytes, this.#maxPayloadBytes));
       return true;
     }
+    pending.refusal = reason;
     this.#stalled = true;
     this.#wait(pending);
     return true;
@@ -168,12 +169,14 @@ export class ProposalTable<Result> {
     peerIncarnation: number,
     forward: number,
     sequences: readonly number[],
+    reason: RefusalReason,
   ): void {
     for (const sequence of sequences) {
       const pending = this.#pending.get(sequence);
       if (pending === undefined || pending.state !== 'sent') continue;
       if (pending.forward !== forward || pending.peer !== peer) continue;
       if (pending.peerIncarnation !== peerIncarnation) continue;
+      pending.refusal = reason;
       this.#lost(pending);
       this.#stalled = true;
     }
@@ -218,17 +221,12 @@ export class ProposalTable<Result> {
   }
 
   /** Rejects what has waited for too long. */
-  sweep(nowMs: number): void {
+  sweep(nowMs: number, commit: Index): void {
     for (const pending of this.#pending.values()) {
       if (pending.deadlineMs > nowMs) continue;
       this.#reject(
         pending,
-        pending.state === 'waiting'
-          ? new FlotillaError(
-              'FLOTILLA_NO_LEADER',
-              'no leader took the proposal in time: nothing was proposed',
-            )
-          : new FlotillaError('FLOTILLA_PROPOSAL_TIMEOUT', 'no answer in time: the outcome is unknown'),
+        pending.state === 'waiting' ? notProposed(pending.refusal) : pending.late(commit),
       );
     }
   }
@@ -287,6 +285,8 @@ class Pending<Result> {
   forward = 0;
   peer: NodeId = 0 as NodeId;
   peerIncarnation = 0;
+  /** Why it had to wait last; null: it has not been refused. */
+  refusal: RefusalReason | null = null;
 
   constructor(
     sequence: number,
@@ -300,6 +300,38 @@ class Pending<Result> {
     this.deadlineMs = deadlineMs;
     this.resolve = resolve;
     this.reject = reject;
+  }
+
+  /** Says how far it came: an operator finds the slow part by it. */
+  late(commit: Index): FlotillaError {
+    let stage = 'handed to the core';
+    if (this.forward > 0) stage = `forwarded to member ${this.peer}`;
+    else if (this.index > commit) stage = `appended at ${this.index}, not committed`;
+    else if (this.index > 0) stage = `committed at ${this.index}, not applied`;
+    return new FlotillaError(
+      'FLOTILLA_PROPOSAL_TIMEOUT',
+      `no answer in time, the proposal was ${stage}: the outcome is unknown`,
+    );
+  }
+}
+
+function notProposed(refusal: RefusalReason | null): FlotillaError {
+  switch (refusal) {
+    case 'transferring':
+      return new FlotillaError(
+        'FLOTILLA_TRANSFERRING',
+        'leadership was being transferred until the time-out: nothing was proposed',
+      );
+    case 'uncommitted-bytes':
+      return new FlotillaError(
+        'FLOTILLA_TOO_MANY_PROPOSALS',
+        'the leader had too many bytes proposed and not committed until the time-out: nothing was proposed',
+      );
+    default:
+      return new FlotillaError(
+        'FLOTILLA_NO_LEADER',
+        'no leader took the proposal in time, it waited for one: nothing was proposed',
+      );
   }
 }
 

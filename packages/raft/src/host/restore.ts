@@ -1,4 +1,5 @@
 import { FlotillaError } from '@flotilla/platform';
+import { membersOf } from '../core/quorum.ts';
 import type {
   Configuration,
   HardState,
@@ -11,12 +12,18 @@ import type {
   WriteSequence,
 } from '../core/types.ts';
 import type { RecoveredGroup } from '../log/types.ts';
+import type { StateMachine } from './types.ts';
 
 export interface Restoration {
   readonly restored: Restored;
   /** Has to be durable in the log before the core starts; null: the log is as it should be. */
   readonly repair: Write | null;
+  /** The log begins with a configuration that nobody here knows: a leader that has added this member brings it in. */
+  readonly joining: boolean;
 }
+
+/** What a state machine says of its state. */
+type StateOnDisk = Pick<StateMachine<unknown>, 'applied' | 'installed'>;
 
 /**
  * What a core starts from, of what the log and the state machine found on the disk. The two are written apart, so a crash
@@ -25,18 +32,22 @@ export interface Restoration {
  * 1. The log is ahead, as always in normal operation: entries after `applied` are replayed. The state machine's applied
  *    index may still be ahead of the log's commit index, because that is not synced on its own: only committed entries
  *    are ever applied, so the commit index is at least the applied one.
- * 2. The state machine is ahead of the log's last entry, or disagrees with the log about the term at its index: the crash
- *    came between the end of an installed snapshot and its log record. The record is written now. What it drops from the
- *    log is covered by the snapshot or was never committed, since the snapshot's entries are.
+ * 2. The state machine is ahead of the log's last entry, or disagrees with the log about the term at its index, and says
+ *    that its state is the one of an installed snapshot: the crash came before the snapshot's log record. That is written
+ *    now. What it drops from the log is covered by the snapshot or was never committed, since the snapshot's entries are.
+ *    A state that is ahead and was not installed has been applied from entries that this log has lost: synced ones, that
+ *    others have counted. Such a member does not start.
  * 3. The state machine is behind the log's beginning: its state was being installed, or is lost. The core starts as if
  *    everything before the log's beginning were applied (a core knows nothing of states; its log and its vote are whole,
  *    so it may vote and append), and the host holds back what it wants to have applied until a peer has sent a snapshot.
  */
 export function restoration(
   recovered: RecoveredGroup | undefined,
-  applied: { readonly index: Index; readonly term: Term },
+  { applied, installed }: StateOnDisk,
   initialConfiguration: Configuration,
 ): Restoration {
+  // What was installed counts as long as nothing was applied after it: from then on the log has it, too.
+  const isInstalled = installed?.index === applied.index && installed.term === applied.term;
   if (recovered === undefined) {
     if (applied.index > 0) {
       // Its votes and acknowledgements were in there: a member that forgets them can elect a second leader.
@@ -45,13 +56,19 @@ export function restoration(
         `the state machine has entries up to ${applied.index}, and the log knows nothing of the group`,
       );
     }
-    return { restored: fresh(initialConfiguration), repair: null };
+    const joining = membersOf(initialConfiguration).length === 0;
+    return { restored: fresh(initialConfiguration), repair: null, joining };
   }
   const base = recovered.snapshot;
   const configuration = base.index === 0 ? initialConfiguration : base.configuration;
   const snapshot = { index: base.index, term: base.term, configuration };
   if (applied.index > base.index && termAt(recovered, applied.index) !== applied.term) {
-    return jumped(recovered, applied, configuration);
+    if (isInstalled) return jumped(recovered.hardState, installed);
+    throw new FlotillaError(
+      'FLOTILLA_LOG_DAMAGED',
+      `the state machine has applied entry ${applied.index} of term ${applied.term}, and the log, which ends at ` +
+        `${recovered.lastIndex}, has lost it`,
+    );
   }
   const from = Math.max(applied.index, base.index) as Index;
   const { hardState } = recovered;
@@ -65,15 +82,11 @@ export function restoration(
       membership: recovered.membership,
     },
     repair: null,
+    joining: base.index === 0 && membersOf(configuration).length === 0,
   };
 }
 
-function jumped(
-  recovered: RecoveredGroup,
-  applied: { readonly index: Index; readonly term: Term },
-  configuration: Configuration,
-): Restoration {
-  const former = recovered.hardState;
+function jumped(former: HardState, applied: SnapshotMeta): Restoration {
   // A vote belongs to its term.
   const keepsTerm = former.term >= applied.term;
   const hardState: HardState = {
@@ -81,7 +94,8 @@ function jumped(
     vote: keepsTerm ? former.vote : (0 as NodeId),
     commit: applied.index,
   };
-  const snapshot: SnapshotMeta = { index: applied.index, term: applied.term, configuration };
+  const { index, term, configuration } = applied;
+  const snapshot: SnapshotMeta = { index, term, configuration };
   return {
     restored: {
       hardState,
@@ -100,6 +114,7 @@ function jumped(
       mustSync: true,
       thenSend: [],
     },
+    joining: false,
   };
 }
 

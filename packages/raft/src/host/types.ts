@@ -1,8 +1,18 @@
 import type { Address, Platform } from '@flotilla/platform';
-import type { Configuration, Entry, Index, NodeId, RoleChange, SnapshotMeta, Term } from '../core/types.ts';
+import type {
+  Configuration,
+  Entry,
+  Index,
+  MembershipChange,
+  NodeId,
+  RoleChange,
+  SnapshotMeta,
+  Term,
+} from '../core/types.ts';
 import type { LogOpener, LogStats } from '../log/types.ts';
 import type { TransportFactory } from '../transport/types.ts';
 import type { HostConfig } from './config.ts';
+import type { MemberLifeState } from './member-life.ts';
 import type { HostMetrics } from './metrics.ts';
 
 /** Names a Raft group within a cluster. 0 is the first. */
@@ -22,6 +32,13 @@ export interface StateMachine<Result> {
    * never compacted past it.
    */
   readonly flushed: { readonly index: Index; readonly term: Term };
+  /**
+   * The snapshot that the durable state came from, as {@link StateMachine.install} was given it; null when it did not
+   * come from one, or when it has flushed an entry after it. A crash between the end of an installed snapshot and its
+   * log record leaves a state that is ahead of the log: only this tells it from a log that has lost what it held, and a
+   * member with such a log does not start.
+   */
+  readonly installed: SnapshotMeta | null;
   /**
    * Applies committed, locally durable entries in index order and answers one result per entry; no-op and
    * membership entries come too (their index must be recorded) and their results go nowhere. The host bounds the
@@ -71,6 +88,10 @@ export interface GroupStatus {
    * the next is in: local state must not be read then, and {@link Group.readBarrier} waits.
    */
   readonly stateReady: boolean;
+  /** Where this member stands in the table `memberLives`. */
+  readonly life: MemberLifeState;
+  /** An append to the log is outstanding for longer than `HostConfig.diskStallMs`: this member does not stand for leader. */
+  readonly diskStalled: boolean;
 }
 
 export interface ProposeOptions {
@@ -107,7 +128,9 @@ export interface Group<Result> {
    * Rejects with `FLOTILLA_PROPOSAL_TIMEOUT` (outcome unknown), `FLOTILLA_PROPOSAL_UNKNOWN` (this member's state
    * jumped to a snapshot that may or may not contain it: outcome unknown), `FLOTILLA_PROPOSAL_TOO_LARGE`,
    * `FLOTILLA_TOO_MANY_PROPOSALS` (a bound is full: nothing was proposed), `FLOTILLA_NO_LEADER` (no leader
-   * within the time-out: nothing was proposed) or `FLOTILLA_STOPPED` (outcome unknown).
+   * within the time-out: nothing was proposed), `FLOTILLA_TRANSFERRING` (leadership was being handed over until the
+   * time-out: nothing was proposed), `FLOTILLA_PEER_REMOVED` (this member was removed from the group: outcome unknown)
+   * or `FLOTILLA_STOPPED` (outcome unknown).
    */
   propose(payload: Uint8Array, options: ProposeOptions): Promise<Result>;
   /**
@@ -116,9 +139,47 @@ export interface Group<Result> {
    * Rejects with `FLOTILLA_NO_LEADER`, `FLOTILLA_READ_TIMEOUT`, `FLOTILLA_TOO_MANY_READS` or `FLOTILLA_STOPPED`.
    */
   readBarrier(options: ReadOptions): Promise<void>;
+  /**
+   * Changes who takes part, by joint consensus when more than one member changes. Callable at any member: it goes to the
+   * leader as proposals do. Resolves when the change is applied here and an automatic joint configuration is left again.
+   * `change.context` reaches every state machine with the entry.
+   *
+   * Rejects at once with `FLOTILLA_MEMBERSHIP_PENDING` (another change is on its way), `FLOTILLA_MEMBERSHIP_INVALID`,
+   * `FLOTILLA_MEMBERSHIP_ID_REUSED` or `FLOTILLA_LEARNER_BEHIND`; after the time-out, when nothing was changed, with
+   * `FLOTILLA_TERM_NOT_COMMITTED`, `FLOTILLA_TRANSFERRING` or `FLOTILLA_NO_LEADER`, else with
+   * `FLOTILLA_PROPOSAL_TIMEOUT` (outcome unknown); with `FLOTILLA_PROPOSAL_UNKNOWN`, `FLOTILLA_PEER_REMOVED` and
+   * `FLOTILLA_STOPPED` as {@link Group.propose}.
+   *
+   * @example
+   * await group.changeMembership(
+   *   { steps: [{ operation: 'add-learner', id: 4 }], transition: 'auto', context },
+   *   { timeoutMs: 5_000 },
+   * );
+   */
+  changeMembership(change: MembershipChange, options: ProposeOptions): Promise<MembershipOutcome>;
+  /**
+   * Hands leadership to that voter; null, at the leader only: to the other voter that has most of its log. Resolves when
+   * `to` (or, for null, anybody else) is known here to lead. The leader takes no proposals meanwhile, for an election
+   * time-out at most.
+   *
+   * Rejects with `FLOTILLA_TRANSFER_TIMEOUT`, `FLOTILLA_TRANSFER_TARGET` (not a voter, or nobody to take over),
+   * `FLOTILLA_NOT_LEADER` (null, and this member does not lead), `FLOTILLA_PEER_REMOVED` or `FLOTILLA_STOPPED`.
+   */
+  transferLeadership(to: NodeId | null, options: ProposeOptions): Promise<void>;
+  /** Stands for leader now, instead of when an election time-out has passed. */
+  campaign(): void;
+  /** A leader steps down, and does not stand again for an election time-out. */
+  resign(): void;
+  /** A follower forgets who leads, and may vote for another at once. */
+  forgetLeader(): void;
   status(): GroupStatus;
   /** Called on every change of role, term or known leader. The answer unsubscribes. */
   onRoleChange(listener: (change: RoleChange) => void): () => void;
+  /**
+   * Called once when this member learns that it was removed from the group: it has applied its own removal, or a member
+   * that has said so. Every pending call is rejected with `FLOTILLA_PEER_REMOVED`. At once when that has happened already.
+   */
+  onRemoved(listener: () => void): void;
 }
 
 export interface HostOptions {
@@ -166,6 +227,8 @@ export interface HostStatus {
   readonly incarnation: number;
   /** Why the host has stopped, or null. */
   readonly failure: string | null;
+  /** For how long the oldest append to the log has been outstanding. */
+  readonly appendOutstandingMs: number;
   readonly peers: readonly PeerStatus[];
   readonly groups: readonly (GroupStatus & { readonly group: GroupId })[];
   readonly log: LogStats;
@@ -174,7 +237,11 @@ export interface HostStatus {
 export interface GroupOptions<Result> {
   readonly id: GroupId;
   readonly stateMachine: StateMachine<Result>;
-  /** In force until the log says otherwise. Equal at every member, and at every start until the first compaction. */
+  /**
+   * In force until the log says otherwise. Equal at every member that the group began with, and at every start until the
+   * first compaction. Without members (`emptyConfiguration`) at one that joins later: it takes part as soon as a leader
+   * that has added it has sent a snapshot, and the configuration with it.
+   */
   readonly initialConfiguration: Configuration;
 }
 
@@ -194,6 +261,16 @@ export interface Host {
   /** Rejects with `FLOTILLA_GROUP_EXISTS` when it is open already, and `FLOTILLA_STOPPED`. */
   openGroup<Result>(options: GroupOptions<Result>): Promise<Group<Result>>;
   status(): HostStatus;
+  /**
+   * Says where a member listens, from now on. Dials it, or expects it to dial; one that listened elsewhere is hung up on
+   * first. Whoever is no peer is refused with `FLOTILLA_PEER_UNKNOWN` and tries again.
+   */
+  setPeer(id: NodeId, address: Address): void;
+  /**
+   * Hangs up, drops what is queued, and gives up snapshots on their way. A member that some group here has removed, and
+   * none has, is refused with `FLOTILLA_PEER_REMOVED` from now on. Idempotent.
+   */
+  removePeer(id: NodeId): void;
   /**
    * Called once, when the host stops because going on could lose data: a failed disk, a state machine that threw, a
    * broken assertion. Nothing is acknowledged any more, and every pending call has been rejected.
