@@ -1,0 +1,141 @@
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { FrameCutter } from '@flotilla/sim';
+import { frameHeaderBytes } from '../../src/host/frame.ts';
+import { decodeHello } from '../../src/host/handshake.ts';
+import { peerFrames } from '../../simulation/peer-frames.ts';
+
+/** How the messages of one direction travel. */
+export interface Weather {
+  /** Of 1,000 batches of consensus messages, so many are lost. */
+  readonly lossPerMille: number;
+  /** Of 1,000 batches, so many come twice. */
+  readonly repeatPerMille: number;
+  /** Each batch is late by a random time below this. */
+  readonly delayMs: number;
+  /** Of 1,000 batches, so many are late by {@link Weather.longDelayMs} more. */
+  readonly longDelayPerMille: number;
+  readonly longDelayMs: readonly [from: number, to: number];
+}
+
+export const fair: Weather = {
+  lossPerMille: 0,
+  repeatPerMille: 0,
+  delayMs: 0,
+  longDelayPerMille: 0,
+  longDelayMs: [0, 0],
+};
+
+/** What the test says of the way from one member to another, asked anew for everything that passes. */
+export interface Ways {
+  /** False: connections between the two are reset, new ones are closed at once. */
+  isUp(from: number, to: number): boolean;
+  /** Nothing arrives in this direction, and nobody is told. */
+  isSilent(from: number, to: number): boolean;
+  readonly weather: Weather;
+}
+
+interface Joined {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** Who dialed; 0 until it has said so. */
+  dialer: number;
+}
+
+/**
+ * Stands before one member as the address that the others know: cuts their links, one direction of them, or loses,
+ * repeats and delays whole batches of consensus messages, as the labs' simulated network does. The stream itself stays a
+ * stream. Who dialed is read from its hello.
+ */
+export class MemberProxy {
+  readonly port: number;
+  /** In both directions, so far. */
+  carriedBytes = 0;
+  readonly #member: number;
+  readonly #ways: Ways;
+  readonly #server: Server;
+  readonly #joined = new Set<Joined>();
+
+  private constructor(server: Server, port: number, member: number, memberPort: number, ways: Ways) {
+    this.#server = server;
+    this.port = port;
+    this.#member = member;
+    this.#ways = ways;
+    server.on('connection', (client) => this.#join(client, memberPort));
+  }
+
+  static async open(port: number, member: number, memberPort: number, ways: Ways): Promise<MemberProxy> {
+    const server = createServer({ noDelay: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+    return new MemberProxy(server, port, member, memberPort, ways);
+  }
+
+  /** Resets the connections of links that are not up (any more); with `also`, those of that peer too. */
+  reset(also = 0): void {
+    for (const { client, dialer } of this.#joined) {
+      if (dialer !== 0 && (dialer === also || !this.#ways.isUp(dialer, this.#member))) client.destroy();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { client } of this.#joined) client.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #join(client: Socket, memberPort: number): void {
+    const server = createConnection({ port: memberPort, host: '127.0.0.1', noDelay: true });
+    const joined: Joined = { client, server, dialer: 0 };
+    this.#joined.add(joined);
+    const end = (): void => {
+      client.destroy();
+      server.destroy();
+      this.#joined.delete(joined);
+    };
+    for (const socket of [client, server]) socket.on('error', end).on('close', end);
+    this.#carry(joined, client, server, () => [joined.dialer, this.#member]);
+    this.#carry(joined, server, client, () => [this.#member, joined.dialer]);
+  }
+
+  #carry(joined: Joined, from: Socket, to: Socket, way: () => readonly [number, number]): void {
+    const frames = new FrameCutter(peerFrames);
+    from.on('data', (chunk: Buffer) => {
+      for (const { bytes, mayRepeat } of frames.cut(chunk)) {
+        if (from === joined.client && joined.dialer === 0 && bytes.length > frameHeaderBytes) {
+          joined.dialer = decodeHello(bytes.subarray(frameHeaderBytes)).from;
+          if (!this.#ways.isUp(joined.dialer, this.#member)) from.destroy();
+        }
+        if (to.destroyed || this.#ways.isSilent(...way())) continue;
+        this.carriedBytes += bytes.length;
+        if (mayRepeat) this.#carryMessage(to, bytes);
+        else to.write(bytes);
+      }
+    });
+  }
+
+  #carryMessage(to: Socket, bytes: Uint8Array): void {
+    const { weather } = this.#ways;
+    if (chance(weather.lossPerMille)) return;
+    const times = chance(weather.repeatPerMille) ? 2 : 1;
+    for (let time = 0; time < times; time += 1) {
+      const delayMs = delayOf(weather);
+      if (delayMs === 0) {
+        to.write(bytes);
+        continue;
+      }
+      setTimeout(() => {
+        if (!to.destroyed) to.write(bytes);
+      }, delayMs);
+    }
+  }
+}
+
+function delayOf({ delayMs, longDelayPerMille, longDelayMs: [from, to] }: Weather): number {
+  const long = chance(longDelayPerMille) ? from + Math.random() * (to - from) : 0;
+  return Math.round(Math.random() * delayMs + long);
+}
+
+function chance(perMille: number): boolean {
+  return Math.random() * 1000 < perMille;
+}
