@@ -97,9 +97,11 @@ export class NodeConnection implements Connection {
 
   destroy(): void {
     if (this.#state === 'closed') return;
+    // After a shutdown libuv refuses to send a reset (uv_tcp_close_reset), and Node would never say that it is closed.
+    const isShutDown = this.#state === 'closing';
     this.#state = 'closing';
     // A TLS socket cannot send a reset; there the other side sees the stream end without TLS's own farewell.
-    if (this.#socket instanceof TLSSocket) this.#socket.destroy();
+    if (isShutDown || this.#socket instanceof TLSSocket) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 

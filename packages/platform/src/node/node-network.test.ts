@@ -122,6 +122,18 @@ test('destroy is a reset for the other side and an end for this one', async () =
   expect(clientEar.closed).toBeNull();
 });
 
+test('a connection that is destroyed while it closes is over at once', async () => {
+  const [client, server] = await pair();
+  const [clientEar, serverEar] = [new Ear(client), new Ear(server)];
+  client.write(new Uint8Array([1]));
+  client.close();
+  client.destroy();
+  client.destroy();
+  await clientEar.until(() => clientEar.closed !== undefined);
+  await serverEar.until(() => serverEar.closed !== undefined);
+  expect(clientEar.closed).toBeNull();
+});
+
 test('a connection that broke before its owner started tells it afterwards', async () => {
   const [client, server] = await pair();
   new Ear(client);
