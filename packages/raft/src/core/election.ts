@@ -49,8 +49,9 @@ function runCampaign(state: CoreState, campaign: Campaign): void {
     if (pre) state.outbox.send(request);
     else state.outbox.promise(request);
   }
-  // The own vote counts when it is durable (see `ownVoteDurable`); a pre-vote promises nothing.
-  if (pre) countVote(state, state.id, true);
+  // The own vote counts when it is durable (see `ownVoteDurable`); a pre-vote promises nothing. (In etcd-io/raft it
+  // counts when the batch is written.)
+  if (pre && state.config.replay === undefined) countVote(state, state.id, true);
 }
 
 /** The record with this term and this member's vote for itself is durable. */
@@ -88,8 +89,8 @@ export function refuseStalePreVote(state: CoreState, to: NodeId): void {
 /** Whether a leader that is believed alive makes this member deaf to other candidates (§4.2.3 of the dissertation). */
 export function isSticky(state: CoreState, message: VoteRequest): boolean {
   if (!state.config.checkQuorum || message.forced || state.leader === nobody) return false;
-  // A leader that asks for votes leads no longer.
-  if (state.leader === message.from) return false;
+  // A leader that asks for votes leads no longer. (etcd-io/raft waits for its lease to end all the same.)
+  if (state.leader === message.from && state.config.replay === undefined) return false;
   return leaderIsAlive(state);
 }
 
