@@ -90,7 +90,9 @@ function namesNobody(configuration: Configuration, change: MembershipChange): bo
 function lagsBehind(state: CoreState, change: MembershipChange): boolean {
   for (const id of promotedLearners(state.configuration, change)) {
     const match = state.progress.get(id)?.match ?? 0;
-    if (match + state.config.maxPromotionLagEntries < state.log.last) return true;
+    // Nothing was heard from it in this term: in a short log that would pass for close behind, while it waits for a
+    // snapshot, or is not even there.
+    if (match === 0 || match + state.config.maxPromotionLagEntries < state.log.last) return true;
   }
   return false;
 }
