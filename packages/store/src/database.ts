@@ -16,7 +16,8 @@ import { copyBytes } from './bytes.ts';
 import { limits } from './limits.ts';
 import { compactSlice } from './mvcc/compaction.ts';
 import { Layers } from './mvcc/layers.ts';
-import { decodeState, encodeState, installingKey, stateKey } from './mvcc/meta.ts';
+import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
+import { decodeState, encodeState, installedKey, installingKey, stateKey } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Pinned } from './mvcc/pinned.ts';
 import { RangeScan, range } from './mvcc/range.ts';
@@ -28,6 +29,7 @@ import { executeTxn, readTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
 import { decodeMember, decodeProposal } from './proposal.ts';
 import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
+import type { InstallMark, KnownMembers } from './snapshot-install.ts';
 import { DatabaseSnapshot } from './snapshot-stream.ts';
 import { hashState } from './state-hash.ts';
 import type { StateHash } from './state-hash.ts';
@@ -75,6 +77,9 @@ export class Database implements StateMachine<ApplyResult> {
   #flushed: Position;
   #state: MultiVersionState;
   #members: MemberRecords;
+  /** Of the state that was given up, as long as the present one is behind it. */
+  #known: KnownMembers | null;
+  #installed: SnapshotMeta | null;
   /** What reads see: the live state, or the one before an install that has not finished. */
   #readable: ReadPoint;
   #installing = false;
@@ -111,9 +116,9 @@ export class Database implements StateMachine<ApplyResult> {
       return new Database(platform, storage, stored, null, options);
     }
     // Part of a snapshot is no state. Emptied, the database can take another, or the log from its first entry.
-    const position = decodeMark(mark);
-    await storage.commit(markedEmpty(storage, position)).committed;
-    return new Database(platform, storage, fresh, position, options);
+    const interrupted = decodeMark(mark);
+    await storage.commit(markedEmpty(storage, interrupted)).committed;
+    return new Database(platform, storage, fresh, interrupted, options);
   }
 
   /** Use {@link Database.open}. */
@@ -121,11 +126,14 @@ export class Database implements StateMachine<ApplyResult> {
     platform: Platform,
     storage: OrderedStorage,
     stored: StoredState,
-    interruptedInstall: LogPosition | null,
+    interrupted: InstallMark | null,
     options: DatabaseOptions,
   ) {
-    this.interruptedInstall = interruptedInstall;
-    this.#marked = interruptedInstall !== null;
+    this.interruptedInstall = interrupted?.position ?? null;
+    this.#marked = interrupted !== null;
+    this.#known = interrupted?.known ?? null;
+    const installed = storage.get(Table.META, installedKey);
+    this.#installed = installed === null ? null : decodeInstalled(installed);
     this.#platform = platform;
     this.#storage = storage;
     this.#applied = stored.applied as Position;
@@ -147,13 +155,18 @@ export class Database implements StateMachine<ApplyResult> {
     return this.#flushed;
   }
 
+  get installed(): SnapshotMeta | null {
+    return this.#installed;
+  }
+
   get revision(): number {
     return this.#readable.revision;
   }
 
   /** What each member has told the others about itself, by node id. */
   get members(): MemberRecords {
-    return this.#members;
+    const known = this.#known;
+    return known !== null && this.#applied.index < known.at ? known.members : this.#members;
   }
 
   get compactRevision(): number {
@@ -274,13 +287,14 @@ export class Database implements StateMachine<ApplyResult> {
       this.#readable = this.#before;
       this.watches.readFrom(this.#before);
     }
-    const install = new SnapshotInstall(this.#platform, this.#storage);
-    await install.begin({ index: meta.index, term: meta.term });
+    const install = new SnapshotInstall(this.#platform, this.#storage, meta);
+    await install.begin(this.#knownMembers);
     return {
       write: (chunk) => install.write(chunk),
       finish: async () => {
         const stored = await install.finish();
         assert(stored.applied.index === meta.index, 'a snapshot is the one that was announced');
+        this.#installed = meta;
         this.#replace(stored);
       },
       abort: () => Promise.resolve(),
@@ -402,9 +416,13 @@ export class Database implements StateMachine<ApplyResult> {
     const { layers } = this.#state;
     const { buffer, applied, record } = this.#frozen[0] as FrozenBuffer;
     // What is applied after an interrupted install is state again.
-    const meta: TableWrites = this.#marked
-      ? { keys: [installingKey, stateKey], values: [null, record] }
-      : { keys: [stateKey], values: [record] };
+    const meta: TableWrites =
+      this.#marked || this.#installed !== null
+        ? {
+            keys: [installingKey, installedKey, stateKey],
+            values: [null, this.#installedAt(applied), record],
+          }
+        : { keys: [stateKey], values: [record] };
     this.#marked = false;
     const { committed, flushed } = this.#storage.commit(buffer.encode(meta));
     const committing = committed.then(() => {
@@ -415,7 +433,9 @@ export class Database implements StateMachine<ApplyResult> {
     });
     const flushing = flushed.then(() => {
       // A flush may complete after a snapshot has replaced what it was of.
-      if (applied.index > this.#flushed.index) this.#flushed = applied;
+      if (applied.index <= this.#flushed.index) return;
+      this.#flushed = applied;
+      if (this.#installed !== null && applied.index > this.#installed.index) this.#installed = null;
     });
     this.#committing = committing;
     this.#flushing = flushing;
@@ -423,6 +443,18 @@ export class Database implements StateMachine<ApplyResult> {
     this.#platform.spawn('database-commit', () => committing);
     this.#platform.spawn('database-flush', () => flushing);
     return committing;
+  }
+
+  /** What was installed is forgotten with the first entry that is stored after it. */
+  #installedAt({ index }: Position): Uint8Array | null {
+    const installed = this.#installed;
+    return installed !== null && index <= installed.index ? encodeInstalled(installed) : null;
+  }
+
+  get #knownMembers(): KnownMembers {
+    const known = this.#known;
+    if (known !== null && this.#applied.index < known.at) return known;
+    return { at: this.#applied.index, members: this.#members };
   }
 
   #scheduleCompaction(): void {
@@ -454,6 +486,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#frozenApplied = this.#applied.index;
     this.#state = new MultiVersionState(new Layers(new WriteBuffer(), [], this.#storage), stored.summary);
     this.#members = stored.members;
+    this.#known = null;
     this.#readable = this.#state;
     this.#frozen = [];
     this.#installing = false;

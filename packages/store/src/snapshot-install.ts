@@ -5,8 +5,19 @@ import { ByteWriter } from './encoding/byte-writer.ts';
 import { limits } from './limits.ts';
 import { placeOf, writeBucketCount } from './mvcc/key-counts.ts';
 import { keyOfHistory } from './mvcc/keys.ts';
-import { checkFormat, encodeState, installingKey, stateKey, storedFormat } from './mvcc/meta.ts';
-import type { LogPosition, StoredState } from './mvcc/meta.ts';
+import type { SnapshotMeta } from '@flotilla/raft';
+import { encodeInstalled } from './installed-snapshot.ts';
+import {
+  checkFormat,
+  encodeState,
+  installedKey,
+  installingKey,
+  readMembers,
+  stateKey,
+  storedFormat,
+  writeMembers,
+} from './mvcc/meta.ts';
+import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { readPastVersion, readVersion, versionBytes } from './mvcc/records.ts';
 import { Table } from './mvcc/tables.ts';
 import { SnapshotParser, damaged } from './snapshot-stream.ts';
@@ -19,6 +30,7 @@ import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
  */
 export class SnapshotInstall {
   readonly #storage: OrderedStorage;
+  readonly #meta: SnapshotMeta;
   readonly #parser: SnapshotParser;
   readonly #buckets = new BucketBuilder();
   #tables: { keys: Uint8Array[]; values: Uint8Array[] }[] = [];
@@ -28,15 +40,17 @@ export class SnapshotInstall {
   #header: StoredState | null = null;
   #ended = false;
 
-  constructor(platform: Platform, storage: OrderedStorage) {
+  constructor(platform: Platform, storage: OrderedStorage, meta: SnapshotMeta) {
     this.#storage = storage;
+    this.#meta = meta;
     this.#parser = new SnapshotParser(platform);
     this.#reset();
   }
 
-  /** Clears the storage and sets the mark. */
-  async begin(position: LogPosition): Promise<void> {
-    await this.#storage.commit(markedEmpty(this.#storage, position)).committed;
+  /** Clears the storage and sets the mark, which keeps what is known of the members. */
+  async begin(known: KnownMembers): Promise<void> {
+    const { index, term } = this.#meta;
+    await this.#storage.commit(markedEmpty(this.#storage, { position: { index, term }, known })).committed;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -106,7 +120,10 @@ export class SnapshotInstall {
     const tables: TableWrites[] = this.#tables.slice();
     tables[Table.BUCKETS] = this.#buckets.take();
     if (state !== null) {
-      tables[Table.META] = { keys: [installingKey, stateKey], values: [null, encodeState(state)] };
+      tables[Table.META] = {
+        keys: [installingKey, installedKey, stateKey],
+        values: [null, encodeInstalled(this.#meta), encodeState(state)],
+      };
     }
     this.#reset();
     const commit = this.#storage.commit({ clear: false, tables });
@@ -120,22 +137,42 @@ export class SnapshotInstall {
   }
 }
 
+/** What stays while a state is replaced. */
+export interface InstallMark {
+  /** Of the snapshot that was being installed. */
+  readonly position: LogPosition;
+  readonly known: KnownMembers;
+}
+
+/**
+ * What the members have told about themselves, as of the state that is given up: by it a member that has lost its data
+ * is kept out, and it must not come in through a peer whose state happens to be away.
+ */
+export interface KnownMembers {
+  readonly at: number;
+  readonly members: MemberRecords;
+}
+
 /** A storage with nothing but the mark that an install had begun. */
-export function markedEmpty(storage: OrderedStorage, position: LogPosition): WriteBatch {
+export function markedEmpty(storage: OrderedStorage, { position, known }: InstallMark): WriteBatch {
   const tables: TableWrites[] = storage.tables.map(() => ({ keys: [], values: [] }));
   const writer = new ByteWriter(32);
   writer.byte(storedFormat);
   writer.varint(position.index);
   writer.varint(position.term);
+  writer.varint(known.at);
+  writeMembers(writer, known.members);
   tables[Table.META] = { keys: [installingKey], values: [writer.take()] };
   return { clear: true, tables };
 }
 
-/** Which snapshot was being installed. */
-export function decodeMark(record: Uint8Array): LogPosition {
+export function decodeMark(record: Uint8Array): InstallMark {
   const reader = new ByteReader(record);
   checkFormat(reader.byte());
-  return { index: reader.varint(), term: reader.varint() };
+  const position = { index: reader.varint(), term: reader.varint() };
+  // Earlier versions ended here.
+  if (reader.remaining === 0) return { position, known: { at: 0, members: new Map() } };
+  return { position, known: { at: reader.varint(), members: readMembers(reader) } };
 }
 
 /** Key counts for keys that come in order: buckets and groups three quarters full, so that they do not split at once. */

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { Database } from '../src/database.ts';
 import { MemoryImage, MemoryStorage } from '../src/memory/memory-storage.ts';
 import { storageTables } from '../src/mvcc/tables.ts';
+import { encodeMember } from '../src/proposal.ts';
 import { entryOf } from './entries.ts';
 import { toBytes } from './model.ts';
 import { plainRange } from './plain.ts';
@@ -177,6 +178,47 @@ describe('a snapshot', () => {
     await other.open();
     expect(other.database.interruptedInstall).toBeNull();
     expect(other.database.hash()).toEqual(member.database.hash());
+  });
+
+  test('that is interrupted leaves what the members have told about themselves', async () => {
+    const { member } = await filled(5, 150);
+    const { meta, chunks } = await chunksOf(member);
+    const other = await new Member().open();
+    const record = toBytes('instance 7');
+    other.database.apply([entryOf(1, { kind: 'member', bytes: encodeMember({ nodeId: 2, record }) })]);
+    await other.platform.advance(200);
+    for (let time = 0; time < 2; time += 1) {
+      const sink = await other.run(other.database.install(meta));
+      await other.run(sink.write(chunks[0] as Uint8Array));
+      await other.platform.advance(200);
+      expect(other.database.members.get(2)).toEqual(record);
+      other.platform.crash();
+      await other.open();
+      expect(other.database.applied.index).toBe(0);
+      expect(other.database.members.get(2)).toEqual(record);
+    }
+    await install(other, meta, chunks);
+    expect(other.database.members).toEqual(member.database.members);
+  });
+
+  test('is known to be where the state came from, until an entry after it is stored', async () => {
+    const { member, log } = await filled(5, 150);
+    const { meta, chunks } = await chunksOf(member);
+    const other = await new Member().open();
+    expect(other.database.installed).toBeNull();
+    await install(other, meta, chunks);
+    expect(other.database.installed).toEqual(meta);
+    other.platform.crash();
+    await other.open();
+    expect(other.database.installed).toEqual(meta);
+    other.database.apply([{ ...(log[0] as Entry), index: (meta.index + 1) as Index }]);
+    expect(other.database.installed, 'nothing after it is stored yet').toEqual(meta);
+    await other.platform.advance(200);
+    expect(other.database.installed).toBeNull();
+    other.platform.crash();
+    await other.open();
+    expect(other.database.applied.index).toBe(151);
+    expect(other.database.installed).toBeNull();
   });
 
   test('being installed leaves the state before it readable', async () => {

@@ -24,6 +24,8 @@ export type MemberRecords = ReadonlyMap<number, Uint8Array>;
 
 /** Sorted, as a batch must be. */
 export const installingKey: Uint8Array = new Uint8Array([0x69]);
+/** From which snapshot the stored state came, until an entry after it is stored. */
+export const installedKey: Uint8Array = new Uint8Array([0x6a]);
 export const stateKey: Uint8Array = new Uint8Array([0x73]);
 
 export function encodeState(state: StoredState): Uint8Array {
@@ -56,6 +58,10 @@ export function writeState(writer: ByteWriter, { applied, summary, members }: St
   writer.varint(summary.compactRevision + 1);
   writer.varint(summary.compactedThrough);
   writer.varint(summary.liveBytes);
+  writeMembers(writer, members);
+}
+
+export function writeMembers(writer: ByteWriter, members: MemberRecords): void {
   writer.varint(members.size);
   // In order, so that members with equal state store equal bytes.
   for (const [nodeId, record] of [...members].sort(([a], [b]) => a - b)) {
@@ -77,7 +83,7 @@ export function readState(reader: ByteReader): StoredState {
   };
 }
 
-function readMembers(reader: ByteReader): MemberRecords {
+export function readMembers(reader: ByteReader): MemberRecords {
   const members = new Map<number, Uint8Array>();
   for (let left = reader.varint(); left > 0; left -= 1) {
     const nodeId = reader.varint();

@@ -1,0 +1,46 @@
+import type { Configuration, Index, NodeId, SnapshotMeta, Term } from '@flotilla/raft';
+import { ByteReader } from './encoding/byte-reader.ts';
+import { ByteWriter } from './encoding/byte-writer.ts';
+import { checkFormat, storedFormat } from './mvcc/meta.ts';
+
+/** Index, term and configuration of the snapshot that the stored state came from. */
+export function encodeInstalled({ index, term, configuration }: SnapshotMeta): Uint8Array {
+  const writer = new ByteWriter(64);
+  writer.byte(storedFormat);
+  writer.varint(index);
+  writer.varint(term);
+  for (const ids of listsOf(configuration)) {
+    writer.varint(ids.length);
+    for (const id of ids) writer.varint(id);
+  }
+  writer.byte(configuration.autoLeave ? 1 : 0);
+  return writer.take();
+}
+
+export function decodeInstalled(record: Uint8Array): SnapshotMeta {
+  const reader = new ByteReader(record);
+  checkFormat(reader.byte());
+  const index = reader.varint() as Index;
+  const term = reader.varint() as Term;
+  const ids = (): NodeId[] => {
+    const list: NodeId[] = [];
+    for (let left = reader.varint(); left > 0; left -= 1) list.push(reader.varint() as NodeId);
+    return list;
+  };
+  const voters = ids();
+  const votersOutgoing = ids();
+  const learners = ids();
+  const learnersNext = ids();
+  const removed = ids();
+  const autoLeave = reader.byte() === 1;
+  return {
+    index,
+    term,
+    configuration: { voters, votersOutgoing, learners, learnersNext, removed, autoLeave },
+  };
+}
+
+function listsOf(configuration: Configuration): readonly (readonly NodeId[])[] {
+  const { voters, votersOutgoing, learners, learnersNext, removed } = configuration;
+  return [voters, votersOutgoing, learners, learnersNext, removed];
+}
