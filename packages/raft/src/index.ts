@@ -13,5 +13,6 @@ export type { TransitionCount, TransitionTable } from './core/transition-table.t
 export type * from './core/types.ts';
 export * from './host/index.ts';
 export * from './log/index.ts';
+export * from './recovery/index.ts';
 export * from './replica/index.ts';
 export * from './transport/index.ts';

@@ -1,6 +1,6 @@
 import { FlotillaError, type Platform } from '@flotilla/platform';
 import { damaged } from './errors.ts';
-import { formatVersion, segmentHeaderBytes, segmentMagic } from './format.ts';
+import { formatVersion, segmentHeaderBytes, segmentMagic, sequenceOf } from './format.ts';
 
 /** Whose log this is. */
 export interface LogIdentity {
@@ -79,4 +79,24 @@ export function decodeSegmentHeader(
     );
   }
   return { sequence: Number(view.getBigUint64(32, true)), sizeBytes: view.getUint32(40, true), checksum };
+}
+
+/** Whose log lies in a directory, without taking it for oneself; null: there is none. Rejects as the log itself does. */
+export async function readLogIdentity(platform: Platform, directory: string): Promise<LogIdentity | null> {
+  const names = await platform.disk.list(directory);
+  const name = names.find((each) => sequenceOf(each) !== null);
+  if (name === undefined) return null;
+  const path = `${directory}/${name}`;
+  const file = await platform.disk.open(path, 'read');
+  try {
+    const bytes = await file.read(0, segmentHeaderBytes);
+    if (bytes.length < segmentHeaderBytes)
+      throw damaged(path, bytes.length, 'the file ends within its header');
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const identity = { clusterId: view.getBigUint64(16, true), nodeId: Number(view.getBigUint64(24, true)) };
+    decodeSegmentHeader(platform, identity, path, bytes);
+    return identity;
+  } finally {
+    await file.close();
+  }
 }

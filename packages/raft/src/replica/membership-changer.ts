@@ -10,6 +10,8 @@ import { encodeAddresses } from './member-table.ts';
 
 export interface MembershipChangerOptions {
   readonly platform: Platform;
+  /** This member. */
+  readonly id: NodeId;
   readonly group: Group<unknown>;
   /** As applied here. */
   readonly configuration: () => Configuration;
@@ -37,7 +39,7 @@ export class MembershipChanger {
     timeoutMs: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { platform, group, configuration, addressOf } = this.#options;
+    const { platform, group, configuration, addressOf, id } = this.#options;
     const deadline = platform.now() + timeoutMs;
     let last: FlotillaError = timedOut(timeoutMs);
     for (;;) {
@@ -52,7 +54,10 @@ export class MembershipChanger {
         if (plan.kind === 'change') await this.#make(plan, deadline);
         else await sleep(platform, replicaLimits.retryMs, 'membership-wait');
       } catch (error) {
-        if (!isFlotillaError(error) || !passing.has(error.code)) throw error;
+        if (!isFlotillaError(error)) throw error;
+        // What removed this member has made the whole of that change.
+        if (error.code === 'FLOTILLA_PEER_REMOVED' && changes.some((each) => removes(each, id))) return;
+        if (!passing.has(error.code)) throw error;
         last = error;
         await sleep(platform, replicaLimits.retryMs, 'membership-retry');
       }
@@ -86,6 +91,11 @@ export class MembershipChanger {
       }
     }
   }
+}
+
+function removes(change: MemberChange, id: NodeId): boolean {
+  if ('replace' in change) return change.replace.id === id;
+  return 'remove' in change && change.remove === id;
 }
 
 /** What a moment later may be otherwise. */

@@ -87,6 +87,7 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
     });
     this.#changer = new MembershipChanger({
       platform,
+      id: options.id as NodeId,
       group,
       configuration: () => adapter.configuration,
       addressOf: (id) => addressOf(parts, id),
@@ -218,6 +219,8 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
    * than one voter changes, the group goes through a joint configuration; a leader that leaves hands over first. What
    * is so already is no change: after a rejection the same wish may be repeated.
    *
+   * At a member that removes itself it resolves when that is known here: what came with it may not be.
+   *
    * Start a newcomer with `join: true`, before or after this call. An id that was removed is refused for ever.
    *
    * Rejects with `FLOTILLA_MEMBERSHIP_INVALID`, `FLOTILLA_MEMBERSHIP_ID_REUSED`, and when the time is over with what stood in the
@@ -245,8 +248,9 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
   }
 
   /**
-   * Has another voter lead: `to`, or the one that is furthest. Any member takes it. Resolves when another leader is
-   * known here. Rejects with `FLOTILLA_TRANSFER_TIMEOUT` (the old leader goes on), `FLOTILLA_NO_LEADER`…
+   * Has another voter lead: `to`; or else, at the leader, the one that has most of its log, and anywhere else this
+   * member itself. Resolves when it is known here to lead. Rejects with `FLOTILLA_TRANSFER_TIMEOUT` (the old leader goes
+   * on), `FLOTILLA_TRANSFER_TARGET` (no voter), `FLOTILLA_REMOVED`, `FLOTILLA_REPLICA_CLOSED` or `FLOTILLA_STOPPED`.
    *
    * @example
    * await replica.transferLeadership(); // before this process is stopped
@@ -255,8 +259,10 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
     this.#requireMember();
     throwIfAborted(options.signal);
     const timeoutMs = options.timeoutMs ?? this.#options.proposeTimeoutMs;
+    // Who is furthest only the leader knows.
+    const target = to ?? (this.#role.role === 'leader' ? null : this.id);
     await untilAborted(
-      this.#group.transferLeadership(to as NodeId | null, { timeoutMs }),
+      this.#group.transferLeadership(target as NodeId | null, { timeoutMs }),
       options.signal,
       'FLOTILLA_PROPOSAL_UNKNOWN',
       'the call was aborted: leadership may be handed over, or not',
@@ -337,6 +343,11 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
   #start(): void {
     this.#host.onFatal((error) => this.#failed(error));
     this.#group.onRoleChange((change) => this.#roleChanged(change));
+    this.#group.onRemoved(() => {
+      this.#removed = true;
+      this.#publisher.stop();
+      this.#events.emit('removed', { id: this.id });
+    });
     this.#membersChanged();
     this.#publisher.wake();
   }
@@ -375,10 +386,6 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
     if (text !== this.#members) {
       this.#members = text;
       this.#events.emit('membership', { members });
-    }
-    if (!this.#removed && this.#adapter.configuration.removed.includes(this.id as NodeId)) {
-      this.#removed = true;
-      this.#events.emit('removed', { id: this.id });
     }
   }
 

@@ -25,6 +25,8 @@ export interface SnapshotHeader {
   readonly term: Term;
   /** The one in force there. A log that is begun anew with this snapshot has it from nowhere else. */
   readonly configuration: Configuration;
+  /** A peer sent it, and the log may know nothing of it yet; else this member's log led up to it. */
+  readonly received: boolean;
 }
 
 const magic: Uint8Array = new TextEncoder().encode('flotsnap');
@@ -263,6 +265,7 @@ function encodeHeaderBody(writer: ByteWriter, header: SnapshotHeader): void {
   encodeIds(writer, configuration.learnersNext);
   encodeIds(writer, configuration.removed);
   writer.u8(configuration.autoLeave ? 1 : 0);
+  writer.u8(header.received ? 1 : 0);
 }
 
 function decodeHeaderBody(reader: ByteReader): SnapshotHeader {
@@ -276,7 +279,7 @@ function decodeHeaderBody(reader: ByteReader): SnapshotHeader {
   const removed = decodeIds(reader);
   const autoLeave = reader.bool();
   const configuration = { voters, votersOutgoing, learners, learnersNext, removed, autoLeave };
-  return { clusterId, index, term, configuration };
+  return { clusterId, index, term, configuration, received: reader.bool() };
 }
 
 function encodeIds(writer: ByteWriter, ids: readonly NodeId[]): void {

@@ -68,24 +68,20 @@ export class SnapshotFiles {
     return this.#flushed;
   }
 
-  /** Begins a snapshot. It counts when {@link commit} has resolved. */
-  create(at: Position, configuration: Configuration): Promise<SnapshotWriter> {
+  /**
+   * Begins a snapshot. It counts when {@link commit} has resolved. `received`: it comes from a peer, and the log will
+   * begin with it, so that whatever is older is of no use any more.
+   */
+  create(at: Position, configuration: Configuration, received: boolean): Promise<SnapshotWriter> {
     const { platform, directory, clusterId } = this.#options;
     this.#temporaries += 1;
     const path = `${directory}/${this.#temporaries}${temporarySuffix}`;
-    return SnapshotWriter.create(platform, path, {
-      clusterId,
-      index: at.index,
-      term: at.term,
-      configuration,
-    });
+    const { index, term } = at;
+    return SnapshotWriter.create(platform, path, { clusterId, index, term, configuration, received });
   }
 
-  /**
-   * Resolves when the snapshot is durable and in its place. `received`: it came from a peer, and the log will begin
-   * with it, so that whatever is older is of no use any more.
-   */
-  async commit(writer: SnapshotWriter, received: boolean): Promise<void> {
+  /** Resolves when the snapshot is durable and in its place. */
+  async commit(writer: SnapshotWriter): Promise<void> {
     const { platform, directory } = this.#options;
     const { header } = writer;
     await writer.finish();
@@ -93,7 +89,7 @@ export class SnapshotFiles {
     await platform.disk.syncDirectory(directory);
     const others = this.#kept.filter((each) => each.index !== header.index);
     this.#kept = [...others, header].sort((a, b) => a.index - b.index);
-    const safe = received ? header : olderOf(this.#kept);
+    const safe = header.received ? header : olderOf(this.#kept);
     // What was promised once stays: a snapshot of this member's own may end after a received one.
     if (safe.index > this.#flushed.index) this.#flushed = { index: safe.index, term: safe.term };
     await this.#removeOld();

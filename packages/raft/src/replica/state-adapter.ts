@@ -84,9 +84,9 @@ export class StateAdapter<Result> implements StateMachine<Applied<Result>> {
     return this.#options.files.flushed;
   }
 
-  /** The latest snapshot, with the configuration in force there: for a log that knows nothing of it. Null: none. */
   get installed(): SnapshotMeta | null {
-    return this.#options.files.latest;
+    const { latest } = this.#options.files;
+    return latest?.received === true ? latest : null;
   }
 
   /** The configuration as of {@link applied}. */
@@ -121,7 +121,7 @@ export class StateAdapter<Result> implements StateMachine<Applied<Result>> {
 
   async install(meta: SnapshotMeta): Promise<SnapshotSink> {
     const { files, handler } = this.#options;
-    const writer = await files.create(meta, meta.configuration);
+    const writer = await files.create(meta, meta.configuration, true);
     const head = new HeadReader();
     let judged = false;
     return {
@@ -134,7 +134,7 @@ export class StateAdapter<Result> implements StateMachine<Applied<Result>> {
       },
       finish: async () => {
         if (!judged) throw new FlotillaError('FLOTILLA_SNAPSHOT_DAMAGED', 'a snapshot ends within its head');
-        await files.commit(writer, true);
+        await files.commit(writer);
         await this.#restore(writer.header);
         handler.snapshot('installed', meta, writer.sizeBytes);
         handler.membersChanged();
@@ -210,7 +210,7 @@ export class StateAdapter<Result> implements StateMachine<Applied<Result>> {
     content: SnapshotContent | Promise<SnapshotContent>,
   ): Promise<void> {
     const { files, handler } = this.#options;
-    const writer = await files.create(at, configuration);
+    const writer = await files.create(at, configuration, false);
     try {
       for await (const chunk of inChunks(head, content)) {
         if (this.#closed) break;
@@ -226,7 +226,7 @@ export class StateAdapter<Result> implements StateMachine<Applied<Result>> {
       await writer.abort();
       return;
     }
-    await files.commit(writer, false);
+    await files.commit(writer);
     handler.snapshot('taken', at, writer.sizeBytes);
   }
 

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isOutcomeUnknown } from '../../src/replica/index.ts';
 import { until } from '../host-cluster.ts';
 import { add, ReplicaCluster } from './replica-cluster.ts';
 
@@ -21,13 +23,178 @@ describe('a replica', () => {
   it('has everything again after all members were closed, from snapshot and log', async () => {
     await cluster.start(1, 2, 3);
     for (const id of [1, 2, 3]) await cluster.close(id);
-    for (const id of [1, 2, 3]) await cluster.open(id, { snapshotEvery: 10 });
-    for (let i = 1; i <= 64; i += 1) await cluster.replica(1).propose(add(i));
+    for (const id of [1, 2, 3]) await cluster.open(id, { snapshotEvery: 5 });
+    for (let i = 1; i <= 24; i += 1) await cluster.replica(1).propose(add(i));
     await until('a snapshot', () => cluster.replica(1).metrics.snapshotsTaken > 2);
     for (const id of [1, 2, 3]) await cluster.close(id);
-    for (const id of [1, 2, 3]) await cluster.open(id, { snapshotEvery: 10 });
-    expect(await cluster.replica(1).read((sum) => sum.total)).toBe((64 * 65) / 2);
+    for (const id of [1, 2, 3]) await cluster.open(id, { snapshotEvery: 5 });
+    expect(await cluster.replica(1).read((sum) => sum.total)).toBe((24 * 25) / 2);
     expect(cluster.machines.get(1)?.restored).toBe(1);
-    expect(await cluster.replica(3).propose(add(1))).toBe((64 * 65) / 2 + 1);
+    expect(await cluster.replica(3).propose(add(1))).toBe((24 * 25) / 2 + 1);
+  });
+});
+
+describe('members', () => {
+  it('come as learners, catch up, vote, and are found by the others at the address that they came with', async () => {
+    await cluster.start(1, 2, 3);
+    for (let i = 0; i < 20; i += 1) await cluster.replica(1).propose(add(1));
+    const joined = await cluster.join(4);
+    const members = await cluster.replica(2).changeMembership({
+      add: { id: 4, address: await cluster.address(4) },
+    });
+    expect(members).toMatchObject([
+      { id: 1, role: 'voter' },
+      { id: 2, role: 'voter' },
+      { id: 3, role: 'voter' },
+      { id: 4, role: 'voter', address: await cluster.address(4) },
+    ]);
+    expect(await joined.propose(add(1))).toBe(21);
+    expect(cluster.machines.get(4)?.total).toBe(21);
+    // Again: nothing to do.
+    await cluster.replica(3).changeMembership({ add: { id: 4, address: await cluster.address(4) } });
+  });
+
+  it('are removed for ever, the leader too, which hands over first', async () => {
+    await cluster.start(1, 2, 3);
+    const leader = await cluster.leader();
+    const other = cluster.replica(leader.id === 1 ? 2 : 1);
+    let removed = false;
+    leader.on('removed', () => {
+      removed = true;
+    });
+    const members = await other.changeMembership({ remove: leader.id });
+    expect(members.map(({ id }) => id)).toEqual([1, 2, 3].filter((id) => id !== leader.id));
+    await until('the news of it', () => removed);
+    await expect(leader.propose(add(1))).rejects.toMatchObject({ code: 'FLOTILLA_REMOVED' });
+    expect(await other.propose(add(1))).toBe(1);
+    await expect(
+      other.changeMembership({ add: { id: leader.id, address: '127.0.0.1:1' } }),
+    ).rejects.toMatchObject({ code: 'FLOTILLA_MEMBERSHIP_ID_REUSED' });
+  });
+
+  it('are replaced while the number of voters stays what it is', async () => {
+    await cluster.start(1, 2, 3);
+    const { id } = await cluster.leader();
+    await cluster.join(4);
+    const other = cluster.replica(id === 1 ? 2 : 1);
+    const members = await other.changeMembership([
+      { replace: { id, by: { id: 4, address: await cluster.address(4) } } },
+    ]);
+    expect(members.map((member) => member.id)).toEqual([1, 2, 3, 4].filter((each) => each !== id));
+    expect(members.every(({ role }) => role === 'voter')).toBe(true);
+    expect(await cluster.replica(4).propose(add(3))).toBe(3);
+    const last = await cluster.leader();
+    await last.changeMembership({ remove: last.id });
+    await expect(last.propose(add(3))).rejects.toMatchObject({ code: 'FLOTILLA_REMOVED' });
+  });
+
+  it('know each other again after a restart, by what the group says', async () => {
+    await cluster.start(1);
+    for (const id of [2, 3]) {
+      await cluster.join(id);
+      await cluster.replica(1).changeMembership({ add: { id, address: await cluster.address(id) } });
+    }
+    await cluster.replica(3).propose(add(2));
+    for (const id of [1, 2, 3]) await cluster.close(id);
+    const own = async (id: number): Promise<unknown> =>
+      cluster.open(id, { peers: { [id]: await cluster.address(id) } });
+    await Promise.all([own(1), own(2), own(3)]);
+    expect(await cluster.replica(2).propose(add(2))).toBe(4);
+    await cluster.replica(2).transferLeadership(2);
+    await until('the new leader', () => cluster.replica(2).status().role === 'leader');
+    await cluster.replica(2).changeMembership([{ demote: 1 }, { remove: 3 }]);
+    expect(cluster.replica(2).members()).toMatchObject([
+      { id: 1, role: 'learner' },
+      { id: 2, role: 'voter', isLeader: true },
+    ]);
+    await cluster.replica(1).changeMembership({ promote: 1 });
+    expect(cluster.replica(1).members()).toMatchObject([{ role: 'voter' }, { role: 'voter' }]);
+  });
+
+  it('that have lost their data are kept out under their old id', async () => {
+    await cluster.start(1, 2, 3);
+    await cluster.replica(1).propose(add(1));
+    await until('publications', () => cluster.replica(1).status().appliedIndex >= 5);
+    await cluster.close(3);
+    rmSync(cluster.directory(3), { recursive: true });
+    const wiped = await cluster.open(3);
+    let fatal: Error | null = null;
+    wiped.on('fatal', (error) => {
+      fatal = error;
+    });
+    await until('the end of it', () => fatal !== null);
+    expect(fatal).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
+    await expect(wiped.propose(add(1))).rejects.toMatchObject({ code: 'FLOTILLA_REPLICA_CLOSED' });
+    expect(await cluster.replica(2).propose(add(1))).toBe(2);
+  });
+});
+
+describe('calls', () => {
+  it('say why they were refused, and whether it may have happened all the same', async () => {
+    await cluster.address(2);
+    await cluster.address(3);
+    await cluster.address(1);
+    const alone = await cluster.open(1);
+    const failure = async (call: Promise<unknown>): Promise<unknown> => call.catch((error: unknown) => error);
+    const noLeader = await failure(alone.propose(add(1), { timeoutMs: 50 }));
+    expect(noLeader).toMatchObject({ code: 'FLOTILLA_NO_LEADER' });
+    expect(isOutcomeUnknown(noLeader)).toBe(false);
+    const aborted = await failure(alone.propose(add(1), { signal: AbortSignal.abort() }));
+    expect(aborted).toMatchObject({ code: 'FLOTILLA_ABORTED' });
+    const onItsWay = await failure(alone.propose(add(1), { signal: AbortSignal.timeout(20) }));
+    expect(onItsWay).toMatchObject({ code: 'FLOTILLA_PROPOSAL_UNKNOWN' });
+    expect(isOutcomeUnknown(onItsWay)).toBe(true);
+    expect(await alone.read((sum) => sum.total, { consistency: 'local' })).toBe(0);
+    const pending = failure(alone.propose(add(1)));
+    await alone.close();
+    await alone.close();
+    expect(await pending).toMatchObject({ code: 'FLOTILLA_STOPPED' });
+    expect(await failure(alone.propose(add(1)))).toMatchObject({ code: 'FLOTILLA_REPLICA_CLOSED' });
+    expect(await failure(alone.read(() => 1))).toMatchObject({ code: 'FLOTILLA_REPLICA_CLOSED' });
+  });
+
+  it('are refused when an option cannot be', async () => {
+    const open = (options: object): Promise<unknown> =>
+      cluster.open(1, { peers: { 1: '127.0.0.1:0' }, ...options }).catch((error: unknown) => error);
+    for (const options of [
+      { peers: { 2: '127.0.0.1:1' } },
+      { peers: { 1: 'nowhere' } },
+      { peers: { 0: '127.0.0.1:1' } },
+      { learners: [1] },
+      { learners: [7] },
+      { join: true },
+      { snapshotEvery: 0 },
+      { config: { heartbeatMs: 100, electionMs: 200 } },
+    ]) {
+      expect(await open(options), JSON.stringify(options)).toMatchObject({ code: 'FLOTILLA_CONFIG_INVALID' });
+    }
+  });
+
+  it('refuse the data of another member or cluster, and a directory that is in use', async () => {
+    await cluster.start(1);
+    const dataDir = cluster.directory(1);
+    const open = (id: number, clusterName: string): Promise<unknown> =>
+      cluster
+        .open(id, { dataDir, clusterName, peers: { [id]: '127.0.0.1:0' } })
+        .catch((error: unknown) => error);
+    expect(await open(1, 'flotilla')).toMatchObject({ code: 'FLOTILLA_DISK_LOCKED' });
+    await cluster.replica(1).close();
+    expect(await open(2, 'flotilla')).toMatchObject({ code: 'FLOTILLA_FOREIGN_DATA' });
+    expect(await open(1, 'other')).toMatchObject({ code: 'FLOTILLA_FOREIGN_DATA' });
+  });
+
+  it('stop when the state machine throws, and say so', async () => {
+    await cluster.start(1);
+    const replica = cluster.replica(1);
+    const machine = cluster.machines.get(1);
+    if (machine === undefined) throw new Error('no machine');
+    machine.apply = () => {
+      throw new Error('out of paper');
+    };
+    const fatal = new Promise<Error>((resolve) => {
+      replica.on('fatal', resolve);
+    });
+    await expect(replica.propose(add(1))).rejects.toMatchObject({ code: 'FLOTILLA_STOPPED' });
+    expect((await fatal).message).toContain('out of paper');
   });
 });

@@ -1,0 +1,3 @@
+export { Recovery } from './recovery.ts';
+export type { RecoveryFindings, RecoveryOptions, RecoveryPlan } from './recovery.ts';
+export { recoveryLimits } from './limits.ts';
