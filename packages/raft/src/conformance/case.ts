@@ -11,7 +11,19 @@ import type { ErrorCode, Platform } from '@flotilla/platform';
 export interface ConformanceCase {
   /** A statement of fact, as «bytes arrive in order». Unique and stable within its kit. */
   readonly name: string;
-  run(): Promise<void>;
+  readonly run: () => Promise<void>;
+}
+
+/** Runs a case: whatever it throws that it did not mean to throw is the implementation's, and breaks the contract too. */
+export async function judged(check: () => Promise<void>): Promise<void> {
+  try {
+    await check();
+  } catch (cause) {
+    if (isFlotillaError(cause, 'FLOTILLA_CONFORMANCE')) throw cause;
+    throw new FlotillaError('FLOTILLA_CONFORMANCE', `nothing may go wrong here: ${describe(cause)}`, {
+      cause,
+    });
+  }
 }
 
 /** Throws `FLOTILLA_CONFORMANCE` unless the condition holds. */

@@ -1,4 +1,3 @@
-import type { GroupId } from '../host/types.ts';
 import { demand, demandEqual, demandRejection } from './case.ts';
 import type { LogCases } from './log-bench.ts';
 import { entriesOf, hardStateOf, LogModel, record, snapshotOf } from './log-model.ts';
@@ -13,12 +12,14 @@ export const orderCases: LogCases = {
     const calls: Promise<void>[] = [];
     for (let at = 0; at < 60; at += 1) {
       // Commit indexes alone need no sync; they must not overtake what does.
-      const commitOnly = at % 4 === 3;
-      const group: GroupId = at % 3;
-      const first = Math.floor(at / 3) * 2 + 1;
-      const records = commitOnly
-        ? [record(9, { hardState: hardStateOf(1, 1, 0), mustSync: false })]
-        : [record(group, { entries: entriesOf(first + (group === 0 ? 0 : 0), first + 1, 1, 1 + at * 40) })];
+      const records =
+        at % 4 === 3
+          ? [record(9, { hardState: hardStateOf(1, 1, 0), mustSync: false })]
+          : [
+              record(at % 4, {
+                entries: entriesOf(Math.floor(at / 4) + 1, Math.floor(at / 4) + 1, 1, 1 + at * 40),
+              }),
+            ];
       operations.push({ type: 'append', records });
       calls.push(log.append(records).then(() => void answered.push(at)));
     }

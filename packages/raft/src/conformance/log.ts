@@ -1,5 +1,6 @@
 import type { NodeId } from '../core/types.ts';
 import type { OpenedLog } from '../log/types.ts';
+import { judged } from './case.ts';
 import type { ConformanceCase } from './case.ts';
 import type { LogBench, LogIdentity } from './log-bench.ts';
 import { contentCases } from './log-content-cases.ts';
@@ -56,7 +57,7 @@ export function logConformance<Place>(log: LogUnderTest<Place>): readonly Confor
       const place = await log.create();
       const trial = new LogTrial(log, place);
       try {
-        await check(trial);
+        await judged(() => check(trial));
       } finally {
         await trial.end();
         await log.remove?.(place);

@@ -2,7 +2,7 @@ import type { Address, Connection, Listener, Platform } from '@flotilla/platform
 import { messageOf } from '@flotilla/platform';
 import type { NodeId } from '../core/types.ts';
 import type { Transport } from '../transport/types.ts';
-import { demand, demandEqual, demandRejection, pause, within } from './case.ts';
+import { demand, demandEqual, demandRejection, judged, pause, within } from './case.ts';
 import type { ConformanceCase } from './case.ts';
 import { StreamEar } from './stream-ear.ts';
 
@@ -41,7 +41,7 @@ export function transportConformance(
       const bed = await makeBed();
       const trial = new Trial(bed);
       try {
-        await check(trial);
+        await judged(() => check(trial));
         trial.demandOrder();
       } finally {
         await trial.close();
