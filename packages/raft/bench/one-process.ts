@@ -18,7 +18,7 @@ export interface OneProcess {
   readonly entriesPerAppend: number;
   readonly messagesPerFrame: number;
   readonly atHalfTheRate: OpenLoop;
-  readonly everyRound: readonly number[];
+  readonly everyRound: readonly { readonly entriesPerSecond: number; readonly cpuMicrosPerEntry: number }[];
 }
 
 /** Three replicas in this process, on memory disks. */
@@ -66,6 +66,9 @@ export async function oneProcess(settings: {
       p50Ms: median(open.map((round) => round.p50Ms)),
       p99Ms: median(open.map((round) => round.p99Ms)),
     },
-    everyRound: rates,
+    everyRound: closed.map((round) => ({
+      entriesPerSecond: round.entries / round.seconds,
+      cpuMicrosPerEntry: (round.cpuSeconds * 1e6) / round.entries,
+    })),
   };
 }

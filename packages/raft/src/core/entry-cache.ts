@@ -76,6 +76,8 @@ export class EntryCache {
     const start = this.#head + from - this.#first;
     const limit = this.#head + to - this.#first;
     assert(start < limit && limit <= this.#entries.length, 'the range lies in the log');
+    // All that is here fits: nothing has to be added up.
+    if (this.#sizeBytes <= maxBytes) return this.#entries.slice(start, limit);
     let end = start + 1;
     let sizeBytes = entrySize(this.#entries[start] as Entry);
     while (end < limit) {

@@ -1,5 +1,6 @@
 import { assert } from '@flotilla/platform';
 import { EntryCache } from './entry-cache.ts';
+import { maxSettledBytes } from './limits.ts';
 import { TermRuns } from './term-runs.ts';
 import type { Entry, Index, Restored, SnapshotMeta, Term, WriteSequence } from './types.ts';
 
@@ -42,6 +43,7 @@ export class RaftLog {
   readonly #terms = new TermRuns();
   readonly #cache: EntryCache;
   readonly #maxCachedBytes: number;
+  readonly #maxSettledBytes: number;
   /** Entries up to here were handed to a write. */
   #issued: number;
   /** Where the next write replaces what an earlier one wrote; Infinity: it only appends. */
@@ -64,6 +66,7 @@ export class RaftLog {
     this.durable = lastIndex;
     this.#issued = lastIndex;
     this.#maxCachedBytes = maxCachedBytes;
+    this.#maxSettledBytes = Math.min(maxCachedBytes, maxSettledBytes);
     this.#cache = new EntryCache(lastIndex + 1);
     for (const run of restored.termRuns) this.#terms.append(run.from, run.term);
     assert(
@@ -204,6 +207,11 @@ export class RaftLog {
     this.#issued = this.last;
     this.#onTheirWay.push({ sequence, last: this.last });
     return write;
+  }
+
+  /** Entries up to `through` are durable, applied, and at every member that can be reached: few will be asked for. */
+  forgetSettled(through: Index): void {
+    this.#cache.evict(Math.min(through, this.applied, this.durable), this.#maxSettledBytes);
   }
 
   /** Writes up to `sequence` are durable. Only entries that no later write has touched become so. */

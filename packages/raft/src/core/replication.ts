@@ -277,3 +277,12 @@ export function handleUnreachable(state: CoreState, peer: NodeId): void {
   const progress = state.progress.get(peer);
   if (progress?.state === 'replicate') progress.becomeProbe('unreachable');
 }
+
+/** What every member has that a leader can reach. Nobody asks anybody else. */
+export function slowestMatch(state: CoreState): Index {
+  let slowest: Index = state.log.last;
+  for (const progress of state.progress.values()) {
+    if (progress.active && progress.match < slowest) slowest = progress.match;
+  }
+  return slowest;
+}

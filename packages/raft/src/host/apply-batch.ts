@@ -85,8 +85,8 @@ export class ApplyBatch<Result> {
   }
 
   #apply(from: number, to: number, applied: Index): void {
-    const slice: Entry[] = [];
-    for (let i = from; i < to; i += 1) slice.push(withoutOrigin(this.#entries[i] as Entry));
+    const slice = this.#entries.slice(from, to);
+    for (let i = 0; i < slice.length; i += 1) slice[i] = withoutOrigin(slice[i] as Entry);
     const first = slice[0] as Entry;
     assert(first.index === applied + 1, () => `entry ${first.index} follows ${applied} in the state machine`);
     const results = this.#stateMachine.apply(slice);

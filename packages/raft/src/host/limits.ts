@@ -35,6 +35,8 @@ export interface HostLimits {
   /** Proposals of one group that have no answer yet, in number and in payload bytes. */
   readonly pendingProposals: number;
   readonly pendingProposalBytes: number;
+  /** How far apart proposals of one group may be, in the order of proposing, and both be found without hashing. */
+  readonly proposalSlots: number;
   /** Waiting proposals handed to the core in one turn. */
   readonly proposalsPerTurn: number;
   /** Refused proposals of one peer that are remembered for the case that the refusal is lost with its connection. */
@@ -86,6 +88,7 @@ export const hostLimits: HostLimits = Object.freeze({
   farewellMs: 600_000,
   pendingProposals: 65_536,
   pendingProposalBytes: 256 * 1024 * 1024,
+  proposalSlots: 16_384,
   proposalsPerTurn: 4_096,
   rememberedRefusals: 4_096,
   pendingReads: 262_144,

@@ -545,11 +545,14 @@ function encodeEntries(writer: ByteWriter, previousIndex: Index, entries: readon
   let expected = previousIndex as number;
   for (const entry of entries) {
     expected += 1;
-    assert(entry.index === expected, () => `entry ${entry.index} follows ${expected - 1} in an append`);
-    writer.u53(entry.term);
-    writer.u8(entryKinds.indexOf(entry.kind));
-    writer.blob(entry.payload);
+    if (entry.index !== expected) assert(false, `entry ${entry.index} follows ${expected - 1} in an append`);
+    writer.entry(entry.term, kindNumber(entry.kind), entry.payload);
   }
+}
+
+/** Most entries are commands. */
+function kindNumber(kind: EntryKind): number {
+  return kind === 'command' ? 0 : entryKinds.indexOf(kind);
 }
 
 function decodeEntries(reader: ByteReader, previousIndex: Index): readonly Entry[] {

@@ -1,6 +1,7 @@
 import { FlotillaError } from '@flotilla/platform';
 import { decodeMembershipChange, encodeMembershipChange } from '../core/membership-codec.ts';
 import type { Entry, NodeId } from '../core/types.ts';
+import { viewOf } from './bytes.ts';
 
 /**
  * Who proposed a command: 16 bytes before the user's payload in the log (of a change of membership: before the user's
@@ -51,7 +52,8 @@ export class OriginWriter {
     }
     const start = this.#used;
     this.#used += length;
-    return this.#slab.subarray(start, this.#used);
+    // Twice as fast as `subarray`, which looks for the species of its array first.
+    return new Uint8Array(this.#slab.buffer, start, length);
   }
 }
 
@@ -85,7 +87,7 @@ export function withoutOrigin(entry: Entry): Entry {
     term: entry.term,
     index: entry.index,
     kind: entry.kind,
-    payload: entry.payload.subarray(originBytes),
+    payload: viewOf(entry.payload, originBytes),
   };
 }
 

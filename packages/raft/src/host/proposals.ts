@@ -4,6 +4,7 @@ import type { HostLimits } from './limits.ts';
 import type { HostMetrics } from './metrics.ts';
 import { originBytes, originIncarnation, originNode, originSequence, OriginWriter } from './origin.ts';
 import { Queue } from './queue.ts';
+import { SequenceTable } from './sequence-table.ts';
 
 /**
  * The proposals of this member that have no answer yet.
@@ -30,9 +31,11 @@ export class ProposalTable<Result> {
   readonly #limits: HostLimits;
   readonly #metrics: HostMetrics;
   readonly #maxPayloadBytes: number;
-  readonly #pending = new Map<number, Pending<Result>>();
-  /** Handed to the core, settlement outstanding. */
-  readonly #stepped = new Map<Ref, Pending<Result>>();
+  readonly #pending: SequenceTable<Pending<Result>>;
+  /** Handed to the core, settlement outstanding: by their refs, from {@link #steppedFrom} on. */
+  #stepped: (Pending<Result> | undefined)[] = [];
+  #steppedFrom = 0;
+  #outstanding = 0;
   #waiting = new Queue<Pending<Result>>();
   #pendingBytes = 0;
   #nextSequence = 1;
@@ -53,6 +56,7 @@ export class ProposalTable<Result> {
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#limits = limits;
     this.#metrics = metrics;
+    this.#pending = new SequenceTable(limits.proposalSlots);
   }
 
   get size(): number {
@@ -85,34 +89,39 @@ export class ProposalTable<Result> {
     const bytes = this.#origins.write(sequence, payload);
     this.#metrics.proposals += 1;
     this.#pendingBytes += bytes.length;
-    return new Promise((resolve, reject) => {
-      const pending = new Pending<Result>(sequence, bytes, deadlineMs, resolve, reject);
-      this.#pending.set(sequence, pending);
-      this.#waiting.push(pending);
-    });
+    const answer = new Promise<Result>(captureSettlers);
+    const resolve = settlers.resolve as (result: Result) => void;
+    const pending = new Pending<Result>(sequence, bytes, deadlineMs, resolve, settlers.reject);
+    this.#pending.add(sequence, pending);
+    this.#waiting.push(pending);
+    return answer;
   }
 
   /** Hands what waits to the core. The answers come with the next drain, as settlements. */
   step(core: RaftCore, nextRef: () => Ref): void {
     let left = this.#limits.proposalsPerTurn;
+    // The core keeps the payload and not the input, so one input does for all.
+    const input = { type: 'propose' as const, ref: 0 as Ref, payload: none };
     while (left > 0 && !this.#stalled) {
       const pending = this.#waiting.shift();
       if (pending === undefined) return;
       if (pending.state === 'answered') continue;
       assert(pending.state === 'waiting', 'only waiting proposals are handed to the core');
       left -= 1;
-      const ref = nextRef();
       pending.state = 'stepped';
-      this.#stepped.set(ref, pending);
-      core.step({ type: 'propose', ref, payload: pending.payload });
+      input.ref = nextRef();
+      input.payload = pending.payload;
+      if (this.#outstanding === 0) this.#steppedFrom = input.ref;
+      this.#stepped[input.ref - this.#steppedFrom] = pending;
+      this.#outstanding += 1;
+      core.step(input);
     }
   }
 
   /** The core has appended it, or sent it to the leader of `term`. False: `ref` is not a proposal's. */
   accepted(ref: Ref, term: Term, index: Index): boolean {
-    const pending = this.#stepped.get(ref);
+    const pending = this.#takeStepped(ref);
     if (pending === undefined) return false;
-    this.#stepped.delete(ref);
     if (pending.state === 'answered') return true;
     pending.state = 'sent';
     pending.term = term;
@@ -122,9 +131,8 @@ export class ProposalTable<Result> {
   }
 
   refused(ref: Ref, reason: RefusalReason): boolean {
-    const pending = this.#stepped.get(ref);
+    const pending = this.#takeStepped(ref);
     if (pending === undefined) return false;
-    this.#stepped.delete(ref);
     if (pending.state === 'answered') return true;
     if (reason === 'too-large') {
       this.#reject(pending, tooLarge(pending.payload.length - originBytes, this.#maxPayloadBytes));
@@ -154,10 +162,10 @@ export class ProposalTable<Result> {
 
   /** A new connection to `peer`: of the forwarded messages to this life of it only the first `arrived` came in. */
   reconnected(peer: NodeId, peerIncarnation: number, arrived: number): void {
-    for (const pending of this.#pending.values()) {
-      if (pending.state !== 'sent' || pending.peer !== peer || pending.forward <= arrived) continue;
+    this.#pending.forEach((pending) => {
+      if (pending.state !== 'sent' || pending.peer !== peer || pending.forward <= arrived) return;
       if (pending.peerIncarnation === peerIncarnation) this.#lost(pending);
-    }
+    });
   }
 
   /**
@@ -199,9 +207,9 @@ export class ProposalTable<Result> {
 
   /** The first entry of `term` is about to be applied: whatever was proposed in an earlier one is lost. */
   termApplied(term: Term): void {
-    for (const pending of this.#pending.values()) {
+    this.#pending.forEach((pending) => {
       if (pending.state === 'sent' && pending.term < term) this.#lost(pending);
-    }
+    });
   }
 
   /**
@@ -209,10 +217,10 @@ export class ProposalTable<Result> {
    * one may have been among them, may be lost, or (of that term) may still come: nobody here can tell.
    */
   jumped(meta: SnapshotMeta): void {
-    for (const pending of this.#pending.values()) {
-      if (pending.state !== 'sent' || pending.term > meta.term || pending.index > meta.index) continue;
+    this.#pending.forEach((pending) => {
+      if (pending.state !== 'sent' || pending.term > meta.term || pending.index > meta.index) return;
       this.#reject(pending, unknownOutcome());
-    }
+    });
   }
 
   /** Progress or a new leader: refused proposals may be tried again. */
@@ -222,21 +230,35 @@ export class ProposalTable<Result> {
 
   /** Rejects what has waited for too long. */
   sweep(nowMs: number, commit: Index): void {
-    for (const pending of this.#pending.values()) {
-      if (pending.deadlineMs > nowMs) continue;
+    this.#pending.forEach((pending) => {
+      if (pending.deadlineMs > nowMs) return;
       this.#reject(
         pending,
         pending.state === 'waiting' ? notProposed(pending.refusal) : pending.late(commit),
       );
-    }
+    });
+    // This was the last look for as long as nobody proposes: an idle group keeps nothing.
+    if (this.#pending.size > 0) return;
+    this.#pending.release();
+    if (this.#outstanding === 0) this.#stepped = [];
   }
 
   close(error: FlotillaError): void {
     if (this.#closed !== null) return;
     this.#closed = error;
-    for (const pending of this.#pending.values()) this.#reject(pending, error);
-    this.#stepped.clear();
+    this.#pending.forEach((pending) => this.#reject(pending, error));
+    this.#stepped = [];
+    this.#outstanding = 0;
     this.#waiting = new Queue();
+  }
+
+  #takeStepped(ref: Ref): Pending<Result> | undefined {
+    const at = ref - this.#steppedFrom;
+    const pending = at < 0 ? undefined : this.#stepped[at];
+    if (pending === undefined) return undefined;
+    this.#stepped[at] = undefined;
+    this.#outstanding -= 1;
+    return pending;
   }
 
   #own(payload: Uint8Array): Pending<Result> | undefined {
@@ -334,6 +356,19 @@ function notProposed(refusal: RefusalReason | null): FlotillaError {
       );
   }
 }
+
+/** The two functions of the promise that was made last: a closure for each proposal would cost half as much again. */
+const settlers: { resolve: (result: never) => void; reject: (error: Error) => void } = {
+  resolve: () => undefined,
+  reject: () => undefined,
+};
+
+function captureSettlers(resolve: (result: never) => void, reject: (error: Error) => void): void {
+  settlers.resolve = resolve;
+  settlers.reject = reject;
+}
+
+const none: Uint8Array = new Uint8Array(0);
 
 function tooLarge(sizeBytes: number, bound: number): FlotillaError {
   return new FlotillaError(

@@ -35,7 +35,8 @@ export class ByteWriter {
 
   /** A safe integer as an unsigned 64-bit number. */
   u64(value: number): void {
-    this.view.setUint32(this.length, value % twoTo32, true);
+    // (`>>> 0` is the remainder by 2^32, without a division of floating-point numbers.)
+    this.view.setUint32(this.length, value >>> 0, true);
     this.view.setUint32(this.length + 4, Math.floor(value / twoTo32), true);
     this.length += 8;
   }

@@ -65,9 +65,11 @@ export class GroupState {
     const first = entries[0];
     if (first !== undefined) {
       this.index.append(first.index, place.segment, place.offset, place.length);
+      let term = this.termRuns.at(-1)?.term;
       for (const entry of entries) {
-        if (this.termRuns.at(-1)?.term !== entry.term)
-          this.termRuns.push({ from: entry.index, term: entry.term });
+        if (entry.term === term) continue;
+        term = entry.term;
+        this.termRuns.push({ from: entry.index, term });
       }
       this.lastIndex = (first.index + entries.length - 1) as Index;
     }
