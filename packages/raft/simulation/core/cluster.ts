@@ -1,11 +1,14 @@
-import { configurationOf } from '../../src/core/configuration.ts';
+import { configurationOf, emptyConfiguration } from '../../src/core/configuration.ts';
 import { Coverage, EventHeap, TraceHash } from '@flotilla/sim';
 import type { Tape } from '@flotilla/sim';
+import { present } from '@flotilla/platform';
 import type {
+  Configuration,
   Effects,
   Entry,
   Index,
   LogRead,
+  MembershipChange,
   NodeId,
   PeerMessage,
   Ref,
@@ -16,12 +19,13 @@ import type { SnapshotMeta, SnapshotSend, Term, Write, WriteSequence } from '@fl
 import { SimulatedMember } from './member.ts';
 import type { PendingClientRead, Proposal } from './member.ts';
 import { Monitor } from './monitor.ts';
+import { isQuorum, membersIn } from './sets.ts';
 import type { CoreSettings } from './settings.ts';
 import { Violation } from './violation.ts';
 
 /** `life`: of the member that it is meant for; an event of an earlier life means nothing. */
 type MemberEvent = { readonly to: NodeId; readonly life: number } & (
-  | { readonly kind: 'message'; readonly message: PeerMessage }
+  | { readonly kind: 'message'; readonly message: PeerMessage; readonly sentMs: number }
   | { readonly kind: 'tick' }
   | { readonly kind: 'beat' }
   | { readonly kind: 'drain' }
@@ -30,7 +34,13 @@ type MemberEvent = { readonly to: NodeId; readonly life: number } & (
   | { readonly kind: 'log-read'; readonly read: LogRead }
   | { readonly kind: 'snapshot'; readonly from: NodeId; readonly send: SnapshotSend }
   | { readonly kind: 'snapshot-sent'; readonly peer: NodeId; readonly ok: boolean }
-  | { readonly kind: 'alive'; readonly from: NodeId; readonly leadsTerm: Term | null; readonly beat: number }
+  | {
+      readonly kind: 'alive';
+      readonly from: NodeId;
+      readonly leadsTerm: Term | null;
+      readonly beat: number;
+      readonly sentMs: number;
+    }
   | { readonly kind: 'reset'; readonly from: NodeId }
 );
 
@@ -38,6 +48,7 @@ type WorldEvent =
   | { readonly kind: 'propose' }
   | { readonly kind: 'read' }
   | { readonly kind: 'fault' }
+  | { readonly kind: 'change' }
   | { readonly kind: 'call'; readonly run: () => void };
 
 type SimEvent = MemberEvent | WorldEvent;
@@ -64,7 +75,9 @@ const historyMax = 20_000;
  */
 export class CoreCluster {
   readonly settings: CoreSettings;
-  readonly members: readonly SimulatedMember[];
+  /** In the order of their ids, from 1; those that are gone for ever stay in the list. */
+  readonly members: SimulatedMember[] = [];
+  readonly founders: Configuration;
   readonly monitor: Monitor;
   readonly coverage = new Coverage();
   readonly hash = new TraceHash();
@@ -77,30 +90,58 @@ export class CoreCluster {
 
   readonly #tape: Tape;
   readonly #heap = new EventHeap<SimEvent>();
-  /** Row from, column to. */
-  readonly #cut: boolean[];
+  readonly #cut = new Set<number>();
+  readonly #seed: number;
   #proposals = 0;
   /** Called when a member has just become leader. */
   onLeader: (member: SimulatedMember) => void = () => {};
   onFault: () => void = () => {};
+  onChange: () => void = () => {};
 
   constructor(tape: Tape, settings: CoreSettings) {
     this.#tape = tape;
     this.settings = settings;
-    const ids = Array.from({ length: settings.members }, (_, i) => (i + 1) as NodeId);
-    const configuration = configurationOf(ids);
-    const seed = tape.choose(0x7fff_ffff, 'elections');
-    this.members = ids.map(
-      (id) =>
-        new SimulatedMember(id, settings, configuration, seed, 1 + (tape.choose(21, 'clock') - 10) / 100),
-    );
-    this.monitor = new Monitor(this.members);
-    this.#cut = Array.from({ length: (settings.members + 1) ** 2 }, () => false);
+    this.#seed = tape.choose(0x7fff_ffff, 'elections');
+    this.founders = configurationOf(Array.from({ length: settings.members }, (_, i) => i + 1));
+    for (const _ of this.founders.voters) this.#newMember(this.founders);
+    this.monitor = new Monitor(this.members, this.founders);
     for (const member of this.members) this.#start(member);
   }
 
-  member(id: NodeId): SimulatedMember {
-    return this.members[id - 1] as SimulatedMember;
+  /** A member with an empty disk. It knows the founders, or waits for a snapshot that tells it who is who. */
+  addMember(): SimulatedMember {
+    const informed = !this.#tape.chance(1, 3, 'knows nobody');
+    const member = this.#newMember(informed ? this.founders : emptyConfiguration);
+    this.coverage.count(informed ? 'new member' : 'new member that knows nobody');
+    this.say(`new member ${member.id}`);
+    this.#start(member);
+    return member;
+  }
+
+  #newMember(configuration: Configuration): SimulatedMember {
+    const { settings } = this;
+    const id = (this.members.length + 1) as NodeId;
+    const clockRate = 1 + (this.#tape.choose(21, 'clock') - 10) / 100;
+    const priority = settings.priorities[this.#tape.choose(settings.priorities.length, 'priority')] as number;
+    const member = new SimulatedMember(id, settings, configuration, this.#seed, clockRate, priority);
+    this.members.push(member);
+    return member;
+  }
+
+  member(id: NodeId): SimulatedMember | undefined {
+    return this.members[id - 1];
+  }
+
+  /** Those whom faults happen to: in the newest configuration, or running. Never empty. */
+  get present(): readonly SimulatedMember[] {
+    const ids = membersIn(this.monitor.configuration);
+    return this.members.filter((member) => member.up || (!member.wiped && ids.includes(member.id)));
+  }
+
+  /** Whether it is neither a member, nor was one. */
+  isStranger({ id }: SimulatedMember): boolean {
+    const { configuration } = this.monitor;
+    return !membersIn(configuration).includes(id) && !configuration.removed.includes(id);
   }
 
   get leader(): SimulatedMember | undefined {
@@ -115,7 +156,9 @@ export class CoreCluster {
   startClients(): void {
     this.#push(this.#soon(this.settings.proposeEveryMs), { kind: 'propose' });
     this.#push(this.#soon(this.settings.readEveryMs), { kind: 'read' });
-    if (this.settings.faultEveryMs > 0) this.#push(this.#soon(this.settings.faultEveryMs), { kind: 'fault' });
+    const { faultEveryMs, changeEveryMs } = this.settings;
+    if (faultEveryMs > 0) this.#push(this.#soon(faultEveryMs), { kind: 'fault' });
+    if (changeEveryMs > 0) this.#push(this.#soon(changeEveryMs), { kind: 'change' });
   }
 
   /** Runs the next event. False: nothing is left. */
@@ -158,11 +201,28 @@ export class CoreCluster {
   }
 
   restart(member: SimulatedMember): void {
-    if (member.up) return;
+    if (member.up || member.wiped) return;
     this.coverage.count('restart');
     this.say(`restart ${member.id}`);
     member.restart();
+    // It does not know any more what it promised.
+    if (this.settings.leasePerMille > 0) member.pledge = this.#promise(member, 0, 0, 0);
     this.#start(member);
+  }
+
+  /** Its disk is lost: whoever it was never comes back. */
+  wipe(member: SimulatedMember): void {
+    this.coverage.count('wipe');
+    this.say(`wipe ${member.id}`);
+    this.crash(member, 0);
+    member.wiped = true;
+  }
+
+  /** An operator ends a member that is no part of the group any more. */
+  switchOff(member: SimulatedMember): void {
+    this.coverage.count('switched off');
+    this.say(`switch off ${member.id}`);
+    this.crash(member, member.disk.pendingWrites);
   }
 
   pause(member: SimulatedMember, forMs: number): void {
@@ -173,22 +233,24 @@ export class CoreCluster {
   }
 
   cut(from: NodeId, to: NodeId, cut: boolean): void {
-    this.#cut[from * (this.settings.members + 1) + to] = cut;
+    if (cut) this.#cut.add(from * 64 + to);
+    else this.#cut.delete(from * 64 + to);
   }
 
   healNetwork(): void {
-    this.#cut.fill(false);
+    this.#cut.clear();
   }
 
   /** The connection between two hosts breaks: both notice, as far as they can hear of each other. */
-  resetConnection(a: NodeId, b: NodeId): void {
-    this.#reset(this.member(a), b);
-    this.#reset(this.member(b), a);
+  resetConnection(a: SimulatedMember, b: SimulatedMember): void {
+    this.#reset(a, b.id);
+    this.#reset(b, a.id);
   }
 
   redeliver(message: PeerMessage, delayMs: number): void {
     this.coverage.count(`redelivered ${message.type}`);
-    this.#deliver(message, delayMs);
+    // An old word of a leader is no promise to it now.
+    this.#deliver(message, delayMs, -Infinity);
   }
 
   step(member: SimulatedMember, input: Parameters<SimulatedMember['core']['step']>[0]): void {
@@ -221,8 +283,23 @@ export class CoreCluster {
     member.nextRef += 1;
     const read = { floor: this.monitor.maxApplied, answered: false };
     member.reads.set(ref, read);
-    this.step(member, { type: 'read', ref });
+    const { leasePerMille } = this.settings;
+    const lease =
+      leasePerMille > 0 && this.#tape.chance(leasePerMille, 1000, 'lease') && this.#vouches(member);
+    if (lease) this.coverage.count('read under a lease');
+    this.step(member, { type: 'read', ref, policy: lease ? 'lease' : 'read-index' });
     return read;
+  }
+
+  changeMembership(member: SimulatedMember, change: MembershipChange): void {
+    if (!member.up) return;
+    const ref = member.nextRef as Ref;
+    member.nextRef += 1;
+    member.changes.add(ref);
+    const steps = change.steps.map(({ operation, id }) => `${operation} ${id}`).join(', ');
+    this.say(`ask ${member.id} for ${change.transition} change: ${steps || 'leave'}`);
+    this.events += 1;
+    this.step(member, { type: 'change-membership', ref, change });
   }
 
   compact(member: SimulatedMember): void {
@@ -230,7 +307,8 @@ export class CoreCluster {
     const term = member.view.termAt(index);
     if (term === null || !member.disk.holds(index, term) || index <= member.disk.snapshot.index) return;
     this.coverage.count('compaction');
-    const through: SnapshotMeta = { index, term, configuration: member.view.configuration };
+    const { configuration } = index === member.flushed.index ? member.flushed : member.applied;
+    const through: SnapshotMeta = { index, term, configuration };
     member.disk.compact(through);
     this.step(member, { type: 'compacted', through });
   }
@@ -241,6 +319,7 @@ export class CoreCluster {
     if (event.kind === 'propose') this.#clientProposes();
     else if (event.kind === 'read') this.#clientReads();
     else if (event.kind === 'fault') this.#strike();
+    else if (event.kind === 'change') this.#wantChange();
     else if (event.kind === 'call') event.run();
     else this.#handleAt(event);
   }
@@ -251,9 +330,15 @@ export class CoreCluster {
     this.#push(this.#soon(this.settings.faultEveryMs), { kind: 'fault' });
   }
 
+  #wantChange(): void {
+    if (!this.faulty) return;
+    this.onChange();
+    this.#push(this.#soon(this.settings.changeEveryMs), { kind: 'change' });
+  }
+
   #handleAt(event: MemberEvent): void {
     const member = this.member(event.to);
-    if (!member.up) return;
+    if (member === undefined || !member.up) return;
     if (event.life !== member.life && event.kind !== 'message' && event.kind !== 'snapshot') return;
     if (member.pausedUntilMs > this.now) {
       this.#heap.push(member.pausedUntilMs, event);
@@ -265,7 +350,9 @@ export class CoreCluster {
       case 'message':
         this.events += 1;
         this.hash.add(event.message.term);
+        if (this.#breaksPromise(member, event.message)) break;
         member.core.step({ type: 'receive', message: event.message });
+        this.#promiseLeader(member, event.message, event.sentMs);
         this.#drainSoon(member, event.message.type === 'append-response');
         break;
       case 'drain':
@@ -302,7 +389,7 @@ export class CoreCluster {
         this.step(member, { type: 'snapshot-sent', to: event.peer, ok: event.ok });
         break;
       case 'alive':
-        this.#hears(member, event.from, event.leadsTerm, event.beat);
+        this.#hears(member, event);
         break;
       case 'reset':
         this.#silent(member, event.from);
@@ -326,7 +413,7 @@ export class CoreCluster {
       to: member.id,
       life: member.life,
     });
-    if (!member.core.wantsTicks) return;
+    if (!member.core.wantsTicks || this.#keepsStill(member)) return;
     this.events += 1;
     member.core.step({ type: 'tick' });
     this.#drainSoon(member);
@@ -351,21 +438,78 @@ export class CoreCluster {
       }
       if (this.#isCut(member.id, other.id) || !other.up) continue;
       const { id: from, beats: beat } = member;
-      this.#push(this.#delay(), { kind: 'alive', to: other.id, life: other.life, from, leadsTerm, beat });
+      const sentMs = this.now;
+      this.#push(this.#delay(), {
+        kind: 'alive',
+        to: other.id,
+        life: other.life,
+        from,
+        leadsTerm,
+        beat,
+        sentMs,
+      });
     }
   }
 
-  #hears(member: SimulatedMember, from: NodeId, leadsTerm: Term | null, beat: number): void {
+  #hears(
+    member: SimulatedMember,
+    { from, leadsTerm, beat, sentMs }: Extract<MemberEvent, { kind: 'alive' }>,
+  ): void {
     const belief = member.peers.get(from) ?? { alive: false, leadsTerm: null, heardAtMs: 0, beat: 0 };
     member.peers.set(from, belief);
     if (beat <= belief.beat) return;
     belief.beat = beat;
     belief.heardAtMs = this.now;
-    if (belief.alive && belief.leadsTerm === leadsTerm) return;
-    belief.alive = true;
-    belief.leadsTerm = leadsTerm;
-    this.events += 1;
-    this.step(member, { type: 'peer-alive', peer: from, leadsTerm });
+    if (!belief.alive || belief.leadsTerm !== leadsTerm) {
+      belief.alive = true;
+      belief.leadsTerm = leadsTerm;
+      this.events += 1;
+      this.step(member, { type: 'peer-alive', peer: from, leadsTerm });
+    }
+    if (this.settings.leasePerMille === 0 || leadsTerm === null) return;
+    if (member.view.leader === from && member.view.term === leadsTerm) {
+      member.pledge = this.#promise(member, from, leadsTerm, sentMs);
+    }
+  }
+
+  // --- leases: what hosts do about them --------------------------------------------------------------------------
+
+  /** By the member's own clock, which may run faster or slower than others by a tenth. */
+  #promise(member: SimulatedMember, to: number, term: number, sentMs: number): SimulatedMember['pledge'] {
+    const { electionTicks, tickMs } = this.settings;
+    return { to, term, sentMs, untilMs: this.now + electionTicks * tickMs * member.clockRate };
+  }
+
+  #promiseLeader(member: SimulatedMember, { type, from, term }: PeerMessage, sentMs: number): void {
+    if (this.settings.leasePerMille === 0 || this.settings.liveness === 'peers') return;
+    if (type !== 'heartbeat' && type !== 'append') return;
+    if (member.view.leader !== from || member.view.term !== term) return;
+    member.pledge = this.#promise(member, from, term, sentMs);
+  }
+
+  #breaksPromise(member: SimulatedMember, message: PeerMessage): boolean {
+    if (this.settings.leasePerMille === 0 || (message.type !== 'vote' && message.type !== 'pre-vote'))
+      return false;
+    return !message.forced && message.from !== member.pledge.to && this.now < member.pledge.untilMs;
+  }
+
+  /** Nor does it campaign itself. */
+  #keepsStill(member: SimulatedMember): boolean {
+    if (this.settings.leasePerMille === 0 || member.view.role === 'leader') return false;
+    return this.now < member.pledge.untilMs;
+  }
+
+  /** Whether a quorum has promised this leader, from when it sent what they answer, for longer than clocks may differ. */
+  #vouches(leader: SimulatedMember): boolean {
+    const { view } = leader;
+    if (view.role !== 'leader') return false;
+    const { electionTicks, tickMs } = this.settings;
+    const sinceMs = this.now - 0.8 * electionTicks * tickMs * leader.clockRate;
+    return isQuorum(view.configuration, (id) => {
+      if (id === leader.id) return true;
+      const pledge = this.member(id)?.pledge;
+      return pledge?.to === leader.id && pledge.term === view.term && pledge.sentMs >= sinceMs;
+    });
   }
 
   #silent(member: SimulatedMember, peer: NodeId): void {
@@ -412,16 +556,28 @@ export class CoreCluster {
     const last = entries[entries.length - 1] as Entry;
     // A snapshot may have overtaken the batch.
     if (last.index > member.applied.index) {
-      for (const entry of entries) if (entry.index > member.applied.index) this.#apply(member, entry);
-      member.applied = { index: last.index, term: last.term };
+      const from = member.applied.index;
+      for (const entry of entries) if (entry.index > from) this.#apply(member, entry);
+      member.core.step({ type: 'applied', upTo: last.index });
+      for (const entry of entries) if (entry.index > from) this.#configured(member, entry);
+      const configuration = present(member.view.configurationAt(last.index), 'what is in force');
+      member.applied = { index: last.index, term: last.term, configuration };
+    } else {
+      member.core.step({ type: 'applied', upTo: member.applied.index });
     }
     if (last.index > this.monitor.maxApplied) this.monitor.maxApplied = last.index;
     if (this.#tape.chance(1, 4, 'flush')) member.flushed = member.applied;
-    member.core.step({ type: 'applied', upTo: member.applied.index });
     this.#drainSoon(member);
     const { compactAfter } = this.settings;
     if (compactAfter > 0 && member.flushed.index - member.disk.snapshot.index >= compactAfter)
       this.compact(member);
+  }
+
+  #configured(member: SimulatedMember, { kind, index }: Entry): void {
+    if (kind !== 'membership') return;
+    const configuration = present(member.view.configurationAt(index), 'what a change has led to');
+    if (index > this.monitor.configuredAt) this.coverage.count('members changed');
+    this.monitor.configured(member, index, configuration);
   }
 
   #apply(member: SimulatedMember, entry: Entry): void {
@@ -453,8 +609,8 @@ export class CoreCluster {
   #snapshotArrives(member: SimulatedMember, from: NodeId, send: SnapshotSend): void {
     const sender = this.member(from);
     // What the sender's state machine held when it was read; a crashed sender has sent nothing.
-    if (!sender.up || sender.applied.index < send.index) return;
-    const snapshot: SnapshotMeta = { ...sender.applied, configuration: sender.view.configuration };
+    if (sender === undefined || !sender.up || sender.applied.index < send.index) return;
+    const snapshot: SnapshotMeta = sender.applied;
     const { to, term, session } = send;
     const message: PeerMessage = { type: 'install-snapshot', from, to, term, session, snapshot };
     this.#remember(message);
@@ -465,10 +621,10 @@ export class CoreCluster {
     member: SimulatedMember,
     message: Extract<PeerMessage, { type: 'install-snapshot' }>,
   ): void {
-    const { index, term } = message.snapshot;
+    const { index } = message.snapshot;
     if (index > member.view.commit) {
       this.coverage.count('snapshot installed');
-      member.applied = { index, term };
+      member.applied = message.snapshot;
       member.flushed = member.applied;
       // Whether open proposals are in it nobody can tell.
       member.openProposals.clear();
@@ -504,7 +660,7 @@ export class CoreCluster {
     const chosen =
       leader !== undefined && this.#tape.chance(1, 2, 'ask the leader')
         ? leader
-        : (this.members[this.#tape.choose(this.members.length, 'ask')] as SimulatedMember);
+        : (this.present[this.#tape.choose(this.present.length, 'ask')] as SimulatedMember);
     return chosen.up && chosen.pausedUntilMs <= this.now ? chosen : undefined;
   }
 
@@ -549,7 +705,7 @@ export class CoreCluster {
 
   #write(member: SimulatedMember, write: Write): void {
     if (write.truncateFrom !== null) this.coverage.count('truncation');
-    member.model(write.truncateFrom, write.snapshot?.index ?? null, write.entries);
+    member.model(write);
     member.disk.write(write);
     member.promise(write);
     this.monitor.wrote(member, write);
@@ -590,6 +746,7 @@ export class CoreCluster {
     switch (settlement.type) {
       case 'appended':
       case 'forwarded': {
+        if (member.changes.delete(settlement.ref)) this.coverage.count(`change ${settlement.type}`);
         const proposal = member.proposals.get(settlement.ref);
         if (proposal === undefined) return;
         proposal.state = 'taken';
@@ -612,6 +769,7 @@ export class CoreCluster {
       case 'refused': {
         this.coverage.count(refusals[settlement.reason]);
         member.reads.delete(settlement.ref);
+        member.changes.delete(settlement.ref);
         const proposal = member.proposals.get(settlement.ref);
         if (proposal !== undefined) proposal.state = 'refused';
         member.proposals.delete(settlement.ref);
@@ -641,20 +799,20 @@ export class CoreCluster {
     if (message.type !== 'propose' && this.history.length < historyMax) this.history.push(message);
   }
 
-  #deliver(message: PeerMessage, delayMs: number): void {
+  #deliver(message: PeerMessage, delayMs: number, sentMs = this.now): void {
     if (message.type === 'install-snapshot') {
       // Its data comes with it, and goes through the host as the first time.
       this.later(delayMs, () => {
         const member = this.member(message.to);
-        if (member.up && member.pausedUntilMs <= this.now) this.#receiveSnapshot(member, message);
+        if (member?.up === true && member.pausedUntilMs <= this.now) this.#receiveSnapshot(member, message);
       });
       return;
     }
-    this.#push(delayMs, { kind: 'message', to: message.to, life: 0, message });
+    this.#push(delayMs, { kind: 'message', to: message.to, life: 0, message, sentMs });
   }
 
   #isCut(from: NodeId, to: NodeId): boolean {
-    return this.#cut[from * (this.settings.members + 1) + to] as boolean;
+    return this.#cut.has(from * 64 + to);
   }
 
   #delay(): number {

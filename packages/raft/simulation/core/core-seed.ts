@@ -3,8 +3,10 @@ import { generatedTape, replayedTape } from '@flotilla/sim';
 import type { RecordedTape } from '@flotilla/sim';
 import { CoreCluster } from './cluster.ts';
 import { Nemesis } from './nemesis.ts';
+import { Operator } from './operator.ts';
+import { Peace } from './peace.ts';
 import { drawSettings } from './settings.ts';
-import type { CoreSettings } from './settings.ts';
+import type { CoreSettings, Weather } from './settings.ts';
 import { Violation } from './violation.ts';
 
 export interface CoreRunResult {
@@ -20,6 +22,7 @@ export interface CoreRunResult {
 }
 
 export interface CoreRunOptions {
+  readonly weather?: Weather;
   /** Replaces what the tape says: to look at one circumstance, or to make a fixed benchmark. */
   readonly settings?: Partial<CoreSettings>;
 }
@@ -30,16 +33,18 @@ export function runCoreSeed(
   options: CoreRunOptions = {},
 ): CoreRunResult {
   const tape = tapeOf(seed);
-  const settings = { ...drawSettings(tape), ...options.settings };
+  const settings = { ...drawSettings(tape, options.weather), ...options.settings };
   const cluster = new CoreCluster(tape, settings);
   const violation = attempt(() => {
-    // The nemesis only needs to be there.
+    // They only need to be there.
     new Nemesis(tape, cluster);
+    new Operator(tape, cluster);
     cluster.startClients();
     while (cluster.events < settings.faultEvents && cluster.next());
-    heal(cluster);
-    converge(cluster);
-    fallSilent(cluster);
+    const peace = new Peace(cluster);
+    peace.heal();
+    peace.converge();
+    peace.fallSilent();
   });
   return result(cluster, tape, violation);
 }
@@ -82,71 +87,4 @@ function attempt(run: () => void): CoreRunResult['violation'] {
       return { invariant: 'assertion', message: error.message };
     throw error;
   }
-}
-
-function heal(cluster: CoreCluster): void {
-  cluster.faulty = false;
-  cluster.say('heal everything');
-  cluster.healNetwork();
-  for (const member of cluster.members) {
-    cluster.restart(member);
-    member.pausedUntilMs = 0;
-    member.slowDiskUntilMs = 0;
-  }
-}
-
-/** In peace a leader is found, a write gets through, and everybody has everything and may read. */
-function converge(cluster: CoreCluster): void {
-  const { tickMs, electionTicks, members } = cluster.settings;
-  const deadlineMs = cluster.now + 20_000 + 100 * electionTicks * tickMs;
-  let asked = 0;
-  let proposal = cluster.propose(cluster.members[0] as CoreCluster['members'][number], 1);
-  const written = (): boolean => {
-    if (proposal.committedAt !== 0) return true;
-    if (cluster.now < asked + 2 * electionTicks * tickMs) return false;
-    asked = cluster.now;
-    const { leader } = cluster;
-    if (leader !== undefined) proposal = cluster.propose(leader, 1);
-    return false;
-  };
-  demand(cluster, cluster.runUntil(deadlineMs, written), 'no write is committed');
-  const caughtUp = (): boolean =>
-    cluster.members.every((member) => member.applied.index >= proposal.committedAt && !member.disk.unsynced);
-  demand(cluster, cluster.runUntil(deadlineMs, caughtUp), 'not everybody has the last write');
-  for (let id = 1; id <= members; id += 1) requireRead(cluster, id, deadlineMs);
-  cluster.monitor.checkAll();
-}
-
-function requireRead(cluster: CoreCluster, id: number, deadlineMs: number): void {
-  const member = cluster.members[id - 1] as CoreCluster['members'][number];
-  const patienceMs = 2 * cluster.settings.electionTicks * cluster.settings.tickMs;
-  let askedMs = cluster.now;
-  let read = cluster.read(member);
-  const answered = cluster.runUntil(deadlineMs, () => {
-    if (!read.answered && cluster.now >= askedMs + patienceMs) {
-      askedMs = cluster.now;
-      read = cluster.read(member);
-    }
-    return read.answered;
-  });
-  demand(cluster, answered, `a read at ${id} is not answered`);
-}
-
-/** An idle group whose members hear each other needs no ticks and sends no messages. */
-function fallSilent(cluster: CoreCluster): void {
-  const { tickMs, electionTicks, liveness } = cluster.settings;
-  if (liveness !== 'peers') return;
-  const quiet = (): boolean =>
-    cluster.members.every((member) => !member.core.wantsTicks && !member.core.ready);
-  demand(
-    cluster,
-    cluster.runUntil(cluster.now + 100 * electionTicks * tickMs, quiet),
-    'an idle group wants ticks',
-  );
-}
-
-function demand(cluster: CoreCluster, fine: boolean, what: string): void {
-  if (fine) return;
-  const states = cluster.members.map(({ view }) => `${view.id}:${view.role}@${view.term}/${view.commit}`);
-  throw new Violation('I14 liveness', `${what} (${states.join(' ')})`);
 }

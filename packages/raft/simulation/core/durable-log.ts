@@ -166,7 +166,7 @@ export class DurableLog {
       termRuns,
       lastIndex: this.lastIndex,
       applied,
-      membership: [],
+      membership: this.#entries.filter(({ kind }) => kind === 'membership'),
     };
   }
 

@@ -1,14 +1,5 @@
 import { createCore } from '@flotilla/raft';
-import type {
-  Configuration,
-  CoreView,
-  Entry,
-  Index,
-  NodeId,
-  PeerMessage,
-  RaftCore,
-  Ref,
-} from '@flotilla/raft';
+import type { Configuration, CoreView, Index, NodeId, PeerMessage, RaftCore, Ref } from '@flotilla/raft';
 import type { Term, Write } from '@flotilla/raft';
 import { seededRandom } from '@flotilla/platform';
 import { DurableLog } from './durable-log.ts';
@@ -42,6 +33,22 @@ interface PeerBelief {
   beat: number;
 }
 
+/** How far a state machine is, and the configuration in force there. */
+interface StatePosition {
+  readonly index: Index;
+  readonly term: Term;
+  readonly configuration: Configuration;
+}
+
+interface Promised {
+  /** 0: nobody in particular. */
+  readonly to: number;
+  readonly term: number;
+  /** When the leader sent what the promise answers. */
+  readonly sentMs: number;
+  readonly untilMs: number;
+}
+
 const noMessages: readonly PeerMessage[] = [];
 
 /** One member: a core, the disk under it, its state machine and a stand-in for its host. */
@@ -51,6 +58,7 @@ export class SimulatedMember {
   readonly #settings: CoreSettings;
   readonly #seed: number;
   readonly #promises: Write[] = [];
+  readonly priority: number;
   /** Ticks and beats of this member come this much later, or earlier. */
   readonly clockRate: number;
 
@@ -59,6 +67,8 @@ export class SimulatedMember {
   /** Counts lives; events of an earlier one mean nothing. */
   life = 0;
   up = true;
+  /** Its disk is lost, and its id with it. (Kept for the monitor, which wants to know what it held.) */
+  wiped = false;
   pausedUntilMs = 0;
   syncing = false;
   slowDiskUntilMs = 0;
@@ -67,18 +77,27 @@ export class SimulatedMember {
   beats = 0;
 
   /** The state machine: the last entry in it, and what of it would survive a crash. */
-  applied = { index: 0 as Index, term: 0 as Term };
-  flushed = { index: 0 as Index, term: 0 as Term };
+  applied: StatePosition;
+  flushed: StatePosition;
+
+  /** With leases: whom this member's host does not help to depose, and until when. */
+  pledge: Promised = { to: 0, term: 0, sentMs: 0, untilMs: 0 };
 
   readonly proposals = new Map<Ref, Proposal>();
   readonly openProposals = new Map<number, Proposal>();
   readonly reads = new Map<Ref, PendingClientRead>();
   readonly peers = new Map<NodeId, PeerBelief>();
+  /** Membership changes that were asked for here and not settled. */
+  readonly changes = new Set<Ref>();
 
   /** The last state that the monitor saw. */
   seenTerm = 0;
   seenCommit = 0;
   seenLeadingTerm = 0;
+  seenConfiguration: Configuration | null = null;
+  /** Membership entries in the log as all writes so far leave it, and the newest commit index among them. */
+  modelMembership: number[] = [];
+  modelCommit = 0;
   /** The terms of the log as all writes so far leave it; index i at i - modelBase - 1. */
   modelBase = 0;
   modelTerms: number[] = [];
@@ -89,10 +108,14 @@ export class SimulatedMember {
     configuration: Configuration,
     seed: number,
     clockRate: number,
+    priority: number,
   ) {
     this.id = id;
     this.#settings = settings;
     this.clockRate = clockRate;
+    this.priority = priority;
+    this.applied = { index: 0 as Index, term: 0 as Term, configuration };
+    this.flushed = this.applied;
     this.#seed = seed;
     this.disk = new DurableLog({ index: 0 as Index, term: 0 as Term, configuration });
     this.core = this.#createCore();
@@ -110,18 +133,20 @@ export class SimulatedMember {
     this.proposals.clear();
     this.openProposals.clear();
     this.reads.clear();
+    this.changes.clear();
     this.peers.clear();
     this.#promises.length = 0;
+    this.seenConfiguration = null;
   }
 
   restart(): void {
     const { disk } = this;
     this.applied = this.flushed;
-    const { index, term } = this.flushed;
+    const { index, term, configuration } = this.flushed;
     // The state machine took in a snapshot whose record did not reach the log: what it holds is committed, so the
     // log starts after it.
     if (!disk.holds(index, term)) {
-      disk.restartAfter({ index, term, configuration: disk.snapshot.configuration });
+      disk.restartAfter({ index, term, configuration });
     } else if (disk.snapshot.index > index) {
       throw new Error('the log was compacted beyond the flushed state');
     }
@@ -134,18 +159,28 @@ export class SimulatedMember {
     this.seenLeadingTerm = 0;
     this.modelBase = disk.snapshot.index;
     this.modelTerms = [];
+    this.modelMembership = disk.restored(index).membership.map((entry) => entry.index);
+    this.modelCommit = Math.max(disk.hardState.commit, index);
     for (let i = disk.snapshot.index + 1; i <= disk.lastIndex; i += 1)
       this.modelTerms.push(disk.termAt(i) ?? 0);
   }
 
   /** Follows a write, to know what the log must look like. */
-  model(truncateFrom: Index | null, snapshot: number | null, entries: readonly Entry[]): void {
+  model({ truncateFrom, snapshot, entries, hardState }: Write): void {
     if (snapshot !== null) {
-      this.modelBase = snapshot;
+      this.modelBase = snapshot.index;
       this.modelTerms = [];
+      this.modelMembership = [];
     }
-    if (truncateFrom !== null) this.modelTerms.length = truncateFrom - 1 - this.modelBase;
-    for (const entry of entries) this.modelTerms.push(entry.term);
+    if (truncateFrom !== null) {
+      this.modelTerms.length = truncateFrom - 1 - this.modelBase;
+      this.modelMembership = this.modelMembership.filter((index) => index < truncateFrom);
+    }
+    for (const entry of entries) {
+      this.modelTerms.push(entry.term);
+      if (entry.kind === 'membership') this.modelMembership.push(entry.index);
+    }
+    if (hardState !== null) this.modelCommit = hardState.commit;
   }
 
   /** Keeps what a write holds back. */
@@ -183,8 +218,9 @@ export class SimulatedMember {
         maxPayloadBytes: 1 << 20,
         maxCachedBytes: settings.maxCachedBytes,
         maxPendingReads: settings.maxPendingReads,
-        maxPromotionLagEntries: Infinity,
-        priority: 100,
+        maxPromotionLagEntries: settings.maxPromotionLagEntries,
+        priority: this.priority,
+        reusableIds: settings.reusableIds,
         eagerBroadcast: settings.eagerBroadcast,
       },
       this.disk.restored(this.applied.index),

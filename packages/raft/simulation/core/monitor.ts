@@ -1,4 +1,5 @@
-import type { Entry, NodeId, PeerMessage, Write } from '@flotilla/raft';
+import type { Configuration, Entry, NodeId, PeerMessage, Write } from '@flotilla/raft';
+import { isQuorum, mayFollow } from './sets.ts';
 import { Violation } from './violation.ts';
 import type { Proposal, SimulatedMember } from './member.ts';
 
@@ -8,7 +9,6 @@ import type { Proposal, SimulatedMember } from './member.ts';
  */
 export class Monitor {
   readonly #members: readonly SimulatedMember[];
-  readonly #quorum: number;
   /** Term -> who led it. */
   readonly #leaders = new Map<number, NodeId>();
   /** Voter and term -> whom the vote was given to, as soon as anybody could know of it. */
@@ -22,11 +22,17 @@ export class Monitor {
   readonly #committedIn: number[] = [0];
   /** What any client may have seen. */
   maxApplied = 0;
+  /** The newest configuration that anybody has applied, and where; the one before it. */
+  configuration: Configuration;
+  configuredAt = 0;
+  #previous: Configuration;
+  /** By index: what each change has led to, as text. */
+  readonly #configurations = new Map<number, string>();
 
-  constructor(members: readonly SimulatedMember[]) {
+  constructor(members: readonly SimulatedMember[], configuration: Configuration) {
     this.#members = members;
-    // Counted anew: a monitor that shared the product's arithmetic would share its mistakes.
-    this.#quorum = Math.floor(members.length / 2) + 1;
+    this.configuration = configuration;
+    this.#previous = configuration;
   }
 
   get maxCommit(): number {
@@ -45,6 +51,7 @@ export class Monitor {
   wrote(member: SimulatedMember, write: Write): void {
     for (const entry of write.entries) {
       const previousTerm = member.view.termAt((entry.index - 1) as Entry['index']);
+      if (entry.kind === 'membership') this.#wroteChange(member, entry);
       if (previousTerm === null) continue;
       const key = entry.term * 0x100_0000 + entry.index;
       const known = this.#entries.get(key);
@@ -54,6 +61,44 @@ export class Monitor {
         fail('I3 log matching', `${member.id} has another ${entry.term}/${entry.index} than was seen before`);
       }
     }
+  }
+
+  /**
+   * I17 one change at a time: a leader appends one when it has committed in its term, and has applied the one before; so
+   * nobody has two of them in its log that it does not know to be committed.
+   */
+  #wroteChange(member: SimulatedMember, entry: Entry): void {
+    const { view } = member;
+    if (view.role === 'leader' && entry.term === view.term && view.termAt(view.commit) !== view.term) {
+      fail(
+        'I17 one change at a time',
+        `${member.id} changes members before its first commit in ${view.term}`,
+      );
+    }
+    const open = member.modelMembership.filter((index) => index > member.modelCommit);
+    if (open.length > 1) {
+      fail(
+        'I17 one change at a time',
+        `${member.id} has changes at ${open.join(' and ')}, none known to be committed`,
+      );
+    }
+  }
+
+  /** I17: everybody has the same configuration at the same index, and each is one step away from the last. */
+  configured(member: SimulatedMember, index: number, configuration: Configuration): void {
+    const text = JSON.stringify(configuration);
+    const known = this.#configurations.get(index);
+    if (known !== undefined && known !== text) {
+      fail('I17 one change at a time', `${member.id} has ${text} at ${index}, somebody else ${known}`);
+    }
+    if (known !== undefined || index <= this.configuredAt) return;
+    this.#configurations.set(index, text);
+    if (!mayFollow(this.configuration, configuration)) {
+      fail('I17 one change at a time', `${text} follows ${JSON.stringify(this.configuration)}`);
+    }
+    this.#previous = this.configuration;
+    this.configuration = configuration;
+    this.configuredAt = index;
   }
 
   /** Promises may leave a member only when a crash cannot make them untrue. */
@@ -90,7 +135,7 @@ export class Monitor {
   }
 
   #promisedVote(member: SimulatedMember, term: number, candidate: NodeId): void {
-    const key = term * 8 + member.id;
+    const key = voteKey(term, member.id);
     const before = this.#votes.get(key);
     if (before !== undefined && before !== candidate) {
       fail('I2 one vote a term', `${member.id} votes for ${before} and ${candidate} in term ${term}`);
@@ -113,6 +158,7 @@ export class Monitor {
       fail('I2 terms grow', `${member.id} goes from term ${member.seenTerm} to ${term}`);
     member.seenTerm = term;
     if (commit !== member.seenCommit) this.#commitMoved(member, commit);
+    member.seenConfiguration = view.configuration;
     if (view.role === 'leader') {
       if (member.seenLeadingTerm !== term) this.#elected(member, term);
       if (matchesMayHaveMoved) this.#checkMatches(member);
@@ -126,12 +172,14 @@ export class Monitor {
       fail('I1 election safety', `${other} and ${member.id} both lead in term ${term}`);
     }
     this.#leaders.set(term, member.id);
-    let votes = 0;
-    for (const voter of this.#members) if (this.#votes.get(term * 8 + voter.id) === member.id) votes += 1;
     // The only voter asks nobody: its own vote is on its disk.
-    if (this.#members.length === 1 && member.disk.hardState.vote === member.id) votes = 1;
-    if (votes < this.#quorum)
-      fail('I1 election safety', `${member.id} leads term ${term} with ${votes} votes`);
+    const { hardState } = member.disk;
+    const ownVote = hardState.term === term && hardState.vote === member.id;
+    const hasVoteOf = (id: NodeId): boolean =>
+      this.#votes.get(voteKey(term, id)) === member.id || (id === member.id && ownVote);
+    if (!isQuorum(member.view.configuration, hasVoteOf)) {
+      fail('I1 election safety', `${member.id} leads term ${term} without a quorum of votes`);
+    }
     for (let index = this.maxCommit; index > 0; index -= 1) {
       // Only what was committed before its term must be there; a deposed leader may still commit what it can.
       if ((this.#committedIn[index] as number) >= term) continue;
@@ -210,18 +258,33 @@ export class Monitor {
     }
   }
 
-  #requireOnQuorum(index: number, member: SimulatedMember | null): void {
-    const entry = this.#committed[index - 1];
-    if (entry === undefined) return;
-    let holders = 0;
-    for (const voter of this.#members) if (voter.disk.holds(index, entry.term)) holders += 1;
-    if (holders < this.#quorum) {
-      const who = member === null ? '' : `${member.id} commits `;
+  /** In the configuration of the member that commits, or in that of a moment ago: one step may do both. */
+  #requireOnQuorum(index: number, member: SimulatedMember): void {
+    const entry = this.#committed[index - 1] as Entry;
+    const holds = this.#holdersOf(index, entry.term);
+    const { configuration } = member.view;
+    if (isQuorum(configuration, holds) || isQuorum(member.seenConfiguration ?? configuration, holds)) return;
+    fail(
+      'I4 quorum durability',
+      `${member.id} commits ${entry.term}/${index}, which no quorum of disks holds`,
+    );
+  }
+
+  /** Later: nobody could be elected without it, under the present configuration or the one before. */
+  #requireKept(index: number): void {
+    const entry = this.#committed[index - 1] as Entry;
+    const holds = this.#holdersOf(index, entry.term);
+    for (const configuration of [this.configuration, this.#previous]) {
+      if (!isQuorum(configuration, (id) => !holds(id))) continue;
       fail(
         'I4 quorum durability',
-        `${who}${entry.term}/${index}, which ${holders} of ${this.#members.length} disks hold`,
+        `a quorum of ${JSON.stringify(configuration)} lacks ${entry.term}/${index}`,
       );
     }
+  }
+
+  #holdersOf(index: number, term: number): (id: NodeId) => boolean {
+    return (id) => this.#members[id - 1]?.disk.holds(index, term) === true;
   }
 
   /** I5: a leader believes of a follower only what is on its disk. */
@@ -271,7 +334,7 @@ export class Monitor {
 
   /** The costly part. */
   checkAll(): void {
-    for (let index = 1; index <= this.maxCommit; index += 1) this.#requireOnQuorum(index, null);
+    for (let index = 1; index <= this.maxCommit; index += 1) this.#requireKept(index);
     for (const member of this.#members) {
       if (!member.up) continue;
       this.#checkPointers(member);
@@ -327,6 +390,11 @@ function checkLogsMatch(a: SimulatedMember, b: SimulatedMember): void {
     if (equal) agreed = true;
     else if (agreed) fail('I3 log matching', `${a.id} and ${b.id} agree after ${index}, and not at it`);
   }
+}
+
+/** Ids are below 64 (see `idsMax`). */
+function voteKey(term: number, voter: number): number {
+  return term * 64 + voter;
 }
 
 function fail(invariant: string, message: string): never {

@@ -1,6 +1,7 @@
 import type { Tape } from '@flotilla/sim';
 import type { CoreCluster } from './cluster.ts';
 import type { SimulatedMember } from './member.ts';
+import { isQuorum } from './sets.ts';
 import { faultKinds } from './settings.ts';
 import type { FaultKind } from './settings.ts';
 
@@ -94,7 +95,7 @@ export class Nemesis {
         this.#redeliver(20, this.#tape.chance(1, 2, 'recent') ? 200 : cluster.history.length);
         break;
       case 'campaign':
-        cluster.step(this.#running(), { type: 'campaign' });
+        this.#campaign(this.#running());
         break;
       case 'transfer':
         cluster.step(this.#running(), { type: 'transfer', to: this.#member('transferee').id });
@@ -102,7 +103,7 @@ export class Nemesis {
       case 'reset-connection': {
         const a = this.#member('from');
         const b = this.#member('to');
-        if (a !== b) cluster.resetConnection(a.id, b.id);
+        if (a !== b) cluster.resetConnection(a, b);
         break;
       }
       case 'slow-disk':
@@ -110,6 +111,12 @@ export class Nemesis {
         break;
       case 'forget-leader':
         cluster.step(this.#running(), { type: 'forget-leader' });
+        break;
+      case 'resign':
+        cluster.step(cluster.leader ?? this.#running(), { type: 'resign' });
+        break;
+      case 'wipe':
+        this.#wipe(this.#member('victim'));
         break;
     }
   }
@@ -121,6 +128,20 @@ export class Nemesis {
     // 0, the harmless choice, loses nothing.
     cluster.crash(member, pending - this.#tape.choose(pending + 1, 'lost writes'));
     cluster.later(5 * (1 + this.#tape.choose(60, 'down')), () => cluster.restart(member));
+  }
+
+  /** As its host would: not while it has promised not to. */
+  #campaign(member: SimulatedMember): void {
+    if (member.pledge.untilMs <= this.#cluster.now) this.#cluster.step(member, { type: 'campaign' });
+  }
+
+  /** Never so many that nobody could go on: nothing can be done about that but what an operator does by hand. */
+  #wipe(victim: SimulatedMember): void {
+    const cluster = this.#cluster;
+    const { configuration } = cluster.monitor;
+    if (!victim.up || cluster.isStranger(victim)) return;
+    const left = (id: number): boolean => id !== victim.id && cluster.members[id - 1]?.wiped === false;
+    if (isQuorum(configuration, left)) cluster.wipe(victim);
   }
 
   #isolate(member: SimulatedMember): void {
@@ -169,8 +190,8 @@ export class Nemesis {
   }
 
   #member(label: string): SimulatedMember {
-    const { members } = this.#cluster;
-    return members[this.#tape.choose(members.length, label)] as SimulatedMember;
+    const { present } = this.#cluster;
+    return present[this.#tape.choose(present.length, label)] as SimulatedMember;
   }
 
   #running(): SimulatedMember {

@@ -38,6 +38,16 @@ export interface CoreSettings {
 
   readonly proposeEveryMs: number;
   readonly readEveryMs: number;
+  /** Per mille of reads that ask for a lease, where the host vouches for one; 0: hosts promise nothing. */
+  readonly leasePerMille: number;
+  /** How often somebody wants to change the members; 0: never. */
+  readonly changeEveryMs: number;
+  /** Members, learners among them, that the operator goes up to. */
+  readonly membersMax: number;
+  readonly reusableIds: boolean;
+  readonly maxPromotionLagEntries: number;
+  /** From which each member draws its own. */
+  readonly priorities: readonly number[];
   /** Entries applied beyond the base before the log is compacted; 0: never. */
   readonly compactAfter: number;
 
@@ -65,22 +75,28 @@ export const faultKinds = [
   'reset-connection',
   'slow-disk',
   'forget-leader',
+  'resign',
+  'wipe',
 ] as const;
 
 export type FaultKind = (typeof faultKinds)[number];
 export type FaultWeights = Readonly<Record<FaultKind, number>>;
 
+/** The circumstances of one run, and those of a membership storm: everything changes, and everything fails. */
+export type Weather = 'mixed' | 'storm';
+
 /** 0 is the harmless choice everywhere: three members, no fault, least delay, generous bounds. */
-export function drawSettings(tape: Tape): CoreSettings {
+export function drawSettings(tape: Tape, weather: Weather = 'mixed'): CoreSettings {
   const pick = <Value>(values: readonly Value[], label: string): Value =>
     values[tape.choose(values.length, label)] as Value;
   const tickMs = 10;
   const electionTicks = pick([10, 5, 20, 3], 'election ticks');
   const network = pick(['near', 'far', 'wild'] as const, 'network');
   const disk = pick(['fast', 'slow', 'stalling'] as const, 'disk');
-  const faulty = tape.chance(19, 20, 'faults');
+  const storm = weather === 'storm';
+  const faulty = storm || tape.chance(19, 20, 'faults');
   return {
-    members: pick([3, 5, 3, 4, 7, 2, 5, 3, 1, 6], 'members'),
+    members: storm ? pick([3, 1, 2, 4, 5, 6, 7], 'members') : pick([3, 5, 3, 4, 7, 2, 5, 3, 1, 6], 'members'),
     liveness: pick(['ticks', 'peers'] as const, 'liveness'),
     preVote: pick([true, true, true, false], 'pre-vote'),
     checkQuorum: pick([true, true, true, false], 'check quorum'),
@@ -110,16 +126,28 @@ export function drawSettings(tape: Tape): CoreSettings {
     applyMaxMs: pick([0, 5, 50], 'apply delay'),
     proposeEveryMs: pick([8, 3, 30, 100], 'proposals'),
     readEveryMs: pick([15, 5, 60], 'reads'),
+    leasePerMille: pick([0, 0, 500], 'leases'),
+    changeEveryMs: storm ? pick([80, 30, 200], 'changes') : pick([0, 0, 0, 100], 'changes'),
+    membersMax: 7,
+    reusableIds: pick([false, false, true], 'reusable ids'),
+    maxPromotionLagEntries: pick([Infinity, 0, 20], 'promotion lag'),
+    priorities: pick([[100], [100], [100, 50, 200], [100, 0]], 'priorities'),
     compactAfter: pick([0, 40, 10, 3], 'compaction'),
     faultEveryMs: faulty ? pick([120, 40, 400, 15], 'fault interval') : 0,
-    weights: drawWeights(tape),
+    weights: drawWeights(tape, storm),
     ambushPerMille: faulty ? pick([0, 300, 700], 'ambush') : 0,
     faultEvents: pick([3_000, 1_500, 6_000], 'events'),
   };
 }
 
-function drawWeights(tape: Tape): FaultWeights {
+/** In a storm these happen in every run. */
+const stormy: readonly FaultKind[] = ['crash', 'partition', 'transfer', 'wipe'];
+
+function drawWeights(tape: Tape, storm: boolean): FaultWeights {
   const weights: Partial<Record<FaultKind, number>> = {};
-  for (const kind of faultKinds) weights[kind] = [0, 1, 4][tape.choose(3, 'fault weight')] as number;
+  for (const kind of faultKinds) {
+    const weight = [0, 1, 4][tape.choose(3, 'fault weight')] as number;
+    weights[kind] = storm && stormy.includes(kind) ? weight + 2 : weight;
+  }
   return weights as FaultWeights;
 }

@@ -426,6 +426,7 @@ class Core implements RaftCore {
     }
     state.electionElapsed = 0;
     state.leader = from;
+    state.calledUpon = false;
   }
 
   #installSnapshot(message: Extract<PeerMessage, { type: 'install-snapshot' }>): void {

@@ -65,7 +65,9 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     state.vote === message.from ||
     (state.vote === nobody && state.leader === nobody) ||
     (pre && message.term > state.term);
-  const granted = mayVote && state.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const upToDate = state.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const granted = mayVote && upToDate;
+  if (!upToDate && state.config.priority === 0 && state.leader === nobody) callUpon(state);
   state.outbox.promise({
     type: pre ? 'pre-vote-response' : 'vote-response',
     from: state.id,
@@ -79,6 +81,16 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     state.electionElapsed = 0;
     state.vote = message.from;
   }
+}
+
+/**
+ * A member of priority 0 that stands in the way of those who want to lead, because their logs lack what it has, has to
+ * lead for a moment itself: soon, since their next try would start its time-out anew. It hands over afterwards.
+ */
+function callUpon(state: CoreState): void {
+  state.calledUpon = true;
+  const soon = state.electionElapsed + 1 + state.random.below(state.config.electionTicks);
+  state.electionTimeout = Math.min(state.electionTimeout, soon);
 }
 
 /** Refuses a pre-vote for a term that has passed, so that the asker learns the term. */

@@ -29,7 +29,11 @@ function tickElection(state: CoreState): void {
 
 /** Members of priority 0 wait for others; one that resigned lets them go first. */
 function mayCampaignByItself(state: CoreState): boolean {
-  return state.promotable && state.restTicks === 0 && state.config.priority > 0;
+  return state.promotable && state.restTicks === 0 && isWilling(state);
+}
+
+function isWilling(state: CoreState): boolean {
+  return state.config.priority > 0 || state.calledUpon;
 }
 
 function tickLeader(state: CoreState): void {
@@ -120,7 +124,7 @@ function leaderLost(state: CoreState): void {
 }
 
 function waitsForElection(state: CoreState): boolean {
-  return state.config.priority > 0 && isVoter(state.configuration, state.id) && !leaderIsTrusted(state);
+  return isWilling(state) && isVoter(state.configuration, state.id) && !leaderIsTrusted(state);
 }
 
 /** Whether ticks could make this member do anything. */

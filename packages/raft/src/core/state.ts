@@ -65,6 +65,8 @@ export class CoreState {
   retiresAfter: Index | null = null;
   /** At a leader: somebody was told to campaign, whatever the others promised. */
   leaseGivenUp = false;
+  /** Of priority 0, and needed as a leader all the same. */
+  calledUpon = false;
   /** Ticks for which this member does not campaign, after it resigned. */
   restTicks = 0;
   /** The highest priority of a voter that is known of, here or at the leader that was heard last. */
@@ -193,6 +195,7 @@ export class CoreState {
     this.#reset(this.term, false);
     this.leader = this.id;
     this.lastChange = this.log.last;
+    this.calledUpon = false;
     this.topPriority = this.config.priority;
     for (const id of membersOf(this.configuration))
       this.progress.set(id, this.#newProgress(id, this.log.last + 1, false));

@@ -347,7 +347,8 @@ export interface CoreConfig {
   readonly maxPromotionLagEntries: number;
   /**
    * From 0 to 255; more is preferred. Time-outs of a member with less are longer, and a leader hands over to a voter
-   * with more that has caught up. 0: never campaigns by itself. Equal everywhere unless given.
+   * with more that has caught up. 0: never campaigns by itself, unless nobody else can win
+   * because its log is the longest. Equal everywhere unless given.
    */
   readonly priority: number;
 }

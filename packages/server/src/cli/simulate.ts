@@ -13,7 +13,11 @@ import { subcommand } from './subcommand.ts';
  */
 export async function run(args: readonly string[]): Promise<number> {
   const command = subcommand('simulate', 'run the database in the simulator under faults')
-    .option('--scenario <name>', 'cluster (the whole database), host, or core (consensus alone)', 'cluster')
+    .option(
+      '--scenario <name>',
+      'cluster (the whole database), host, core (consensus alone), or storm (its members change)',
+      'cluster',
+    )
     .option('--seed <number>', 'run one seed')
     .option('--seeds <count>', 'run so many seeds', '100')
     .option('--from <number>', 'the first of them', '0')
