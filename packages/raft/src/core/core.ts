@@ -5,6 +5,7 @@ import {
   handleVoteRequest,
   handleVoteResponse,
   isSticky,
+  learnCommit,
   ownVoteDurable,
   refuseStalePreVote,
   startCampaign,
@@ -271,6 +272,7 @@ class Core implements RaftCore {
     const state = this.#state;
     // A late message can only mean the member that it names.
     if (message.to !== state.id || message.from === state.id) return;
+    if (message.type === 'vote-response' || message.type === 'pre-vote-response') learnCommit(state, message);
     if (message.term > state.term) {
       if (!this.#meetsLaterTerm(message)) return;
     } else if (message.term < state.term) {

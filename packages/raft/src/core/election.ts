@@ -1,9 +1,10 @@
+import { present } from '@flotilla/platform';
 import { appendOwn, broadcastAppend } from './replication.ts';
 import { voteResult, votersOf } from './quorum.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
 import { leaderIsAlive } from './trust.ts';
-import type { NodeId, PeerMessage, Term } from './types.ts';
+import type { Index, NodeId, PeerMessage, Term } from './types.ts';
 
 export type Campaign = 'pre-election' | 'election' | 'transfer';
 
@@ -67,7 +68,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     (pre && message.term > state.term);
   const upToDate = state.log.isUpToDate(message.lastIndex, message.lastTerm);
   const granted = mayVote && upToDate;
-  if (!upToDate && state.config.priority === 0 && state.leader === nobody) callUpon(state);
+  if (!upToDate && state.leader === nobody) callUpon(state);
   state.outbox.promise({
     type: pre ? 'pre-vote-response' : 'vote-response',
     from: state.id,
@@ -76,6 +77,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     // to adopt: without it a healed group can deadlock (etcd-io/etcd #8501).
     term: granted ? message.term : state.term,
     granted,
+    ...knownCommit(state),
   });
   if (granted && !pre) {
     state.electionElapsed = 0;
@@ -84,10 +86,11 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
 }
 
 /**
- * A member of priority 0 that stands in the way of those who want to lead, because their logs lack what it has, has to
- * lead for a moment itself: soon, since their next try would start its time-out anew. It hands over afterwards.
+ * A member of less priority that stands in the way of those who want to lead, because their logs lack what it has, has
+ * to lead for a moment itself: soon, since their next try would start its time-out anew. It hands over afterwards.
  */
 function callUpon(state: CoreState): void {
+  if (state.config.priority > 0 && state.handicap === 0) return;
   state.calledUpon = true;
   const soon = state.electionElapsed + 1 + state.random.below(state.config.electionTicks);
   state.electionTimeout = Math.min(state.electionTimeout, soon);
@@ -95,7 +98,31 @@ function callUpon(state: CoreState): void {
 
 /** Refuses a pre-vote for a term that has passed, so that the asker learns the term. */
 export function refuseStalePreVote(state: CoreState, to: NodeId): void {
-  state.outbox.promise({ type: 'pre-vote-response', from: state.id, to, term: state.term, granted: false });
+  state.outbox.promise({
+    type: 'pre-vote-response',
+    from: state.id,
+    to,
+    term: state.term,
+    granted: false,
+    ...knownCommit(state),
+  });
+}
+
+function knownCommit({ log }: CoreState): { readonly commit: Index; readonly commitTerm: Term } {
+  return { commit: log.commit, commitTerm: present(log.termAt(log.commit), 'the term of what is committed') };
+}
+
+/**
+ * Whoever answers may know more than the candidate about what both have: that a change is committed, by which the ones
+ * that refuse it have no vote any more. Without a word of it they would refuse for ever, and lead never.
+ */
+export function learnCommit(state: CoreState, message: VoteResponse): void {
+  const { log } = state;
+  if (message.granted || message.commit <= log.commit || state.role === 'leader') return;
+  if (state.config.replay !== undefined || !log.matches(message.commit, message.commitTerm)) return;
+  log.commitTo(message.commit);
+  // It is counting votes in a configuration of the past.
+  if (state.role !== 'follower' && missesMembership(state)) state.becomeFollower('lose', state.term, nobody);
 }
 
 /** Whether a leader that is believed alive makes this member deaf to other candidates (§4.2.3 of the dissertation). */

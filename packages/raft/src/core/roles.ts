@@ -1,7 +1,8 @@
 import { transitionTable } from './transition-table.ts';
 
 /**
- * What a member is in its group. `higher-term` and `leader-seen` come from messages, `lose` from a quorum of refusals,
+ * What a member is in its group. `higher-term` and `leader-seen` come from messages, `lose` from a quorum of refusals, or
+ * from a change of the voters that it hears of while it counts,
  * `lose-quorum` from silence, `restore` from a snapshot that takes the campaign's log away, `removed` from a
  * configuration without this voter, `resign` from the host. A leader never campaigns: it must first step down.
  */

@@ -106,7 +106,16 @@ export type PeerMessage =
       /** The election was asked for by the leader (transfer): stickiness does not apply. */
       readonly forced: boolean;
     })
-  | (Addressed & { readonly type: 'pre-vote-response' | 'vote-response'; readonly granted: boolean })
+  | (Addressed & {
+      readonly type: 'pre-vote-response' | 'vote-response';
+      readonly granted: boolean;
+      /**
+       * What the sender knows to be committed: true for anybody whose log has that entry. A candidate may be refused by
+       * members that a change has taken the vote from, and not know that the change is committed.
+       */
+      readonly commit: Index;
+      readonly commitTerm: Term;
+    })
   | (Addressed & {
       readonly type: 'append';
       readonly session: number;

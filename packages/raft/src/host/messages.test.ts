@@ -58,6 +58,8 @@ const append = fc
     entries: drafts.map((draft, i) => ({ ...draft, index: (rest.previousIndex + 1 + i) as Index })),
   }));
 
+const verdict = { granted: fc.boolean(), commit: index, commitTerm: term };
+
 const peerMessages: Record<Exclude<PeerMessage['type'], 'install-snapshot'>, fc.Arbitrary<PeerMessage>> = {
   append,
   'pre-vote': fc.record({
@@ -74,8 +76,8 @@ const peerMessages: Record<Exclude<PeerMessage['type'], 'install-snapshot'>, fc.
     lastTerm: term,
     forced: fc.boolean(),
   }),
-  'pre-vote-response': fc.record({ ...ends, type: fc.constant('pre-vote-response'), granted: fc.boolean() }),
-  'vote-response': fc.record({ ...ends, type: fc.constant('vote-response'), granted: fc.boolean() }),
+  'pre-vote-response': fc.record({ ...ends, type: fc.constant('pre-vote-response'), ...verdict }),
+  'vote-response': fc.record({ ...ends, type: fc.constant('vote-response'), ...verdict }),
   'append-response': fc.record({
     ...ends,
     type: fc.constant('append-response'),

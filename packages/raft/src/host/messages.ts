@@ -216,6 +216,8 @@ export function encodeRaftMessage(writer: ByteWriter, group: GroupId, message: P
     case 'pre-vote-response':
     case 'vote-response':
       writer.u8(message.granted ? 1 : 0);
+      writer.u53(message.commit);
+      writer.u53(message.commitTerm);
       return;
     case 'propose':
       writer.u8(message.kind === 'membership' ? 1 : 0);
@@ -382,7 +384,9 @@ function decodePeerMessage(
     case codes['pre-vote-response']:
     case codes['vote-response']: {
       const type = code === codes['vote-response'] ? 'vote-response' : 'pre-vote-response';
-      return { type, from, to, term, granted: reader.bool() };
+      const granted = reader.bool();
+      const commit = reader.u53() as Index;
+      return { type, from, to, term, granted, commit, commitTerm: reader.u53() as Term };
     }
     case codes.propose: {
       const kind = reader.bool() ? 'membership' : 'command';
