@@ -18,6 +18,13 @@ export interface HostRunSettings {
   readonly readShare: number;
   readonly thinkMaxMs: number;
   readonly timeoutMs: number;
+  readonly readPolicy: 'read-index' | 'lease';
+  /** Operations that hand leadership to some member. */
+  readonly transferPerMille: number;
+  /** Chunks of snapshots that arrive with another content than they left with. */
+  readonly damagePerMille: number;
+  /** State machines find nothing at some starts. */
+  readonly losesStates: boolean;
 }
 
 /** Swarm testing: every knob is drawn anew for each seed, extremes included. */
@@ -47,6 +54,10 @@ export function drawHostSettings(tape: Tape): HostRunSettings {
     readShare: pick(tape, 'share of reads', [4, 1, 8]),
     thinkMaxMs: pick(tape, 'think time', [200, 20, 1000]),
     timeoutMs: pick(tape, 'operation time-out', [3000, 500, 10_000]),
+    readPolicy: 'read-index',
+    transferPerMille: 0,
+    damagePerMille: 0,
+    losesStates: false,
   };
 }
 
@@ -98,6 +109,7 @@ function drawBounds(tape: Tape): Partial<HostConfig> {
   };
 }
 
-function pick<T>(tape: Tape, label: string, values: readonly T[]): T {
+/** The first is what a tape of zeros draws. */
+export function pick<T>(tape: Tape, label: string, values: readonly T[]): T {
   return values[tape.choose(values.length, label)] as T;
 }

@@ -10,6 +10,7 @@ import type { Group } from '../src/host/types.ts';
 import { HostHistory } from './host-history.ts';
 import { appendCommand, ListImage, ListMachine } from './host-machine.ts';
 import type { ListResult } from './host-machine.ts';
+import { damagingTransport } from './damaging-transport.ts';
 import { drawHostSettings } from './host-settings.ts';
 import type { HostRunSettings } from './host-settings.ts';
 
@@ -44,7 +45,8 @@ interface Member {
   machine: ListMachine | null;
 }
 
-class HostSimulation {
+/** The scenario {@link hostScenario}, with the settings that its tape draws or with others. */
+export class HostSimulation {
   readonly #world: World;
   readonly #settings: HostRunSettings;
   readonly #history = new HostHistory();
@@ -52,8 +54,8 @@ class HostSimulation {
   #nextValue = 1;
   #clientsRun = true;
 
-  constructor(tape: Tape) {
-    this.#settings = drawHostSettings(tape);
+  constructor(tape: Tape, settings: HostRunSettings = drawHostSettings(tape)) {
+    this.#settings = settings;
     this.#world = new World({ tape, settings: this.#settings.world });
     for (let id = 1; id <= this.#settings.members; id += 1) this.#addMember(id as NodeId);
   }
@@ -101,6 +103,7 @@ class HostSimulation {
     this.#count(member);
     Object.assign(member, { host: null, group: null, machine: null });
     const { image } = member;
+    this.#maybeLoseState(member);
     if (image.applied.index > 0) member.stateLost = false;
     if (image.installing) member.stateLost = true;
     this.#world.sometimes('started with a half-installed snapshot', image.installing);
@@ -113,6 +116,7 @@ class HostSimulation {
       directory: 'data',
       peers,
       listen: { host: '0.0.0.0', port },
+      transport: damagingTransport(this.#world, () => this.#damagePerMille),
       config: this.#settings.config,
     });
     host.onFatal((error) => platform.spawn('fatal', () => Promise.reject(error)));
@@ -125,6 +129,23 @@ class HostSimulation {
       throw new FlotillaError('FLOTILLA_LOG_COMPACTED_TOO_FAR', 'the log begins after the flushed state');
     }
     Object.assign(member, { host, group, machine });
+  }
+
+  /** Mended with everything else. */
+  get #damagePerMille(): number {
+    return this.#clientsRun ? this.#settings.damagePerMille : 0;
+  }
+
+  /** What a state machine had on its disk is gone, as after a replaced disk; its log, and with it its votes, are not. */
+  #maybeLoseState({ id, image, node }: Member): void {
+    const others = this.#members.filter((member) => member.id !== id);
+    // Somebody must have it: one at a time.
+    const safe = others.every((other) => !other.image.installing && other.image.applied.index > 0);
+    if (!this.#settings.losesStates || !this.#clientsRun || !safe || image.applied.index === 0) return;
+    if (!this.#world.tape.chance(1, 4, 'state lost')) return;
+    // As a state machine that finds its state half-installed does: it has none.
+    Object.assign(image, new ListImage(), { installing: true });
+    this.#world.fault('state lost', `${node.name} starts without its state`);
   }
 
   #machine(member: Member, platform: Platform): ListMachine {
@@ -178,9 +199,27 @@ class HostSimulation {
   }
 
   #operate(member: Member, done: () => void): void {
-    const reads = this.#world.tape.choose(10, 'read or append') < this.#settings.readShare;
+    const { tape } = this.#world;
+    const { transferPerMille } = this.#settings;
+    if (transferPerMille > 0 && tape.chance(transferPerMille, 1000, 'transfer')) {
+      this.#transfer(member).then(done, done);
+      return;
+    }
+    const reads = tape.choose(10, 'read or append') < this.#settings.readShare;
     const operation = reads ? this.#read(member) : this.#append(member);
     operation.then(done, done);
+  }
+
+  #transfer({ group }: Member): Promise<void> {
+    if (group === null) return Promise.resolve();
+    const to = (1 + this.#world.tape.choose(this.#members.length, 'successor')) as NodeId;
+    return group.transferLeadership(to, { timeoutMs: this.#settings.timeoutMs }).then(
+      () => this.#world.coverage.count('transfers'),
+      (error: unknown) => {
+        if (!isFlotillaError(error)) throw error;
+        this.#world.coverage.count(`transfer: ${error.code}`);
+      },
+    );
   }
 
   #append(member: Member): Promise<void> {
@@ -201,6 +240,7 @@ class HostSimulation {
     switch (error.code) {
       case 'FLOTILLA_NO_LEADER':
       case 'FLOTILLA_TOO_MANY_PROPOSALS':
+      case 'FLOTILLA_TRANSFERRING':
         this.#history.appendRefused(value);
         return;
       case 'FLOTILLA_PROPOSAL_TIMEOUT':
@@ -217,7 +257,8 @@ class HostSimulation {
     const { group, machine } = member;
     if (group === null || machine === null) return Promise.resolve();
     const before = this.#history.completedCount;
-    return group.readBarrier({ timeoutMs: this.#settings.timeoutMs }).then(
+    const { timeoutMs, readPolicy: policy } = this.#settings;
+    return group.readBarrier({ timeoutMs, policy }).then(
       () => this.#judge(() => this.#history.readCompleted(machine.values.length, machine.hash, before)),
       (error: unknown) => {
         if (isFlotillaError(error)) this.#world.coverage.count(`read: ${error.code}`);
@@ -326,6 +367,11 @@ class HostSimulation {
     coverage.count('proposals repeated', host.metrics.proposalsRepeated);
     coverage.count('snapshots sent', host.metrics.snapshotsSent);
     coverage.count('snapshots received', host.metrics.snapshotsReceived);
+    coverage.count('snapshots resumed', host.metrics.snapshotResumes);
+    coverage.count('snapshots begun again', host.metrics.snapshotRestarts);
+    coverage.count('snapshots damaged', host.metrics.snapshotsDamaged);
+    coverage.count('chunks throttled', host.metrics.snapshotThrottleWaits);
+    coverage.count('lease reads', host.metrics.leaseReads);
     coverage.count('compactions', host.metrics.compactions);
     coverage.count('pauses noticed', host.metrics.pauses);
     coverage.count('messages dropped', host.metrics.messagesDropped);
