@@ -1,5 +1,7 @@
 import { FlotillaError, messageOf } from '@flotilla/platform';
 import type { Address, Platform } from '@flotilla/platform';
+import { configurationOf } from '../core/configuration.ts';
+import type { Configuration } from '../core/types.ts';
 import { formatAddress, parseAddress } from './address.ts';
 import { replicaLimits } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -73,7 +75,18 @@ export async function openReplicaDirectory(
   }
 }
 
-export function identityPath(dataDir: string): string {
+/** Who takes part in the group of a replica's data, before its log says otherwise; null: it is no replica's data. */
+export async function replicaFirstConfiguration(
+  platform: Platform,
+  dataDir: string,
+): Promise<Configuration | null> {
+  const path = identityPath(dataDir);
+  if (!(await platform.disk.exists(path))) return null;
+  const { voters, learners } = await readIdentity(platform, path);
+  return configurationOf(voters, learners);
+}
+
+function identityPath(dataDir: string): string {
   return `${dataDir}/replica.json`;
 }
 
@@ -120,7 +133,7 @@ function encodeIdentity(identity: ReplicaIdentity): string {
 }
 
 /** Rejects with `FLOTILLA_DATA_DAMAGED`, or `FLOTILLA_DATA_TOO_NEW`. */
-export async function readIdentity(platform: Platform, path: string): Promise<ReplicaIdentity> {
+async function readIdentity(platform: Platform, path: string): Promise<ReplicaIdentity> {
   const file = await platform.disk.open(path, 'read');
   try {
     const text = new TextDecoder().decode(await file.read(0, replicaLimits.identityFileBytes));

@@ -1,6 +1,7 @@
 export { formatAddress, parseAddress } from './address.ts';
 export { isOutcomeUnknown } from './calls.ts';
 export type { CallOptions } from './calls.ts';
+export { replicaFirstConfiguration } from './data-directory.ts';
 export type { Listener, MemberInfo, ReplicaEvents } from './events.ts';
 export { replicaLimits } from './limits.ts';
 export type { MemberChange, NewMember } from './membership-plan.ts';

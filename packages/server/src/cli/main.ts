@@ -15,6 +15,11 @@ const commands: readonly CommandEntry[] = [
     description: 'run the database in the simulator under faults',
     load: () => import('./simulate.ts'),
   },
+  {
+    name: 'raft',
+    description: 'go on when a majority of members is lost for ever',
+    load: () => import('./raft.ts'),
+  },
   { name: 'bench', description: 'measure an endpoint of Flotilla or etcd', load: () => import('./bench.ts') },
 ];
 

@@ -6,7 +6,8 @@ import {
   messageOf,
   type Platform,
 } from '@flotilla/platform';
-import type { NodeId } from '@flotilla/raft';
+import { configurationOf } from '@flotilla/raft';
+import type { Configuration as RaftConfiguration, NodeId } from '@flotilla/raft';
 import { clusterOfOne, type Configuration, urlsKey } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
 import { type ClusterIdentity, clusterIdentity, type MemberIdentity } from './identity.ts';
@@ -68,6 +69,17 @@ export async function openDataDirectory(
     await unlock();
     throw error;
   }
+}
+
+/** Who votes in the groups of a member's data, before their logs say otherwise; null: it is no member's data. */
+export async function firstConfiguration(
+  platform: Platform,
+  directory: string,
+): Promise<RaftConfiguration | null> {
+  const path = `${directory}/cluster.json`;
+  if (!(await platform.disk.exists(path))) return null;
+  const { identity } = parseClusterFile(path, await readText(platform.disk, path));
+  return configurationOf(identity.members.map((member) => member.nodeId));
 }
 
 /** What `cluster.json` holds. `member` is whose directory it is; ids are derived, and written for people. */
