@@ -493,10 +493,10 @@ export class CoreCluster {
     return !message.forced && message.from !== member.pledge.to && this.now < member.pledge.untilMs;
   }
 
-  /** Nor does it campaign itself. */
-  #keepsStill(member: SimulatedMember): boolean {
-    if (this.settings.leasePerMille === 0 || member.view.role === 'leader') return false;
-    return this.now < member.pledge.untilMs;
+  /** Nor does it campaign itself. (With a leader that lives, `peers` give it ticks for other reasons.) */
+  #keepsStill({ view, pledge }: SimulatedMember): boolean {
+    if (this.settings.leasePerMille === 0 || view.role === 'leader') return false;
+    return this.now < pledge.untilMs && (this.settings.liveness === 'ticks' || view.leader === 0);
   }
 
   /** Whether a quorum has promised this leader, from when it sent what they answer, for longer than clocks may differ. */

@@ -68,7 +68,7 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     (pre && message.term > state.term);
   const upToDate = state.log.isUpToDate(message.lastIndex, message.lastTerm);
   const granted = mayVote && upToDate;
-  if (!upToDate && state.leader === nobody) callUpon(state);
+  if (!upToDate && (state.leader === nobody || !leaderIsAlive(state))) callUpon(state);
   state.outbox.promise({
     type: pre ? 'pre-vote-response' : 'vote-response',
     from: state.id,

@@ -124,7 +124,10 @@ function leaderLost(state: CoreState): void {
 }
 
 function waitsForElection(state: CoreState): boolean {
-  return isWilling(state) && isVoter(state.configuration, state.id) && !leaderIsTrusted(state);
+  if (leaderIsTrusted(state)) return false;
+  // Until it gives up a leader of whom nothing is heard it is deaf to candidates, voter or not.
+  if (state.leader !== nobody && state.electionElapsed < state.config.electionTicks) return true;
+  return isWilling(state) && isVoter(state.configuration, state.id);
 }
 
 /** Whether ticks could make this member do anything. */

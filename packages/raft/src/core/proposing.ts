@@ -48,8 +48,7 @@ function appendProposal(state: CoreState, payload: Uint8Array): ReturnType<typeo
 }
 
 function reasonToRefuse(state: CoreState, payload: Uint8Array): RefusalReason | null {
-  // A leader that was removed from its group stays until others know, and takes nothing new.
-  if (state.retiresAfter !== null) return 'no-leader';
+  if (state.retires) return 'no-leader';
   if (state.transferee !== nobody) return 'transferring';
   if (payload.length > state.config.maxPayloadBytes) return 'too-large';
   // One proposal always fits when nothing waits, however low the bound.

@@ -55,7 +55,7 @@ function appendChange(state: CoreState, payload: Uint8Array): Index {
 }
 
 function reasonToRefuseChange(state: CoreState, change: MembershipChange): RefusalReason | null {
-  if (state.retiresAfter !== null) return 'no-leader';
+  if (state.retires) return 'no-leader';
   if (state.transferee !== nobody) return 'transferring';
   if (state.config.replay !== undefined) return reasonOfEtcd(state, change);
   // Configurations one change apart share a member of every majority; two changes apart they need not. So each is
@@ -157,7 +157,7 @@ export function retireIfKnown(state: CoreState): void {
 export function leaveJointIfDue(state: CoreState): void {
   const { configuration, config, log } = state;
   if (!configuration.autoLeave || state.role !== 'leader') return;
-  if (state.transferee !== nobody || state.retiresAfter !== null) return;
+  if (state.transferee !== nobody || state.retires) return;
   const free =
     config.replay === undefined
       ? state.membership.length === 0 && state.committedInTerm

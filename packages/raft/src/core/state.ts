@@ -129,6 +129,14 @@ export class CoreState {
     return isVoter(this.configuration, this.id) && !this.log.installing;
   }
 
+  /**
+   * A leader that votes no longer stays until others know, and takes nothing new. (In etcd-io/raft one that is a learner
+   * now goes on.)
+   */
+  get retires(): boolean {
+    return this.retiresAfter !== null && (this.config.replay === undefined || !this.progress.has(this.id));
+  }
+
   /** A leader may answer reads, and knows what is committed, only from its first commit on (§6.4, step 1). */
   get committedInTerm(): boolean {
     return this.log.termAt(this.log.commit) === this.term;
