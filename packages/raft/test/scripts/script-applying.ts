@@ -1,4 +1,5 @@
-import type { Entry } from '../../src/core/types.ts';
+import { decodeMembershipChange } from '../../src/core/membership-codec.ts';
+import type { Entry, MembershipChange } from '../../src/core/types.ts';
 
 /**
  * Which committed entries etcd would hand to the state machine: several batches may be out at once, as long as they
@@ -49,9 +50,18 @@ export class ScriptApplying {
   }
 }
 
-/** About what protobuf makes of an entry: type, term and index of two bytes each, then the payload. */
+/** About what protobuf makes of entries: term and index of two bytes each, type and payload where they are given. */
 function encodedBytes(entries: readonly Entry[]): number {
   let bytes = 0;
-  for (const { payload } of entries) bytes += 6 + (payload.length === 0 ? 0 : 2 + payload.length);
+  for (const { kind, payload } of entries) {
+    if (kind === 'no-op') bytes += 4;
+    else if (kind === 'command') bytes += 6 + payload.length;
+    else bytes += changeBytes(decodeMembershipChange(payload));
+  }
   return bytes;
+}
+
+/** A change in the older form has no list of steps, and no transition. */
+function changeBytes({ steps, context }: MembershipChange): number {
+  return context.length > 0 ? 12 : 10 + 6 * steps.length;
 }

@@ -50,9 +50,11 @@ export class ScriptCore {
   /** The end of what the core has handed out for applying. */
   #handedOut: number;
   #gathered = nothingGathered();
+  /** What the append thread has said to be written; the core's own vote for an entry may be ahead of it. */
+  stable: number;
   /** The last term in which this member has voted for itself. */
   #votedIn = 0;
-  /** Whether an only voter has asked about a campaign already. */
+  /** An only voter asks about a campaign, and sends no message that would tell. */
   #asksItself = false;
   /** The last write that the core has asked for. */
   lastSequence = 0 as WriteSequence;
@@ -62,6 +64,7 @@ export class ScriptCore {
     const { snapshot } = options;
     this.#snapshotOf = snapshotOf;
     this.#handedOut = snapshot.index;
+    this.stable = snapshot.index;
     const hardState = { term: 0 as Term, vote: 0 as SnapshotSend['to'], commit: snapshot.index };
     const opened = createOpenCore(
       options.core,
@@ -96,8 +99,11 @@ export class ScriptCore {
   }
 
   step(input: Input): readonly Settlement[] {
-    const last = this.state.log.last;
+    const { state } = this;
+    const last = state.log.last;
     this.#core.step(input);
+    const asked = input.type === 'campaign' || (input.type === 'tick' && state.electionElapsed === 0);
+    this.#asksItself = asked && state.role === 'pre-candidate' && isSingleVoter(state.configuration);
     return this.drain(last);
   }
 
@@ -143,9 +149,11 @@ export class ScriptCore {
       gathered.entries = [];
       this.#log.clear();
       this.#handedOut = write.snapshot.index;
+      this.stable = write.snapshot.index;
     }
     const { truncateFrom } = write;
     if (truncateFrom !== null) {
+      this.stable = Math.min(this.stable, truncateFrom - 1);
       gathered.entries = gathered.entries.filter((entry) => entry.index < truncateFrom);
       for (const index of this.#log.keys()) if (index >= truncateFrom) this.#log.delete(index);
     }
@@ -178,12 +186,11 @@ export class ScriptCore {
     const { id, term, role, vote, log } = this.state;
     const { promises } = this.#gathered;
     const common = { from: id, to: id, delivery: { type: 'own', sequence: this.lastSequence } } as const;
-    const alone = isSingleVoter(this.state.configuration) && role === 'pre-candidate' && !this.#asksItself;
-    this.#asksItself = role === 'pre-candidate';
-    if (alone || send.some(({ type }) => type === 'pre-vote')) {
+    if (this.#asksItself || send.some(({ type }) => type === 'pre-vote')) {
       const delivery = { type: 'own-pre-vote' } as const;
       promises.push(scriptMessage({ ...common, type: 'MsgPreVoteResp', term: term + 1, delivery }));
     }
+    this.#asksItself = false;
     const campaigned = role === 'candidate' && vote === id && this.#votedIn < term;
     if (campaigned) promises.push(scriptMessage({ ...common, type: 'MsgVoteResp', term }));
     if (campaigned) this.#votedIn = term;

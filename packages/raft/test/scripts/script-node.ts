@@ -83,7 +83,7 @@ export class ScriptNode {
       return 'raft: cannot step as peer not found';
     }
     const { delivery } = message;
-    if (delivery.type === 'peer') return this.#receive(delivery.message);
+    if (delivery.type === 'peer') return this.#receive(delivery.message, message.from as number);
     this.#take(message);
     return null;
   }
@@ -92,7 +92,9 @@ export class ScriptNode {
    * Proposes here: appended by a leader, sent on by who knows one. A change that is refused for what it is leaves an
    * empty entry, so nobody is told; gives what etcd says otherwise.
    */
-  propose(kind: 'command' | 'membership', payload: Uint8Array): string | null {
+  propose(kind: 'command' | 'membership', payload: Uint8Array, from: number = this.id): string | null {
+    const { messages } = this.#core.gathered;
+    const before = messages.length;
     this.#refs += 1;
     const ref = this.#refs as Ref;
     const settlements = this.step(
@@ -100,29 +102,43 @@ export class ScriptNode {
         ? { type: 'propose', ref, payload }
         : { type: 'change-membership', ref, change: decodeMembershipChange(payload) },
     );
+    // Sent on, it keeps the name of who proposed it first.
+    for (let at = before; at < messages.length; at += 1) {
+      const message = messages[at] as ScriptMessage;
+      if (message.type === 'MsgProp') messages[at] = { ...message, from };
+    }
     const refused = settlements.some((one) => one.type === 'refused' && droppedReasons.has(one.reason));
     return refused ? 'raft proposal dropped' : null;
   }
 
   /** From another member; see `exceptions.ts` for proposals and snapshots. */
-  #receive(message: PeerMessage): string | null {
-    const { state } = this;
+  #receive(message: PeerMessage, from: number): string | null {
     if (message.type === 'propose') {
-      const problems = message.payloads.map((payload) => this.propose(message.kind, payload));
+      const problems = message.payloads.map((payload) => this.propose(message.kind, payload, from));
       return problems.find((problem) => problem !== null) ?? null;
     }
-    if (message.type === 'install-snapshot') {
-      const { index, term } = message.snapshot;
-      if (message.term < state.term) return null;
-      if (index > state.log.commit && state.log.matches(index, term)) {
-        // All that is new is that the log is committed up to there.
-        const rest = { previousIndex: index, previousTerm: term, entries: [], commit: index, topPriority: 0 };
-        this.step({ type: 'receive', message: { ...message, type: 'append', ...rest } });
-        return null;
-      }
-    }
-    this.step({ type: 'receive', message });
+    if (message.type === 'install-snapshot' && message.term < this.state.term) return null;
+    this.step({
+      type: 'receive',
+      message: message.type === 'install-snapshot' ? this.#installed(message) : message,
+    });
     return null;
+  }
+
+  /**
+   * As a host does, the node installs no snapshot that brings nothing: of a configuration that it is not in, or of what
+   * its log has. It tells the core to commit what is known to be equal then.
+   */
+  #installed(message: Extract<PeerMessage, { type: 'install-snapshot' }>): PeerMessage {
+    const { log } = this.state;
+    const { index, term, configuration } = message.snapshot;
+    if (index <= log.commit) return message;
+    const within = log.matches(index, term);
+    if (!within && membersOf(configuration).includes(this.id)) return message;
+    const commit = within ? index : log.commit;
+    const previousTerm = within ? term : (log.termAt(commit) ?? term);
+    const rest = { previousIndex: commit, previousTerm, entries: [], commit, topPriority: 0 };
+    return { ...message, type: 'append', ...rest };
   }
 
   #take({ delivery, term, snapshot }: ScriptMessage): void {
@@ -137,7 +153,9 @@ export class ScriptNode {
     } else if (delivery.type === 'stored') {
       const { last, sequence } = delivery;
       const there = last === null || this.state.log.termAt(last.index) === last.term;
-      if (stale ? snapshot !== null : there) this.step({ type: 'persisted', upTo: sequence });
+      if (stale ? snapshot === null : !there) return;
+      if (last !== null && there && !stale) this.#core.stable = Math.max(this.#core.stable, last.index);
+      this.step({ type: 'persisted', upTo: sequence });
     }
   }
 
@@ -240,7 +258,7 @@ export class ScriptNode {
   /** Said by the append thread. It tells of the end of the log while any of it is not known to be durable. */
   #storedMessage(snapshot: SnapshotMeta | null): readonly ScriptMessage[] {
     const { log, term } = this.state;
-    const unstable = log.last > Math.max(log.durable, log.base);
+    const unstable = log.last > this.#core.stable;
     if (!unstable && snapshot === null) return [];
     const last = unstable ? { index: log.last, term: log.lastTerm } : null;
     return [
@@ -321,7 +339,7 @@ export class ScriptNode {
     const { log } = this.state;
     if (log.installing) return 0;
     this.#applying.installed(log.base);
-    return this.options.asyncStorageWrites ? Math.min(log.commit, log.durable) : log.commit;
+    return this.options.asyncStorageWrites ? Math.min(log.commit, this.#core.stable) : log.commit;
   }
 
   #changedRole(): ScriptReady['role'] {
