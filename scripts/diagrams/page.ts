@@ -8,7 +8,7 @@ export function toPage(tables: readonly DocumentedTable[]): string {
       '(an illegal transition is an assertion), the count of what tests and simulations have taken, and this page with ' +
       'its pictures: `npm run diagrams` writes it, and CI fails when it is stale.',
     'For each table there is a picture (`.svg`), a Mermaid diagram (`.mmd`) and a machine (`.xstate.json`) that XState ' +
-      'loads with `createMachine`.',
+      'loads with `createMachine`. An arrow from a dashed frame is one from every state in the frame.',
     ...tables.flatMap(sectionOf),
   ];
   return `${parts.join('\n\n')}\n`;

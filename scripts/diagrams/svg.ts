@@ -25,9 +25,7 @@ text { fill: #1f2328; }
 .start ellipse { fill: #59636e; stroke: none; }
 .edge path { stroke: #59636e; stroke-width: 1.2; }
 .edge polygon { fill: #59636e; stroke: #59636e; }
-.common path { stroke: #afb8c1; }
-.common polygon { fill: #afb8c1; stroke: #afb8c1; }
-.common text { fill: #59636e; }
+.frame path, .frame polygon { fill: none; stroke: #59636e; stroke-dasharray: 4 3; }
 @media (prefers-color-scheme: dark) {
   text { fill: #f0f6fc; }
   .state path, .state polygon { fill: #0c2d6b; stroke: #58a6ff; }
@@ -35,8 +33,6 @@ text { fill: #1f2328; }
   .start ellipse { fill: #9198a1; }
   .edge path { stroke: #9198a1; }
   .edge polygon { fill: #9198a1; stroke: #9198a1; }
-  .common path { stroke: #5a636d; }
-  .common polygon { fill: #5a636d; stroke: #5a636d; }
-  .common text { fill: #9198a1; }
+  .frame path, .frame polygon { stroke: #9198a1; }
 }
 `;
