@@ -105,6 +105,15 @@ test('there are at most five differences on purpose, each named once', () => {
   expect(new Set(exceptions.map(({ name }) => name)).size).toBe(exceptions.length);
 });
 
+describe('our own scripts', () => {
+  const own = join(import.meta.dirname, 'own');
+
+  test.each(readdirSync(own))('%s is replayed to the letter', (file) => {
+    const { differences } = replayScript(readFileSync(join(own, file), 'utf8'));
+    expect(differences[0]).toBeUndefined();
+  });
+});
+
 /** The scripts of etcd-io/raft are not part of this repository: they may lie beside it. */
 const folder = resolve(
   process.env['FLOTILLA_RAFT_SCRIPTS'] ??
