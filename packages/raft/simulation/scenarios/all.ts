@@ -2,6 +2,14 @@ import { elections } from './election.ts';
 import type { LabScenario } from './lab-result.ts';
 import { persistences } from './persistence.ts';
 import { replications } from './replication.ts';
+import { schedules } from './schedules.ts';
+import { snapshots } from './snapshots.ts';
 
-/** Every scenario, in the order of the catalogue. */
-export const scenarios: readonly LabScenario[] = [...elections, ...replications, ...persistences];
+/** Every scenario; the numbers are the catalogue's. */
+export const scenarios: readonly LabScenario[] = [
+  ...elections,
+  ...replications,
+  ...persistences,
+  ...snapshots,
+  ...schedules,
+];

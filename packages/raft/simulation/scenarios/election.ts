@@ -63,9 +63,10 @@ function initialElection(lab: Lab): void {
 }
 
 function reElection(lab: Lab): void {
-  const first = lab.boot();
+  lab.boot();
+  const first = lab.settledLeader();
   lab.cut(first);
-  const second = lab.leader();
+  const second = lab.settledLeader();
   lab.connect(first);
   lab.settledLeader();
   lab.expect(!lab.leads(first), 'the old leader follows');

@@ -6,6 +6,7 @@ import { configurationOf } from '../../src/core/configuration.ts';
 import type { NodeId } from '../../src/core/types.ts';
 import type { HostConfig } from '../../src/host/config.ts';
 import { createHost } from '../../src/host/host.ts';
+import type { HostedGroup } from '../../src/host/hosted-group.ts';
 import type { Group, GroupStatus, Host } from '../../src/host/types.ts';
 import { HostHistory } from '../host-history.ts';
 import { appendCommand, ListImage, ListMachine } from '../host-machine.ts';
@@ -246,6 +247,14 @@ export class Lab {
 
   termOf(member: LabMember): number {
     return this.status(member)?.term ?? 0;
+  }
+
+  /** What the member's log holds: live bytes on its disk, and entries after its snapshot. */
+  logState(member: LabMember): { readonly bytes: number; readonly entries: number; readonly first: number } {
+    const { host, group } = member;
+    if (host === null || group === null) return { bytes: 0, entries: 0, first: 0 };
+    const { firstIndex, lastIndex } = (group as HostedGroup<ListResult>).view;
+    return { bytes: host.status().log.liveBytes, entries: lastIndex - firstIndex + 1, first: firstIndex };
   }
 
   // Commands.

@@ -192,7 +192,7 @@ function agreeOnMany(lab: Lab, count: number): void {
 
 function churn(lab: Lab): void {
   lab.boot();
-  const clients = new Clients(lab, { count: 3, timeoutMs: 1_000, thinkMaxMs: 40 });
+  const clients = new Clients(lab, { count: 3, timeoutMs: 1_000, thinkMaxMs: 120 });
   clients.start();
   for (let round = 0; round < 20; round += 1) {
     const member = (): LabMember => lab.pick(lab.members, 'member of a round');

@@ -219,6 +219,7 @@ function backup(lab: Lab): void {
   lab.boot();
   const first = lab.settledLeader();
   lab.agree(5);
+  const refusals = countRefusals(lab);
   // A leader and one follower write 50 entries that die.
   const partner = lab.pick(others(lab, first), 'partner');
   const rest = others(lab, first, partner);
@@ -242,7 +243,6 @@ function backup(lab: Lab): void {
   for (const member of rest) lab.cut(member);
   for (const member of [first, partner, other]) lab.connect(member);
   for (let command = 0; command < 50; command += 1) lab.agree(3);
-  const refusals = countRefusals(lab);
   lab.heal();
   lab.agree(5);
   const terms = lab.termOf(lab.leader());
