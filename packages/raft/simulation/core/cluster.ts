@@ -138,6 +138,19 @@ export class CoreCluster {
     return this.members.filter((member) => member.up || (!member.wiped && ids.includes(member.id)));
   }
 
+  /**
+   * The configurations that a majority is needed of: the newest one; and the one before it, while nobody who is left has
+   * applied the newest. (Then it takes the old majority to find out that it is committed.)
+   */
+  decisive(isLeft: (id: NodeId) => boolean): readonly Configuration[] {
+    const { configuration, previous, configuredAt } = this.monitor;
+    const known = membersIn(configuration).some((id) => {
+      const member = this.member(id);
+      return member !== undefined && isLeft(id) && member.flushed.index >= configuredAt;
+    });
+    return known ? [configuration] : [configuration, previous];
+  }
+
   /** Whether it is neither a member, nor was one. */
   isStranger({ id }: SimulatedMember): boolean {
     const { configuration } = this.monitor;
@@ -330,6 +343,24 @@ export class CoreCluster {
     this.#push(this.#soon(this.settings.faultEveryMs), { kind: 'fault' });
   }
 
+  #receive(member: SimulatedMember, message: PeerMessage): void {
+    const { term } = member.view;
+    const undisturbed =
+      message.type === 'pre-vote' || (message.type === 'vote' && this.#isLed(member, message));
+    member.core.step({ type: 'receive', message });
+    if (undisturbed) this.monitor.asked(member, message, term);
+  }
+
+  /** Whether the member's host knows for sure that its leader lives; by ticks only the core knows. */
+  #isLed(
+    { view, peers }: SimulatedMember,
+    message: Extract<PeerMessage, { type: 'vote' | 'pre-vote' }>,
+  ): boolean {
+    if (!this.settings.checkQuorum || message.forced || message.from === view.leader) return false;
+    const belief = peers.get(view.leader);
+    return belief !== undefined && belief.alive && belief.leadsTerm === view.term;
+  }
+
   #wantChange(): void {
     if (!this.faulty) return;
     this.onChange();
@@ -351,7 +382,7 @@ export class CoreCluster {
         this.events += 1;
         this.hash.add(event.message.term);
         if (this.#breaksPromise(member, event.message)) break;
-        member.core.step({ type: 'receive', message: event.message });
+        this.#receive(member, event.message);
         this.#promiseLeader(member, event.message, event.sentMs);
         this.#drainSoon(member, event.message.type === 'append-response');
         break;

@@ -25,14 +25,14 @@ export class Monitor {
   /** The newest configuration that anybody has applied, and where; the one before it. */
   configuration: Configuration;
   configuredAt = 0;
-  #previous: Configuration;
+  previous: Configuration;
   /** By index: what each change has led to, as text. */
   readonly #configurations = new Map<number, string>();
 
   constructor(members: readonly SimulatedMember[], configuration: Configuration) {
     this.#members = members;
     this.configuration = configuration;
-    this.#previous = configuration;
+    this.previous = configuration;
   }
 
   get maxCommit(): number {
@@ -96,7 +96,7 @@ export class Monitor {
     if (!mayFollow(this.configuration, configuration)) {
       fail('I17 one change at a time', `${text} follows ${JSON.stringify(this.configuration)}`);
     }
-    this.#previous = this.configuration;
+    this.previous = this.configuration;
     this.configuration = configuration;
     this.configuredAt = index;
   }
@@ -148,6 +148,15 @@ export class Monitor {
         `${member.id} gives its vote of term ${term} to ${candidate}, its disk says ${hardState.vote} in ${hardState.term}`,
       );
     }
+  }
+
+  /** I18 stability: a pre-vote changes nobody's term, and nothing that is not asked for by it does while a leader lives. */
+  asked(member: SimulatedMember, { type, from }: PeerMessage, termBefore: number): void {
+    if (member.view.term === termBefore) return;
+    fail(
+      'I18 stability',
+      `the ${type} of ${from} takes ${member.id} from term ${termBefore} to ${member.view.term}`,
+    );
   }
 
   /** After every drain of a member. */
@@ -274,7 +283,7 @@ export class Monitor {
   #requireKept(index: number): void {
     const entry = this.#committed[index - 1] as Entry;
     const holds = this.#holdersOf(index, entry.term);
-    for (const configuration of [this.configuration, this.#previous]) {
+    for (const configuration of [this.configuration, this.previous]) {
       if (!isQuorum(configuration, (id) => !holds(id))) continue;
       fail(
         'I4 quorum durability',

@@ -138,10 +138,10 @@ export class Nemesis {
   /** Never so many that nobody could go on: nothing can be done about that but what an operator does by hand. */
   #wipe(victim: SimulatedMember): void {
     const cluster = this.#cluster;
-    const { configuration } = cluster.monitor;
     if (!victim.up || cluster.isStranger(victim)) return;
-    const left = (id: number): boolean => id !== victim.id && cluster.members[id - 1]?.wiped === false;
-    if (isQuorum(configuration, left)) cluster.wipe(victim);
+    const isLeft = (id: number): boolean => id !== victim.id && cluster.members[id - 1]?.wiped === false;
+    if (cluster.decisive(isLeft).every((configuration) => isQuorum(configuration, isLeft)))
+      cluster.wipe(victim);
   }
 
   #isolate(member: SimulatedMember): void {

@@ -125,13 +125,17 @@ export class Peace {
 
   /** A change that was on its way when a disk was lost may need it: then it must have been a slow repair instead. */
   #reviveQuorum(): void {
-    const { monitor, members } = this.#cluster;
-    const { configuration } = monitor;
-    const lost = (id: number): boolean => members[id - 1]?.wiped !== false;
-    if (isQuorum(configuration, (id) => !lost(id))) return;
-    for (const id of votersIn(configuration)) {
-      const member = members[id - 1];
-      if (member !== undefined) member.wiped = false;
+    const cluster = this.#cluster;
+    const isLeft = (id: number): boolean => cluster.members[id - 1]?.wiped === false;
+    for (const configuration of cluster.decisive(isLeft)) {
+      if (isQuorum(configuration, isLeft)) continue;
+      for (const id of votersIn(configuration)) {
+        const member = cluster.member(id);
+        if (member === undefined || !member.wiped) continue;
+        cluster.coverage.count('wipe taken back');
+        member.wiped = false;
+        cluster.restart(member);
+      }
     }
   }
 

@@ -14,6 +14,7 @@ export type ChangeProblem =
   /** A simple change may move one voter: only then do majorities before and after it share a member. */
   | 'several-voters-change';
 
+/** The configuration that a change leads to, or why it leads nowhere. */
 export type ChangeResult =
   | { readonly ok: true; readonly configuration: Configuration }
   | { readonly ok: false; readonly problem: ChangeProblem };
@@ -45,6 +46,7 @@ function isJointChange(change: MembershipChange): boolean {
   return change.transition !== 'auto' || change.steps.length > 1;
 }
 
+/** Whether decisions need majorities of two sets of voters. */
 export function isJoint(configuration: Configuration): boolean {
   return configuration.votersOutgoing.length > 0;
 }
@@ -74,6 +76,7 @@ export function enterJoint(
   return { ok: true, configuration: draft.finish(autoLeave) };
 }
 
+/** The second half of a joint change: the outgoing voters go, and `learnersNext` become learners. */
 export function leaveJoint(configuration: Configuration): ChangeResult {
   if (!isJoint(configuration)) return refused('not-joint');
   const draft = new Draft(configuration);

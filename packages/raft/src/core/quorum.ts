@@ -1,5 +1,6 @@
 import type { Configuration, NodeId } from './types.ts';
 
+/** `pending`: votes that are still out decide. */
 export type VoteResult = 'won' | 'lost' | 'pending';
 
 /** What the quorum code needs to know about a member. */

@@ -82,6 +82,12 @@ export function confirmReads(state: CoreState, from: NodeId, readSequence: numbe
   if (voteResult(state.configuration, round.confirmed) === 'won') finishRound(state, round);
 }
 
+/** The voters have changed: those who are still asked may be gone, and the others enough. */
+export function recountReads(state: CoreState): void {
+  const { round } = state.reads;
+  if (round !== null && voteResult(state.configuration, round.confirmed) === 'won') finishRound(state, round);
+}
+
 function finishRound(state: CoreState, round: ReadRound): void {
   state.reads.finish();
   for (const pending of round.reads) answerRead(state, pending, round.index);

@@ -2,6 +2,7 @@ import { assert } from '@flotilla/platform';
 import { decodeMembershipChange, encodeMembershipChange, leaveJointChange } from './membership-codec.ts';
 import { applyChange, isJoint, promotedLearners, reusedId } from './membership.ts';
 import { isVoter, membersOf, voteResult } from './quorum.ts';
+import { recountReads } from './reading.ts';
 import { appendOwn, broadcastAppend, flushBroadcast, maybeCommit, probeNewMembers } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
@@ -131,6 +132,7 @@ export function adoptConfiguration(state: CoreState, configuration: Configuratio
   else probeNewMembers(state);
   // One that votes no longer cannot be elected.
   if (state.transferee !== nobody && !isVoter(configuration, state.transferee)) state.transferee = nobody;
+  recountReads(state);
   retireIfKnown(state);
 }
 

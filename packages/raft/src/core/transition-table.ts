@@ -3,8 +3,10 @@ import { assert } from '@flotilla/platform';
 /** For each state, the events that it may meet and the state that each leads to. */
 export type TransitionLiteral = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
+/** The names of the states of a literal. */
 export type StateOf<Literal extends TransitionLiteral> = Extract<keyof Literal, string>;
 
+/** The names of the events of a literal, of whatever state. */
 export type EventOf<Literal extends TransitionLiteral> = {
   [State in keyof Literal]: Extract<keyof Literal[State], string>;
 }[keyof Literal];
@@ -33,6 +35,7 @@ export interface TransitionTable<Literal extends TransitionLiteral> {
   fire(from: StateOf<Literal>, event: EventOf<Literal>): StateOf<Literal>;
   /** Every legal transition in the order of the literal, with its count. */
   coverage(): readonly TransitionCount[];
+  /** Counts from 0 again, as at the start of a test. */
   resetCoverage(): void;
   /** A Mermaid `stateDiagram-v2`; the first state of the literal is where it starts. */
   toMermaid(): string;

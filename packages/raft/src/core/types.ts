@@ -8,6 +8,7 @@ type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** Safe integers. 0 is «none»: a term or index that nothing has. */
 export type Term = Brand<number, 'Term'>;
+/** The place of an entry in the log of a group, from 1. 0 stands before the first. */
 export type Index = Brand<number, 'Index'>;
 /** A member of a group. From 1; never reused, so that a late message can only mean the member that it names. */
 export type NodeId = Brand<number, 'NodeId'>;
@@ -16,8 +17,10 @@ export type WriteSequence = Brand<number, 'WriteSequence'>;
 /** Chosen by whoever asked, to match answers to questions. Unique within one life of the node. */
 export type Ref = Brand<number, 'Ref'>;
 
+/** `command`: for the state machine. `no-op`: of a new leader. `membership`: a {@link MembershipChange}. */
 export type EntryKind = 'command' | 'no-op' | 'membership';
 
+/** One entry of the replicated log. */
 export interface Entry {
   readonly term: Term;
   readonly index: Index;
@@ -46,6 +49,7 @@ export interface Configuration {
   readonly removed: readonly NodeId[];
 }
 
+/** What one step of a change does with its member. */
 export type MembershipOperation =
   /** A new voter, or a learner that becomes one. */
   | 'add-voter'
@@ -55,6 +59,7 @@ export type MembershipOperation =
   /** Changes nothing here: carries `context` to the state machines in order with the other changes. */
   | 'update';
 
+/** One member of a {@link MembershipChange}. */
 export interface MembershipStep {
   readonly operation: MembershipOperation;
   readonly id: NodeId;
@@ -183,6 +188,7 @@ export type PeerMessage =
   | (Addressed & { readonly type: 'transfer-leader'; readonly transferee: NodeId })
   | (Addressed & { readonly type: 'timeout-now' });
 
+/** Everything that can happen to a core. */
 export type Input =
   | { readonly type: 'tick' }
   | { readonly type: 'receive'; readonly message: PeerMessage }
@@ -245,6 +251,7 @@ export interface Write {
   readonly thenSend: readonly PeerMessage[];
 }
 
+/** Asks the host to read entries that are not in memory any more, and to answer with an input. */
 export interface LogRead {
   readonly ref: Ref;
   readonly from: Index;
@@ -253,6 +260,7 @@ export interface LogRead {
   readonly maxBytes: number;
 }
 
+/** Asks the host to ship the state to a member that needs what the log no longer has. */
 export interface SnapshotSend {
   readonly to: NodeId;
   readonly term: Term;
@@ -263,6 +271,7 @@ export interface SnapshotSend {
   readonly position: number;
 }
 
+/** Why nothing came of a proposal, a read or a change: nothing was done then. */
 export type RefusalReason =
   /** No leader is known; ask again when one is. */
   | 'no-leader'
@@ -285,6 +294,7 @@ export type RefusalReason =
   /** A read at a leader that has not committed in its term yet, with too many waiting. */
   | 'not-ready';
 
+/** What became of something that was asked of the core under a `ref`. */
 export type Settlement =
   | { readonly type: 'appended'; readonly ref: Ref; readonly term: Term; readonly index: Index }
   /** Sent to the leader of `term`. Lost unless it is applied before the first entry of a later term. */
@@ -294,8 +304,10 @@ export type Settlement =
   | { readonly type: 'read-forwarded'; readonly ref: Ref; readonly to: NodeId }
   | { readonly type: 'refused'; readonly ref: Ref; readonly reason: RefusalReason };
 
+/** See `roles`, the table of how one leads to another. */
 export type Role = 'follower' | 'pre-candidate' | 'candidate' | 'leader';
 
+/** What a member is now, and whom it follows. */
 export interface RoleChange {
   readonly role: Role;
   readonly term: Term;
@@ -318,6 +330,7 @@ export interface Effects {
   readonly role: RoleChange | null;
 }
 
+/** How one core behaves. Times are in ticks, sizes in bytes of payload. */
 export interface CoreConfig {
   readonly id: NodeId;
   /** Unlike in any other life of this node; carried in read requests. */
@@ -416,6 +429,7 @@ export interface CoreView {
   termAt(index: Index): Term | null;
 }
 
+/** What a leader knows of one member. */
 export interface ProgressView {
   readonly state: 'probe' | 'replicate' | 'snapshot';
   readonly match: Index;
@@ -440,6 +454,7 @@ export interface ProgressView {
  * // write effects.write, then core.step({ type: 'persisted', upTo: effects.write.sequence })
  */
 export interface RaftCore {
+  /** Takes in one thing that has happened. Its effects wait for {@link RaftCore.drain}. */
   step(input: Input): void;
   /** Everything since the last drain. */
   drain(): Effects;
@@ -447,5 +462,6 @@ export interface RaftCore {
   readonly ready: boolean;
   /** Whether this group needs `tick` inputs now. An idle group with a live leader does not (`liveness: 'peers'`). */
   readonly wantsTicks: boolean;
+  /** A look inside, for tests, monitors and status pages. */
   inspect(): CoreView;
 }
