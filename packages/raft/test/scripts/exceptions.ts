@@ -13,13 +13,15 @@ export interface Exception {
  */
 export const exceptions: readonly Exception[] = [
   {
-    name: 'vote-requests-wait',
+    name: 'careful-elections',
     difference:
-      'A request for votes leaves when the term and the own vote are durable: a crash must not make it untrue. etcd ' +
-      'sends it at once. Answers whose own batch writes nothing wait for earlier writes in the core; etcd hands them ' +
-      'to the append thread.',
+      'A request for votes leaves when the term and the own vote are durable: a crash must not make it untrue. An own ' +
+      'pre-vote, which promises nothing, counts at once. A leader that asks for votes leads no longer, whatever is ' +
+      'left of its lease. Whoever refuses a vote tells what it knows to be committed. etcd sends requests before ' +
+      'they are durable, counts an own pre-vote with its batch, waits for the lease, and tells nothing.',
     bridge:
-      'Requests are sent with the batch that writes the vote, answers belong to the batch that gave them.',
+      'Requests are sent with the batch that writes the vote, answers with the batch that gave them; ' +
+      '`CoreConfig.replay` makes the core do the rest as etcd does.',
   },
   {
     name: 'applies-what-is-durable',
@@ -34,8 +36,9 @@ export const exceptions: readonly Exception[] = [
     name: 'stricter-membership',
     difference:
       'A change is refused, with a reason, before a commit in the own term, while another is pending, for an id that ' +
-      'was removed, or for a learner that is far behind; a leader that is removed hands over. etcd puts an empty ' +
-      'entry in the place of what it refuses, asks for less, and lets a removed leader go on unless told otherwise.',
+      'was removed, or for a learner that is far behind; a leader that votes no longer takes nothing new and hands ' +
+      'over; a member that knows of no configuration asks for a snapshot. etcd puts an empty entry in the place of ' +
+      'what it refuses, asks for less, and lets such a leader go on unless told otherwise.',
     bridge: '`CoreConfig.replay` makes the core follow etcd, and leaves the empty entry.',
   },
   {
@@ -48,9 +51,10 @@ export const exceptions: readonly Exception[] = [
   {
     name: 'snapshots-are-installed-first',
     difference:
-      'The core hears of a snapshot when its host has installed the data, so it takes it in any term, and also when ' +
-      'its log has all of it already.',
+      'The core hears of a snapshot when its host has installed the data, so it takes it in any term, also when its ' +
+      'log has all of it already, and when the member is not in its configuration any more.',
     bridge:
-      'The host does not install one of an earlier term; from one that the log holds it takes the commit index only.',
+      'The host does not install one of an earlier term or without its member; from one that the log holds it takes ' +
+      'the commit index only.',
   },
 ];
