@@ -19,6 +19,9 @@ export const labMs = {
   nothing: 2_000,
 } as const;
 
+/** A member that runs answers a question about itself within this. */
+const answerMs = 2_000;
+
 const program = fileURLToPath(new URL('./lab-member.ts', import.meta.url));
 
 /** One member: a place for a process, which is killed with −9 and started again on the same files. */
@@ -28,6 +31,7 @@ export class LabMember {
   readonly #arguments: string;
   #child: ChildProcess | null = null;
   #calls = 0;
+  #paused = false;
   readonly #waiting = new Map<number, (reply: LabReply) => void>();
   stderr = '';
 
@@ -73,20 +77,26 @@ export class LabMember {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#child?.kill('SIGSTOP');
   }
 
   resume(): void {
+    this.#paused = false;
     this.#child?.kill('SIGCONT');
   }
 
-  /** Rejects with the error's stable code as its message, and with `ended` when the process ends. */
+  /** Rejects with the error's stable code as its message, with `ended` or `silent` when no answer comes. */
   async ask(question: LabQuestion): Promise<unknown> {
     const child = this.#child;
     if (child === null) throw new Error('ended');
+    if (this.#paused) throw new Error('silent');
     const call = (this.#calls += 1);
     const reply = await new Promise<LabReply>((resolve) => {
       this.#waiting.set(call, resolve);
+      // A stopped process answers nothing.
+      const patienceMs = answerMs + ('timeoutMs' in question ? question.timeoutMs : 0);
+      setTimeout(() => resolve({ call, answer: null, code: 'silent' }), patienceMs).unref();
       child.send({ call, question }, (error) => {
         if (error !== null) resolve({ call, answer: null, code: 'ended' });
       });
