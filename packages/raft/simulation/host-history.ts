@@ -36,7 +36,7 @@ export class HostHistory {
   }
 
   /** A replica has applied an entry or installed a snapshot. */
-  applied(node: string, machine: ListMachine): void {
+  applied(node: string, machine: Pick<ListMachine, 'applied' | 'values' | 'hash'>): void {
     const { index, term } = machine.applied;
     const count = machine.values.length;
     const known = this.#states.get(index);
@@ -88,8 +88,14 @@ export class HostHistory {
     this.#completedCount = Math.max(this.#completedCount, count);
   }
 
+  /** A replica has begun anew with a snapshot: with everything that was committed up to some time. */
+  restored(count: number, hash: number): void {
+    if (this.#values.slice(0, count).reduce(nextHash, 0) === hash && count <= this.#values.length) return;
+    throw violation('FLOTILLA_REPLICAS_DIFFER', `a snapshot has ${count} values, a list that never was`);
+  }
+
   /** At the end, against a replica that has everything. */
-  finish(machine: ListMachine): void {
+  finish(machine: Pick<ListMachine, 'values'>): void {
     for (const [value, result] of this.#acknowledged) {
       if (machine.values[result.count - 1] !== value) {
         throw violation('FLOTILLA_LOST_WRITE', `acknowledged ${value} is not at place ${result.count}`);

@@ -97,6 +97,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       incarnation,
       instance: options.instance ?? 0n,
       instanceOf: options.instanceOf ?? (() => null),
+      admits: options.admits ?? (() => false),
       isRemoved: (peer) => this.#isRemoved(peer),
       peers: options.peers,
       transport: (options.transport ?? tcp())(options.platform),

@@ -31,6 +31,8 @@ export interface PeerNetworkOptions {
   readonly instance: bigint;
   /** The instance that a peer is known by; null: none is known. */
   readonly instanceOf: (peer: NodeId) => bigint | null;
+  /** Whether one that is no peer may connect, and is one from then on. */
+  readonly admits: (peer: NodeId) => boolean;
   /** Some group here has removed it, and none has it as a member. */
   readonly isRemoved: (peer: NodeId) => boolean;
   /** Where the others listen. */
@@ -91,7 +93,7 @@ export class PeerNetwork {
     this.#policy = {
       clusterId: options.clusterId,
       nodeId,
-      isPeer: (id) => this.#links.has(id),
+      isPeer: (id) => this.#links.has(id) || options.admits(id),
       isRemoved: options.isRemoved,
       instanceOf: options.instanceOf,
     };
@@ -118,11 +120,17 @@ export class PeerNetwork {
     if (former !== undefined) this.removePeer(id);
     this.#farewells.get(id)?.stop();
     this.#farewells.delete(id);
+    // One that was admitted has connected, and will again: that is as good as being told of it.
+    const link = this.#links.get(id) ?? this.#addLink(id);
+    this.#addresses.set(id, address);
+    if (this.#listener !== null) this.#dial(link);
+  }
+
+  #addLink(id: NodeId): PeerLink {
     const { platform, limits, metrics } = this.#options;
     const link = new PeerLink(id, platform, limits, metrics);
-    this.#addresses.set(id, address);
     this.#links.set(id, link);
-    if (this.#listener !== null) this.#dial(link);
+    return link;
   }
 
   /** What is queued for it is dropped. */
@@ -242,13 +250,13 @@ export class PeerNetwork {
     if (typeof verdict !== 'number') return this.#refuse(connection, verdict);
     const impostor = impostorAt(this.#options.transport, raw, hello.from);
     if (impostor !== null) return this.#refuse(connection, impostor);
-    const link = this.links.get(hello.from);
-    if (link === undefined || hello.from > this.#options.nodeId) {
+    if (hello.from > this.#options.nodeId) {
       return this.#refuse(connection, {
         code: 'FLOTILLA_PEER_REFUSED',
         message: 'of two members the one with the lower id dials',
       });
     }
+    const link = this.#links.get(hello.from) ?? this.#addLink(hello.from);
     const former = link.connection;
     if (former !== null) {
       if (hello.incarnation !== link.incarnation) {

@@ -213,6 +213,11 @@ export interface HostOptions {
   readonly instance?: bigint;
   /** The instance that a peer is known by; null: none is known yet, and any is welcome. */
   readonly instanceOf?: (peer: NodeId) => bigint | null;
+  /**
+   * Whether a member of the cluster that is not among the peers may connect. For one that joins: whoever leads by then
+   * sends it the group's first snapshot, and may be a member that it was not told of. Never, unless given.
+   */
+  readonly admits?: (peer: NodeId) => boolean;
 }
 
 export interface PeerStatus {

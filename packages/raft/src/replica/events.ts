@@ -34,6 +34,7 @@ export interface MemberInfo {
   readonly isLeader: boolean;
 }
 
+/** Hears of one kind of event. */
 export type Listener<Name extends keyof ReplicaEvents> = (event: ReplicaEvents[Name]) => void;
 
 /** Listeners by event. One that throws is logged, and does not keep the others from hearing. */

@@ -1,10 +1,14 @@
 import { FlotillaError } from '@flotilla/platform';
 import type { Address, Platform } from '@flotilla/platform';
+import { coreLimits } from '../core/limits.ts';
 import type { HostConfig } from '../host/config.ts';
+import { hostLimits } from '../host/limits.ts';
+import { originBytes } from '../host/origin.ts';
 import type { LogOpener } from '../log/types.ts';
 import type { TransportFactory } from '../transport/types.ts';
 import { parseAddress } from './address.ts';
 import { replicaLimits } from './limits.ts';
+import { proposalOverheadBytes } from './proposal.ts';
 import type { ReplicaStateMachine } from './state-machine.ts';
 
 /** Members by id, each with its address as `host:port`. Keys of an object may be written as numbers. */
@@ -30,7 +34,7 @@ export interface ReplicaConfig {
   readonly snapshotBytesPerSecond?: number;
   /** A leader whose disk takes longer than this for one sync steps down. */
   readonly diskStallMs?: number;
-  /** The largest command in bytes. Default 1 MiB. */
+  /** The largest command in bytes. Default: a little less than 16 MiB. */
   readonly maxCommandBytes?: number;
   /** Everything else of the host, for those who know why. */
   readonly host?: HostConfig;
@@ -54,8 +58,9 @@ export interface ReplicaOptions<Machine extends ReplicaStateMachine<unknown>> {
   /** Those of `peers` that begin as learners: they have everything and do not vote. */
   readonly learners?: readonly number[];
   /**
-   * This member is added to a group that is there already: it starts with nothing and waits. `peers` says where the
-   * others are, and where this one is. Add it by {@link Replica.changeMembership} at any other member.
+   * This member is added to a group that is there already: it starts with nothing and waits. `peers` says where
+   * this one is and where others are: all whose ids are higher than this one's, at least, because of two members the one
+   * with the lower id connects. Add it by {@link Replica.changeMembership} at any other member.
    */
   readonly join?: boolean;
   /** The state to replicate; empty. */
@@ -91,6 +96,8 @@ export interface ResolvedOptions {
   readonly listen: Address;
   readonly snapshotEvery: number;
   readonly proposeTimeoutMs: number;
+  /** Of a snapshot on its way to a peer. */
+  readonly chunkBytes: number;
   readonly host: HostConfig;
 }
 
@@ -112,6 +119,7 @@ export function resolveOptions(options: ReplicaOptions<ReplicaStateMachine<unkno
   requireOption(isCount(snapshotEvery), 'snapshotEvery', 'must be a whole number from 1');
   const proposeTimeoutMs = options.proposeTimeoutMs ?? replicaLimits.proposeTimeoutMs;
   requireOption(proposeTimeoutMs > 0, 'proposeTimeoutMs', 'must be more than 0');
+  const host = hostConfig(options.config ?? {}, snapshotEvery);
   return {
     id,
     dataDir,
@@ -125,7 +133,8 @@ export function resolveOptions(options: ReplicaOptions<ReplicaStateMachine<unkno
     listen: options.listen === undefined ? address : parseAddress(options.listen),
     snapshotEvery,
     proposeTimeoutMs,
-    host: hostConfig(options.config ?? {}, snapshotEvery),
+    chunkBytes: Math.min(host.limits?.snapshotChunkBytes ?? Infinity, replicaLimits.snapshotChunkBytes),
+    host,
   };
 }
 
@@ -163,20 +172,20 @@ function isCount(value: number): boolean {
 
 function hostConfig(config: ReplicaConfig, snapshotEvery: number): HostConfig {
   const { host, maxCommandBytes, ...plain } = config;
-  const core =
-    maxCommandBytes === undefined ? {} : { maxPayloadBytes: maxCommandBytes + commandOverheadBytes };
+  const overheadBytes = originBytes + proposalOverheadBytes;
+  const maxPayloadBytes =
+    maxCommandBytes === undefined ? coreLimits.maxPayloadBytes : maxCommandBytes + overheadBytes;
+  const frameBytes = 2 * (maxPayloadBytes + coreLimits.maxMessageBytes + hostLimits.frameTargetBytes);
   return {
     // Followers that are a little behind get entries; the log keeps what came since the older snapshot anyway.
     snapshotCount: Math.max(1, Math.ceil(snapshotEvery / 2)),
     tailEntries: Math.min(5_000, snapshotEvery),
     ...plain,
     ...host,
-    coreLimits: { ...core, ...host?.coreLimits },
+    limits: { frameBytes: Math.max(hostLimits.frameBytes, frameBytes), ...host?.limits },
+    coreLimits: { maxPayloadBytes, ...host?.coreLimits },
   };
 }
-
-/** What the host and the replica put before a command in the log. */
-const commandOverheadBytes = 17;
 
 function requireOption(condition: boolean, option: string, why: string): asserts condition {
   if (!condition) throw new FlotillaError('FLOTILLA_CONFIG_INVALID', `${option} ${why}`);

@@ -16,6 +16,9 @@ export type Proposal =
       readonly instance: bigint;
     };
 
+/** What stands before a command in the log. */
+export const proposalOverheadBytes = 1;
+
 const commandKind = 1;
 const publicationKind = 2;
 

@@ -125,6 +125,7 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
         files,
         initialConfiguration,
         snapshotEvery: resolved.snapshotEvery,
+        chunkBytes: resolved.chunkBytes,
         handler,
       });
       undo.push(() => adapter.close());
@@ -135,6 +136,8 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
         clusterId,
         instance: directory.identity.instance,
         instanceOf: (peer) => adapter.members.get(peer)?.instance ?? null,
+        // A newcomer's leader may be somebody whom its options do not name.
+        admits: () => membersOf(adapter.configuration).length === 0,
         directory: directory.raftDirectory,
         peers: peersOf(parts),
         listen: resolved.listen,

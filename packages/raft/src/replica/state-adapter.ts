@@ -20,6 +20,8 @@ export interface StateAdapterOptions<Result> {
   readonly initialConfiguration: Configuration;
   /** Applied entries between two snapshots. */
   readonly snapshotEvery: number;
+  /** Of what leaves for a peer: at most what the host sends at once. */
+  readonly chunkBytes: number;
   readonly handler: StateAdapterHandler;
 }
 
@@ -115,8 +117,9 @@ export class StateAdapter<Result> implements StateMachine<Applied<Result>> {
   snapshot(): SnapshotSource {
     const { index, term } = this.#applied;
     const head = framedHead(this.members.encode());
-    const content = this.#options.machine.snapshot();
-    return { index, term, chunks: () => inChunks(head, content), release: () => undefined };
+    const { machine, chunkBytes } = this.#options;
+    const content = machine.snapshot();
+    return { index, term, chunks: () => inChunks(head, content, chunkBytes), release: () => undefined };
   }
 
   async install(meta: SnapshotMeta): Promise<SnapshotSink> {

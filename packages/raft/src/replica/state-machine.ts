@@ -51,6 +51,9 @@ export interface ReplicaStateMachine<Result> {
 export type SnapshotContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** What `apply` of a state machine answers. */
-export type ResultOf<Machine> = Machine extends { apply(...parameters: never[]): infer Result }
+export type ResultOf<Machine> = Machine extends {
+  /** See {@link ReplicaStateMachine}. */
+  apply(...parameters: never[]): infer Result;
+}
   ? Result
   : never;
