@@ -122,11 +122,12 @@ export function adoptConfiguration(state: CoreState, configuration: Configuratio
   );
   if (state.role !== 'leader') return;
   state.rebuildProgress();
-  state.retiresAfter = isVoter(configuration, state.id) ? null : from;
-  if (state.retiresAfter !== null && state.config.replay !== undefined) {
+  const votes = isVoter(configuration, state.id);
+  if (!votes && state.config.replay !== undefined) {
     if (state.config.replay.stepDownOnRemoval === true) state.becomeFollower('removed', state.term, nobody);
     return;
   }
+  state.retiresAfter = votes ? null : from;
   // A removal may leave a majority that has more.
   if (maybeCommit(state)) broadcastAppend(state);
   else probeNewMembers(state);
@@ -143,7 +144,7 @@ export function adoptConfiguration(state: CoreState, configuration: Configuratio
  */
 export function retireIfKnown(state: CoreState): void {
   const { retiresAfter } = state;
-  if (retiresAfter === null || state.config.replay !== undefined) return;
+  if (retiresAfter === null) return;
   const knows = new Map<NodeId, boolean>();
   for (const { id, knownCommit } of state.progress.values()) knows.set(id, knownCommit >= retiresAfter);
   if (voteResult(state.configuration, knows) !== 'won') return;

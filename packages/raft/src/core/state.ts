@@ -134,7 +134,7 @@ export class CoreState {
    * now goes on.)
    */
   get retires(): boolean {
-    return this.retiresAfter !== null && (this.config.replay === undefined || !this.progress.has(this.id));
+    return this.config.replay === undefined ? this.retiresAfter !== null : !this.progress.has(this.id);
   }
 
   /** A leader may answer reads, and knows what is committed, only from its first commit on (§6.4, step 1). */
