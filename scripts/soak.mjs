@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: { hours: { type: 'string', default: '0' }, from: { type: 'string', default: '0' } },
 });
 const endsAtMs = Date.now() + Number(values.hours) * 3_600_000;
-const seedsPerRound = { core: 5000, host: 2000, cluster: 5000 };
+const seedsPerRound = { core: 5000, host: 2000, replica: 1000, cluster: 5000 };
 
 /** Runs one program of the round; the soak ends with the first that finds something. */
 function run(name, commandLine) {

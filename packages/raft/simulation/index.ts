@@ -4,6 +4,7 @@ import type { Weather } from './core/settings.ts';
 
 export { hostScenario } from './host.ts';
 export { peerFrames } from './peer-frames.ts';
+export { replicaScenario } from './replica/replica-simulation.ts';
 
 /** The consensus core alone, on a lossy network of messages and a disk of records: the fastest search there is. */
 export const coreScenario: Scenario = { name: 'core', run: (tape) => runCore(tape, 'mixed') };

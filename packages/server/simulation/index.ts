@@ -1,4 +1,4 @@
-import { coreScenario, hostScenario, stormScenario } from '@flotilla/raft/simulation';
+import { coreScenario, hostScenario, replicaScenario, stormScenario } from '@flotilla/raft/simulation';
 import type { Scenario } from '@flotilla/sim';
 import { counterScenario } from '@flotilla/sim/examples';
 import { clusterScenario } from './cluster/cluster.ts';
@@ -8,8 +8,7 @@ import { clusterScenario } from './cluster/cluster.ts';
  * failure looks like.
  */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [clusterScenario, coreScenario, stormScenario, hostScenario, counterScenario(true)].map((scenario) => [
-    scenario.name,
-    scenario,
-  ]),
+  [clusterScenario, coreScenario, stormScenario, hostScenario, replicaScenario, counterScenario(true)].map(
+    (scenario) => [scenario.name, scenario],
+  ),
 );

@@ -9,8 +9,8 @@ it(
     const { finding, coverage } = await explore({
       scenario: replicaScenario,
       from: 1,
-      seeds: 25,
-      repeatEvery: 25,
+      seeds: 15,
+      repeatEvery: 15,
     });
     if (finding !== null) {
       const { name, message } = finding.result.violation ?? {};
