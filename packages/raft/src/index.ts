@@ -9,9 +9,17 @@ export { committedIndex, voteResult } from './core/quorum.ts';
 export type { VoteResult } from './core/quorum.ts';
 export { roles } from './core/roles.ts';
 export { transitionTable } from './core/transition-table.ts';
-export type { TransitionCount, TransitionTable } from './core/transition-table.ts';
+export type {
+  EventOf,
+  StateOf,
+  TransitionCount,
+  TransitionLiteral,
+  TransitionTable,
+} from './core/transition-table.ts';
 export type * from './core/types.ts';
 export * from './host/index.ts';
+export { memberLives } from './host/member-life.ts';
+export type { MemberLifeState } from './host/member-life.ts';
 export * from './log/index.ts';
 export * from './recovery/index.ts';
 export * from './replica/index.ts';

@@ -11,6 +11,7 @@ import type { ErrorCode, Platform } from '@flotilla/platform';
 export interface ConformanceCase {
   /** A statement of fact, as «bytes arrive in order». Unique and stable within its kit. */
   readonly name: string;
+  /** Rejects with `FLOTILLA_CONFORMANCE` when the implementation breaks the rule. */
   readonly run: () => Promise<void>;
 }
 

@@ -9,7 +9,7 @@ import { damageCases, syncFailureCases } from './log-failure-cases.ts';
 import { orderCases } from './log-order-cases.ts';
 
 /**
- * How the kit works with an implementation of {@link WriteAheadLog}. A `Place` is whatever one log lives in: a
+ * How the kit works with an implementation of `WriteAheadLog`. A `Place` is whatever one log lives in: a
  * directory, a simulated disk. The cases that need a hook which is not given are left out.
  */
 export interface LogUnderTest<Place> {
@@ -35,7 +35,7 @@ export interface LogUnderTest<Place> {
 }
 
 /**
- * What every {@link WriteAheadLog} must do, as named cases: contents, order of promises, crashes, damage, failures. The
+ * What every `WriteAheadLog` must do, as named cases: contents, order of promises, crashes, damage, failures. The
  * rules are those of the contract; each case names what would be lost without it.
  *
  * @example

@@ -26,7 +26,7 @@ export interface TransportBed {
 }
 
 /**
- * What every {@link Transport} must do, as named cases.
+ * What every `Transport` must do, as named cases.
  *
  * @example
  * import { test } from 'node:test';

@@ -50,6 +50,7 @@ export interface HostConfig {
   readonly logLimits?: Partial<LogLimits>;
 }
 
+/** A {@link HostConfig} with the defaults filled in. */
 export interface ResolvedConfig {
   readonly heartbeatMs: number;
   readonly electionMs: number;

@@ -70,6 +70,7 @@ export interface HostLimits {
   readonly unansweredHeartbeats: number;
 }
 
+/** The defaults of {@link HostLimits}. */
 export const hostLimits: HostLimits = Object.freeze({
   turnMs: 5,
   applySliceBytes: 64 * 1024,

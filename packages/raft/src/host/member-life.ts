@@ -50,6 +50,7 @@ const life = {
 /** The life of one member in one group, from the opening of the group to its end. */
 export const memberLives = transitionTable('member life', life);
 
+/** See {@link memberLives}. */
 export type MemberLifeState = StateOf<typeof life>;
 export type MemberLifeEvent = EventOf<typeof life>;
 

@@ -24,6 +24,7 @@ export interface LogLimits {
 
 const MiB = 1024 * 1024;
 
+/** The defaults of {@link LogLimits}. */
 export const logLimits: LogLimits = {
   segmentBytes: 32 * MiB,
   totalBytes: 512 * MiB,

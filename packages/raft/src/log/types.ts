@@ -3,6 +3,7 @@ import type { Entry, HardState, Index, NodeId, SnapshotMeta, Term, Write } from 
 import type { GroupId } from '../host/types.ts';
 import type { LogLimits } from './limits.ts';
 
+/** Which log to open. */
 export interface LogOptions {
   /** Created when it is not there. Nobody else's files may lie in it. */
   readonly directory: string;
@@ -36,6 +37,7 @@ export interface RecoveredGroup {
   readonly membership: readonly Entry[];
 }
 
+/** A log, and what it knew of its groups when it was opened. */
 export interface OpenedLog {
   readonly log: WriteAheadLog;
   readonly groups: ReadonlyMap<GroupId, RecoveredGroup>;
@@ -47,6 +49,7 @@ export interface OpenedLog {
  */
 export type LogOpener = (platform: Platform, options: LogOptions) => Promise<OpenedLog>;
 
+/** What a log holds and has done in this life. */
 export interface LogStats {
   /** On disk, preallocated space included. */
   readonly totalBytes: number;

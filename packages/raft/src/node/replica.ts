@@ -3,7 +3,7 @@ import { nodePlatform } from '@flotilla/platform/node';
 import { Replica as PlatformReplica } from '../replica/index.ts';
 import type { ReplicaOptions, ReplicaStateMachine } from '../replica/index.ts';
 
-/** What {@link Replica.open} takes in a Node process. */
+/** What `Replica.open` takes in a Node process. */
 export type NodeReplicaOptions<Machine extends ReplicaStateMachine<unknown>> = Omit<
   ReplicaOptions<Machine>,
   'platform'
@@ -25,6 +25,7 @@ export type Replica<Machine extends ReplicaStateMachine<unknown>> = PlatformRepl
  * const replica = await Replica.open({ id: 1, dataDir: 'data/n1', peers, stateMachine: new Counter() });
  */
 export const Replica = Object.freeze({
+  /** As `Replica.open` of `@flotilla/raft`, with the platform of this process. */
   async open<Machine extends ReplicaStateMachine<unknown>>(
     options: NodeReplicaOptions<Machine>,
   ): Promise<Replica<Machine>> {

@@ -24,6 +24,7 @@ import type { LogOpener, OpenedLog, RecoveredGroup } from '../log/types.ts';
 import { backUp } from './backup.ts';
 import { recoveryLimits } from './limits.ts';
 
+/** Whose data is looked at or rewritten. Its member must not run. */
 export interface RecoveryOptions {
   readonly platform: Platform;
   /** Of the member: holds `lock` and `raft/log`, as those of {@link Replica} and of Flotilla's own members do. */

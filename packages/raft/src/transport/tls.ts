@@ -14,6 +14,7 @@ import type { CredentialFiles, Credentials } from './credentials.ts';
 import { transportLimits } from './limits.ts';
 import type { ConnectOptions, Transport, TransportFactory } from './types.ts';
 
+/** How {@link tls} tells members apart. */
 export interface TlsTransportOptions {
   /**
    * Whether a verified certificate is that of member `id`. By default its common name or one of its subject

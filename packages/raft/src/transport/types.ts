@@ -35,6 +35,7 @@ export interface Transport {
   authenticate?(connection: Connection, peer: NodeId): void;
 }
 
+/** Whom to reach, and how long to try. */
 export interface ConnectOptions {
   /** Who is expected there. */
   readonly peer: NodeId;
