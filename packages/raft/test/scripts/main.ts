@@ -25,7 +25,9 @@ function main(): void {
     return exit(2, `there is no folder ${folder}: nothing was replayed`);
   }
   const found = scriptFiles(folder).filter((file) => isChosen(file, files));
-  if (found.length === 0) return exit(2, `no script of ${folder} was chosen: nothing was replayed`);
+  const missing = files.find((name) => !found.some((file) => isChosen(file, [name])));
+  if (missing !== undefined) return exit(2, `${folder} has no script ${missing}: nothing was replayed`);
+  if (found.length === 0) return exit(2, `${folder} has no scripts: nothing was replayed`);
   const below = found.filter((file) => !replayFile(folder, file, grade));
   printExceptions();
   const passed = found.length - below.length;
@@ -79,13 +81,14 @@ function replayFile(folder: string, file: string, wanted: Grade): boolean {
   console.log(`${file.padEnd(60)} ${String(commands).padStart(4)} commands  ${name}`);
   const difference = differences.find((one) => !atLeast(one.grade, wanted));
   if (difference === undefined) return true;
-  printDifference(difference);
+  printDifference(difference, wanted);
   return false;
 }
 
-function printDifference({ directive, output }: Difference): void {
-  const expected = withoutLogLines(directive.expected).split('\n');
-  const ours = withoutLogLines(output).split('\n');
+function printDifference({ directive, output }: Difference, wanted: Grade): void {
+  const compared = wanted === 'L4' ? (text: string) => text : withoutLogLines;
+  const expected = compared(directive.expected).split('\n');
+  const ours = compared(output).split('\n');
   const from = expected.findIndex((line, at) => line !== ours[at]);
   const start = Math.max(0, (from < 0 ? expected.length : from) - 2);
   const { line, command } = directive;
