@@ -268,8 +268,8 @@ export const mutations: readonly Mutation[] = [
       if (type !== 'append-response' || session === undefined) this.#meetsEarlierTerm(message);
       else if (state.role === 'leader') handleAppendResponse(state, { ...message, session });
 `,
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 14,
@@ -353,8 +353,8 @@ export const mutations: readonly Mutation[] = [
     file: replication,
     find: 'if (progress === undefined || message.session !== progress.session) return;',
     replace: 'if (progress === undefined) return;',
-    scenario: storm,
-    seeds: 10_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 19,
@@ -363,8 +363,8 @@ export const mutations: readonly Mutation[] = [
     file: reading,
     find: 'return state.committedInTerm && state.transferee === nobody && !state.leaseGivenUp;',
     replace: 'return state.committedInTerm;',
-    scenario: storm,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 23,
@@ -468,8 +468,8 @@ export const mutations: readonly Mutation[] = [
     file: core,
     find: '        refuseStalePreVote(state, message.from);\n',
     replace: '        if (state.term < 0) refuseStalePreVote(state, message.from);\n',
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 25,

@@ -2,8 +2,23 @@ import { configurationOf } from '../../src/core/configuration.ts';
 import { assert, present, seededRandom } from '@flotilla/platform';
 import { coreLimits, createCore } from '@flotilla/raft';
 import type { CoreConfig, CoreView, Effects, Entry, Index, Input, NodeId, PeerMessage } from '@flotilla/raft';
-import type { RaftCore, Ref, Settlement, SnapshotMeta } from '@flotilla/raft';
+import type {
+  Configuration,
+  MembershipChange,
+  MembershipOperation,
+  RaftCore,
+  Ref,
+  Settlement,
+} from '@flotilla/raft';
+import type { SnapshotMeta, SnapshotSend } from '@flotilla/raft';
 import { DurableLog } from './durable-log.ts';
+
+const operations: Readonly<Record<string, MembershipOperation>> = {
+  v: 'add-voter',
+  l: 'add-learner',
+  r: 'remove',
+  u: 'update',
+};
 
 /** A message as the script's author names it: who, to whom, what. */
 export interface Pick {
@@ -38,6 +53,10 @@ interface ScriptedMember {
 export class Script {
   readonly #members = new Map<number, ScriptedMember>();
   readonly #config: Partial<CoreConfig>;
+  readonly #configOf: Readonly<Record<number, Partial<CoreConfig>>>;
+  readonly #founders: Configuration;
+  /** Snapshots that leaders have asked their hosts to ship, in order. */
+  readonly snapshots: (SnapshotSend & { readonly from: number })[] = [];
   /** Released and not delivered, in the order of release. */
   readonly network: PeerMessage[] = [];
   readonly settlements: (Settlement & { readonly at: number })[] = [];
@@ -45,17 +64,24 @@ export class Script {
   readonly applied = new Map<number, string[]>();
   #nextRef = 1;
 
-  constructor(members: number, config: Partial<CoreConfig> = {}) {
+  constructor(
+    members: number,
+    config: Partial<CoreConfig> = {},
+    configOf: Readonly<Record<number, Partial<CoreConfig>>> = {},
+  ) {
     this.#config = config;
-    const voters = Array.from({ length: members }, (_, i) => (i + 1) as NodeId);
-    const configuration = configurationOf(voters);
-    for (const id of voters) {
-      const disk = new DurableLog({ index: 0 as Index, term: 0 as SnapshotMeta['term'], configuration });
-      const core = this.#createCore(id, disk, 1);
-      const rest = { lives: 1, up: true, held: [], synced: true, lastSequence: 0 };
-      this.#members.set(id, { disk, core, view: core.inspect(), ...rest });
-      this.applied.set(id, []);
-    }
+    this.#configOf = configOf;
+    this.#founders = configurationOf(Array.from({ length: members }, (_, i) => i + 1));
+    for (const id of this.#founders.voters) this.join(id);
+  }
+
+  /** A member with an empty disk, of that id; it knows the founders unless said otherwise. */
+  join(id: number, configuration = this.#founders): void {
+    const disk = new DurableLog({ index: 0 as Index, term: 0 as SnapshotMeta['term'], configuration });
+    const core = this.#createCore(id as NodeId, disk, 1);
+    const rest = { lives: 1, up: true, held: [], synced: true, lastSequence: 0 };
+    this.#members.set(id, { disk, core, view: core.inspect(), ...rest });
+    this.applied.set(id, []);
   }
 
   view(id: number): CoreView {
@@ -98,10 +124,44 @@ export class Script {
     return ref;
   }
 
-  read(id: number): Ref {
+  read(id: number, policy: 'read-index' | 'lease' = 'read-index'): Ref {
     const ref = this.#ref();
-    this.step(id, { type: 'read', ref });
+    this.step(id, { type: 'read', ref, policy });
     return ref;
+  }
+
+  /** Asks `id` for a change, as `v4 l5 r1 u2`: voter, learner, remove, update. */
+  change(id: number, text: string, transition: MembershipChange['transition'] = 'auto'): Ref {
+    const ref = this.#ref();
+    const steps = text
+      .split(' ')
+      .filter((word) => word !== '')
+      .map((word) => ({
+        operation: present(operations[word[0] as string], `an operation in ${word}`),
+        id: Number(word.slice(1)) as NodeId,
+      }));
+    this.step(id, {
+      type: 'change-membership',
+      ref,
+      change: { steps, transition, context: new Uint8Array(0) },
+    });
+    return ref;
+  }
+
+  /** Ships the oldest snapshot that was asked for, as its sender is now. */
+  shipSnapshot(): void {
+    const { from, to, term, session } = present(this.snapshots.shift(), 'a snapshot to ship');
+    const { view } = this.#member(from);
+    const snapshot: SnapshotMeta = {
+      index: view.applied,
+      term: present(view.termAt(view.applied), 'the term of a snapshot'),
+      configuration: present(view.configurationAt(view.applied), 'its configuration'),
+    };
+    this.step(to, {
+      type: 'receive',
+      message: { type: 'install-snapshot', from: from as NodeId, to, term, session, snapshot },
+    });
+    this.step(from, { type: 'snapshot-sent', to, ok: true });
   }
 
   settlement(ref: Ref): Settlement | undefined {
@@ -215,6 +275,7 @@ export class Script {
       for (const message of write.thenSend) member.held.push({ sequence: write.sequence, message });
       if (member.synced) this.#sync(id);
     }
+    for (const send of effects.sendSnapshot) this.snapshots.push({ ...send, from: id });
     if (effects.apply.length > 0) this.#apply(id, member, effects.apply);
   }
 
@@ -231,7 +292,8 @@ export class Script {
 
   #apply(id: number, member: ScriptedMember, entries: readonly Entry[]): void {
     const texts = present(this.applied.get(id), 'a member');
-    for (const { payload } of entries) texts.push(new TextDecoder().decode(payload));
+    for (const { kind, payload } of entries)
+      texts.push(kind === 'command' ? new TextDecoder().decode(payload) : '');
     member.core.step({ type: 'applied', upTo: present(entries[entries.length - 1], 'an entry').index });
   }
 
@@ -248,6 +310,7 @@ export class Script {
         checkQuorum: false,
         ...coreLimits,
         ...this.#config,
+        ...this.#configOf[id],
       },
       disk.restored(disk.snapshot.index),
       seededRandom(id * 31 + life),

@@ -1,13 +1,15 @@
 import { isFlotillaError } from '@flotilla/platform';
 import type { Index, NodeId, PeerMessage, Term } from '@flotilla/raft';
 import { Script } from './script.ts';
-import { Violation } from './violation.ts';
+import { membershipScripts } from './membership-scripts.ts';
+import { Violation, expect } from './violation.ts';
 
 /**
  * Histories that broke somebody's Raft, each told step by step. They hold at every run, however rare they are in a
  * random search.
  */
 export const scripts: Readonly<Record<string, () => void>> = {
+  ...membershipScripts,
   'an entry of an earlier term on a majority is not committed by counting (figure 8)': figure8,
   'a follower commits only what an append has verified': unverifiedTail,
   'a late append that is shorter truncates nothing': lateShortAppend,
@@ -17,6 +19,8 @@ export const scripts: Readonly<Record<string, () => void>> = {
   'a member that restarts does not vote again in the term': restartVotingTwice,
   'a heartbeat response from before a read does not confirm it (etcd #20418)': lateHeartbeatResponse,
   'a replaced entry is not durable because its predecessor is': replacedWhileWriting,
+  'a lease is worth nothing once somebody was told to campaign (etcd #12704)': leaseAfterTransfer,
+  'a pre-vote for a term that has passed is answered (etcd #8501)': stalePreVote,
 };
 
 /** The scenario of mutations that need a script: every seed plays them all. */
@@ -32,10 +36,6 @@ export function run(): { violation: null | { invariant: string; message: string 
     }
   }
   return { violation: null };
-}
-
-function expect(invariant: string, fine: boolean, message: string): void {
-  if (!fine) throw new Violation(invariant, message);
 }
 
 /** Only these members hear each other; what goes to others is lost. */
@@ -276,6 +276,52 @@ function lateHeartbeatResponse(): void {
     'I12 linearizable reads',
     settled?.type !== 'readable',
     'a deposed leader confirms a read with an answer from before it',
+  );
+}
+
+/** The transfer is given up, the order to campaign arrives all the same, and is obeyed in spite of the lease. */
+function leaseAfterTransfer(): void {
+  const script = new Script(3, { checkQuorum: true });
+  script.elect(1);
+  const held = script.read(1, 'lease');
+  expect('I14 liveness', script.settlement(held)?.type === 'readable', 'a lease is no use');
+  script.step(1, { type: 'transfer', to: 2 as NodeId });
+  const orders = script.take({ type: 'timeout-now' });
+  for (let tick = 0; tick < 10; tick += 1) {
+    script.step(1, { type: 'tick' });
+    script.settle();
+  }
+  for (const message of orders) script.inject(message);
+  settleAmong(script, [2, 3]);
+  script.propose(2, 'newer');
+  settleAmong(script, [2, 3]);
+  expect('I14 liveness', (script.applied.get(2) ?? []).includes('newer'), '2 and 3 commit');
+  const stale = script.settlement(script.read(1, 'lease'));
+  expect(
+    'I12 linearizable reads',
+    stale?.type !== 'readable',
+    'a leader reads under a lease that it has given up',
+  );
+}
+
+/** 3 is ahead in terms and behind in its log, 2 the other way round, and 1 is gone. */
+function stalePreVote(): void {
+  const script = new Script(3, { preVote: true, checkQuorum: true });
+  script.elect(1);
+  script.propose(1, 'a');
+  settleAmong(script, [1, 2]);
+  script.crash(1);
+  const ahead = { lastIndex: 0 as Index, lastTerm: 0 as Term, forced: true };
+  script.inject({ type: 'vote', from: 2 as NodeId, to: 3 as NodeId, term: 9 as Term, ...ahead });
+  script.take({});
+  for (let tick = 0; tick < 100 && script.view(2).role !== 'leader'; tick += 1) {
+    for (const id of [2, 3]) script.step(id, { type: 'tick' });
+    script.settle();
+  }
+  expect(
+    'I14 liveness',
+    script.view(2).role === 'leader',
+    '2 never learns the term that it would be elected in',
   );
 }
 

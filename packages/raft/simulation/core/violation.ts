@@ -8,3 +8,8 @@ export class Violation extends Error {
     this.invariant = invariant;
   }
 }
+
+/** For scripts: raises a violation where a claim does not hold. */
+export function expect(invariant: string, fine: boolean, message: string): void {
+  if (!fine) throw new Violation(invariant, message);
+}
