@@ -1,6 +1,7 @@
 import { assert } from '@flotilla/platform';
 import type { Entry, Index, Term } from '../src/core/types.ts';
-import type { SnapshotMeta } from '../src/core/types.ts';
+import { decodeMembershipChange } from '../src/core/membership-codec.ts';
+import type { MembershipChange, SnapshotMeta } from '../src/core/types.ts';
 import type { SnapshotSink, SnapshotSource, StateMachine } from '../src/host/types.ts';
 
 /** What the machine answers to an append: how many values there are now, and a hash of all of them in order. */
@@ -34,6 +35,8 @@ export interface ListMachineOptions {
   readonly later?: (call: () => void) => void;
   /** Called after every entry, and after a snapshot was installed. */
   readonly onApplied?: (machine: ListMachine) => void;
+  /** Called for every change of membership. */
+  readonly onMembership?: (index: Index, change: MembershipChange) => void;
   /** Called when a snapshot is installed and durable, before the host knows. */
   readonly onInstalled?: () => void;
 }
@@ -49,6 +52,7 @@ export class ListMachine implements StateMachine<ListResult> {
   readonly #later: (call: () => void) => void;
   readonly #onApplied: (machine: ListMachine) => void;
   readonly #onInstalled: () => void;
+  readonly #onMembership: (index: Index, change: MembershipChange) => void;
   #flushing: Index = 0 as Index;
   values: number[];
   hash: number;
@@ -61,6 +65,7 @@ export class ListMachine implements StateMachine<ListResult> {
     this.#later = options.later ?? ((call) => call());
     this.#onApplied = options.onApplied ?? (() => undefined);
     this.#onInstalled = options.onInstalled ?? (() => undefined);
+    this.#onMembership = options.onMembership ?? (() => undefined);
     if (image.installing) Object.assign(image, new ListImage());
     this.values = [...image.values];
     this.hash = image.hash;
@@ -84,6 +89,8 @@ export class ListMachine implements StateMachine<ListResult> {
         const value = readValue(entry.payload);
         this.values.push(value);
         this.hash = nextHash(this.hash, value);
+      } else if (entry.kind === 'membership') {
+        this.#onMembership(entry.index, decodeMembershipChange(entry.payload));
       }
       this.applied = { index: entry.index, term: entry.term };
       results.push({ count: this.values.length, hash: this.hash });

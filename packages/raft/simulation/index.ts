@@ -2,6 +2,9 @@ import type { RecordedTape, RunResult, Scenario, Tape } from '@flotilla/sim';
 import { runCoreSeed } from './core/core-seed.ts';
 import type { Weather } from './core/settings.ts';
 
+export { hostLeasesScenario } from './host-leases.ts';
+export { membershipScenario } from './host-membership.ts';
+export { hostSnapshotsScenario } from './host-snapshots.ts';
 export { hostScenario } from './host.ts';
 export { peerFrames } from './peer-frames.ts';
 export { replicaScenario } from './replica/replica-simulation.ts';

@@ -14,11 +14,14 @@ export interface GroupSnapshotsOptions<Result> {
   readonly core: RaftCore;
   readonly stateMachine: StateMachine<Result>;
   readonly life: MemberLife;
-  /** This member joins a group that it knows nothing of: only its leader can bring it in. */
+  /** This member joins a group that it knows nothing of. */
   readonly joining: boolean;
   /** The state is durable and live. */
   readonly installed: (link: PeerLink, begin: SnapshotBegin) => void;
 }
+
+/** Election time-outs without a leader after which a member looks for changes of membership that it has missed. */
+const lagElections = 3;
 
 /** The snapshots of one group that come in and go out, and with them: whether the group has a state. */
 export class GroupSnapshots<Result> {
@@ -31,10 +34,14 @@ export class GroupSnapshots<Result> {
   #due: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
   #askedMs = -Infinity;
   #asked = 0;
+  /** When a leader was known last; -1: never looked. */
+  #hadLeaderMs = -1;
   /** The last one that became the state. */
   #installed: SnapshotReceive | null = null;
   /** Damaged snapshots since the last whole one, by sender. */
   readonly #damages = new Map<NodeId, number>();
+  /** What a leader's core has last offered, and nobody has taken yet. */
+  #offer: { readonly link: PeerLink; readonly begin: SnapshotBegin } | null = null;
   /** The last one had partly come in. */
   #startsAgain = false;
   #closed = false;
@@ -81,20 +88,13 @@ export class GroupSnapshots<Result> {
   }
 
   /** A peer without a state asks. It asks again, so a request that cannot be met now is let go. */
-  requested(link: PeerLink, minIndex: Index, joining: boolean): void {
+  requested(link: PeerLink, minIndex: Index, lags: boolean): void {
     const { context, group } = this.#options;
     const meta = this.#presentMeta();
     if (meta === null || meta.index < minIndex) return;
-    if (!joining) {
-      context.sendSnapshot({ group, link, term: 0 as Term, session: 0, meta });
-      return;
-    }
-    // A core that knows nothing takes a snapshot from its leader only, and answers in the leader's session.
-    const { role, term, progress } = this.#view;
-    const session = progress.get(link.id)?.session;
-    if (role === 'leader' && session !== undefined) {
-      context.sendSnapshot({ group, link, term, session, meta });
-    }
+    // Who knows the members as they are finds the leader without a snapshot.
+    if (lags && this.#view.configurationAt((minIndex - 1) as Index) === meta.configuration) return;
+    context.sendSnapshot({ group, link, term: 0 as Term, session: 0, meta });
   }
 
   /** Null: there is no state, or the core has not caught up with the one that was installed. */
@@ -106,6 +106,7 @@ export class GroupSnapshots<Result> {
 
   begins(link: PeerLink, begin: SnapshotBegin): void {
     const present = this.#incoming;
+    if (begin.session > 0) this.#offer = { link, begin };
     if (begin.resumes) this.#resumes(link, begin);
     else if (present !== null && !present.replaceable) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_BUSY');
     else if (this.#options.life.acts && this.#wants(link, begin)) this.#receive(link, begin);
@@ -169,11 +170,34 @@ export class GroupSnapshots<Result> {
     }
   }
 
-  /** Once a heartbeat, while the state is missing. */
-  ask(nowMs: number): void {
-    const { life, context, group } = this.#options;
-    const { config, flushSoon } = context;
-    if (life.state !== 'awaiting-snapshot' || nowMs - this.#askedMs < config.electionMs) return;
+  /**
+   * Once a heartbeat: asks for a snapshot when there is no state, or when this member seems to be cut off from a leader
+   * that it cannot know. One that has missed the entry which adds the present leader does not know where that listens,
+   * so neither of them reaches the other; a third member that has the entry helps out.
+   */
+  beat(nowMs: number): void {
+    const { life, context } = this.#options;
+    const { electionMs } = context.config;
+    if (life.state === 'awaiting-snapshot') {
+      if (nowMs - this.#askedMs >= electionMs) this.#ask(nowMs, this.#neededIndex, false);
+      return;
+    }
+    if (this.#view.leader !== 0) {
+      this.#hadLeaderMs = nowMs;
+      return;
+    }
+    if (!this.#lags(nowMs) || nowMs - this.#askedMs < lagElections * electionMs) return;
+    this.#ask(nowMs, (this.#view.commit + 1) as Index, true);
+  }
+
+  #lags(nowMs: number): boolean {
+    if (this.#hadLeaderMs < 0) this.#hadLeaderMs = nowMs;
+    return nowMs - this.#hadLeaderMs > lagElections * this.#options.context.config.electionMs;
+  }
+
+  #ask(nowMs: number, minIndex: Index, lags: boolean): void {
+    const { context, group } = this.#options;
+    const { flushSoon } = context;
     this.#askedMs = nowMs;
     const trusted = this.#trustedPeers();
     const leader = trusted.find((peer) => peer.leads.has(group.id) || peer.id === this.#view.leader);
@@ -182,8 +206,8 @@ export class GroupSnapshots<Result> {
     link?.sendHost({
       type: 'snapshot-request',
       group: group.id,
-      minIndex: this.#neededIndex,
-      joining: this.#joining,
+      minIndex,
+      lags,
     });
     flushSoon();
   }
@@ -205,7 +229,10 @@ export class GroupSnapshots<Result> {
    * one that the entries of its own log go on from.
    */
   #wants(link: PeerLink, begin: SnapshotBegin): boolean {
-    if (this.stateReady || this.#joining) return begin.session > 0 && begin.meta.index > this.#view.commit;
+    if (this.stateReady) {
+      const wanted = begin.session > 0 || this.#lags(this.#options.context.platform.now());
+      return wanted && begin.meta.index > this.#view.commit;
+    }
     return begin.meta.index >= this.#neededIndex && this.#trustedPeers().includes(link);
   }
 
@@ -235,7 +262,19 @@ export class GroupSnapshots<Result> {
     this.#installed = incoming;
     this.#damages.clear();
     this.#startsAgain = false;
-    this.#options.installed(incoming.link, incoming.begin);
+    this.#tellCore(incoming);
+  }
+
+  /**
+   * A core's answer to a snapshot that this member has asked for itself goes to the leader that had offered one, as if it
+   * were that one's: otherwise the leader would not know, and offer the next.
+   */
+  #tellCore({ link, begin }: SnapshotReceive): void {
+    const { installed } = this.#options;
+    const offer = this.#offer;
+    this.#offer = null;
+    if (begin.session > 0 || offer === null || offer.begin.term !== this.#view.term) installed(link, begin);
+    else installed(offer.link, { ...offer.begin, meta: begin.meta });
   }
 
   #failed({ link, incarnation }: SnapshotReceive, failure: SnapshotFailure): void {

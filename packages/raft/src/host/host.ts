@@ -315,7 +315,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         this.#groups.get(message.group)?.forwardRefused(link, message);
         return;
       case 'snapshot-request':
-        this.#groups.get(message.group)?.snapshotRequested(link, message.minIndex, message.joining);
+        this.#groups.get(message.group)?.snapshotRequested(link, message.minIndex, message.lags);
         return;
       case 'snapshot-begin':
         this.#snapshotBegins(link, message);

@@ -27,7 +27,7 @@ import { GroupSnapshots } from './group-snapshots.ts';
 import { announceInstalled } from './installed-snapshot.ts';
 import { GroupLease } from './group-lease.ts';
 import { LeadershipTransfers } from './leadership-transfers.ts';
-import { MemberLife } from './member-life.ts';
+import type { MemberLife } from './member-life.ts';
 import { MembershipChanges } from './membership-changes.ts';
 import type { HostMessage } from './messages.ts';
 import { originBytes } from './origin.ts';
@@ -229,6 +229,8 @@ export class HostedGroup<Result> implements Group<Result> {
       `member ${this.#context.nodeId} was removed from group ${this.id}`,
     );
     this.#early.stop();
+    // Others may have applied its removal, and have said so, before a leader with a slow disk has.
+    if (this.#view.role === 'leader') this.resign();
     void this.#snapshots.close();
     this.#rejectAll(error);
     for (const listener of this.#removedListeners) listener();
@@ -400,7 +402,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.campaignIfAlone();
     if (!this.#life.acts) return;
     if (this.#snapshots.stateReady) this.#compaction.compact(logIsFull);
-    else this.#snapshots.ask(nowMs);
+    this.#snapshots.beat(nowMs);
   }
 
   /** Answers nobody any more. Idempotent. Resolves when the state machine is let go of. */
@@ -511,6 +513,8 @@ export class HostedGroup<Result> implements Group<Result> {
       this.#transfers.leaderChanged();
       this.#reads.retryAll(this.#context.platform.now());
     }
+    // Votes that were on their way when it was told that it is removed.
+    if (change.role === 'leader' && this.#life.state === 'removed') this.resign();
     if (change.role === 'leader' || before.role === 'leader') this.#context.leadershipChanged();
     const { platform } = this.#context;
     if (platform.tracing) {
@@ -603,8 +607,8 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   /** A peer without a state asks for one. */
-  snapshotRequested(link: PeerLink, minIndex: Index, joining: boolean): void {
-    if (!this.#apply.pending) this.#snapshots.requested(link, minIndex, joining);
+  snapshotRequested(link: PeerLink, minIndex: Index, lags: boolean): void {
+    if (!this.#apply.pending) this.#snapshots.requested(link, minIndex, lags);
   }
 
   snapshotBegins(link: PeerLink, begin: SnapshotBegin): void {

@@ -1,4 +1,4 @@
-import type { NodeId, PeerMessage, RaftCore, Term } from '../core/types.ts';
+import type { Index, NodeId, PeerMessage, RaftCore, Term } from '../core/types.ts';
 import type { SnapshotBegin } from './snapshot-receive.ts';
 
 /**
@@ -23,8 +23,18 @@ export function announceInstalled(core: RaftCore, begin: SnapshotBegin, from: No
   if (session === 0) {
     const view = core.inspect();
     if (view.role === 'leader' && view.termAt(meta.index) !== meta.term) return;
-    // A message of term 0 is an earlier one to everybody who has seen a term, and a snapshot shows that there was one.
-    if (view.term === 0) return;
+    if (view.term === 0) learnTerm(core, meta.term, from, to);
   }
   core.step({ type: 'receive', message: announcement });
+}
+
+/**
+ * A message of term 0 is an earlier one to everybody who has seen a term. Who joins has seen none: that of the snapshot
+ * counts, and a vote that was never asked for says no more than that.
+ */
+function learnTerm(core: RaftCore, term: Term, from: NodeId, to: NodeId): void {
+  const commit = 0 as Index;
+  const commitTerm = 0 as Term;
+  const message: PeerMessage = { type: 'vote-response', from, to, term, granted: false, commit, commitTerm };
+  core.step({ type: 'receive', message });
 }

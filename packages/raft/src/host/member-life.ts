@@ -8,7 +8,8 @@ const life = {
     'state-missing': 'awaiting-snapshot',
     // A damaged log, or a state that the log cannot have led to.
     fail: 'failed',
-    // The host was closed meanwhile.
+    // The host was closed while the repair was being written: some milliseconds in the life of a member that crashed in
+    // the moment after a snapshot, so that simulations hardly ever meet it.
     close: 'closed',
   },
   /** It has a state, applies entries to it and answers. */

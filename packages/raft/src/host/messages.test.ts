@@ -142,7 +142,7 @@ const ownMessages: Record<OwnMessage['type'], fc.Arbitrary<OwnMessage>> = {
     type: fc.constant('snapshot-request'),
     group: u32,
     minIndex: index,
-    joining: fc.boolean(),
+    lags: fc.boolean(),
   }),
   'snapshot-begin': fc.record({
     type: fc.constant('snapshot-begin'),

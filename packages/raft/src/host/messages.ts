@@ -44,8 +44,8 @@ export type HostMessage =
       readonly type: 'snapshot-request';
       readonly group: GroupId;
       readonly minIndex: Index;
-      /** It has no configuration either: only the leader may answer, in the session that it has with the sender. */
-      readonly joining: boolean;
+      /** It has a state, and no leader: it asks in case that it has missed a change of membership. */
+      readonly lags: boolean;
     }
   | {
       readonly type: 'snapshot-begin';
@@ -260,7 +260,7 @@ export function encodeHostMessage(writer: ByteWriter, message: Exclude<HostMessa
     case 'snapshot-request':
       writer.u32(message.group);
       writer.u53(message.minIndex);
-      writer.u8(message.joining ? 1 : 0);
+      writer.u8(message.lags ? 1 : 0);
       return;
     case 'snapshot-begin':
       writer.u32(message.group);
@@ -436,7 +436,7 @@ function decodeHost(reader: ByteReader, code: number): HostMessage {
         type: 'snapshot-request',
         group: reader.u32(),
         minIndex: reader.u53() as Index,
-        joining: reader.bool(),
+        lags: reader.bool(),
       };
     case hostCodes['snapshot-begin']:
       return {

@@ -1,4 +1,4 @@
-import { assert, FlotillaError } from '@flotilla/platform';
+import { assert, FlotillaError, unreachable } from '@flotilla/platform';
 import type { Index, NodeId, RaftCore, Ref, RefusalReason, SnapshotMeta, Term } from '../core/types.ts';
 import type { HostLimits } from './limits.ts';
 import type { HostMetrics } from './metrics.ts';
@@ -349,11 +349,21 @@ function notProposed(refusal: RefusalReason | null): FlotillaError {
         'FLOTILLA_TOO_MANY_PROPOSALS',
         'the leader had too many bytes proposed and not committed until the time-out: nothing was proposed',
       );
-    default:
+    case 'no-leader':
+    case 'not-ready':
+    case 'too-large':
+    case 'change-pending':
+    case 'term-not-committed':
+    case 'id-reused':
+    case 'learner-behind':
+    case 'invalid-change':
+    case null:
       return new FlotillaError(
         'FLOTILLA_NO_LEADER',
         'no leader took the proposal in time, it waited for one: nothing was proposed',
       );
+    default:
+      return unreachable(refusal);
   }
 }
 

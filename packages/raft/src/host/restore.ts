@@ -18,7 +18,7 @@ export interface Restoration {
   readonly restored: Restored;
   /** Has to be durable in the log before the core starts; null: the log is as it should be. */
   readonly repair: Write | null;
-  /** The log begins with a configuration that nobody here knows: a leader that has added this member brings it in. */
+  /** The log begins with a configuration that nobody here knows: a member's snapshot brings it. */
   readonly joining: boolean;
 }
 

@@ -54,6 +54,7 @@ export interface StateMachine<Result> {
   install(meta: SnapshotMeta): Promise<SnapshotSink>;
 }
 
+/** A view of the state as of one entry, pinned while it is streamed. */
 export interface SnapshotSource {
   readonly index: Index;
   readonly term: Term;
@@ -63,7 +64,9 @@ export interface SnapshotSource {
   release(): void;
 }
 
+/** Takes in a state that replaces the one that is there. */
 export interface SnapshotSink {
+  /** The next chunk, in order. The promise holds the sender up. */
   write(chunk: Uint8Array): Promise<void>;
   /** Resolves when the installed state is durable and live. */
   finish(): Promise<void>;
@@ -71,6 +74,7 @@ export interface SnapshotSink {
   abort(): Promise<void>;
 }
 
+/** Where one member of a group stands. */
 export interface GroupStatus {
   readonly id: NodeId;
   readonly term: Term;
@@ -94,11 +98,13 @@ export interface GroupStatus {
   readonly diskStalled: boolean;
 }
 
+/** How long the caller waits. */
 export interface ProposeOptions {
   /** Gives up after this long; what became of the proposal is then unknown. */
   readonly timeoutMs: number;
 }
 
+/** How a read is made linearizable, and how long the caller waits. */
 export interface ReadOptions extends ProposeOptions {
   /**
    * `read-index` (the default): a quorum confirms the leader. `lease`: a leader that holds a lease answers without a
@@ -172,6 +178,7 @@ export interface Group<Result> {
   resign(): void;
   /** A follower forgets who leads, and may vote for another at once. */
   forgetLeader(): void;
+  /** Cheap: may be asked for as often as one likes. */
   status(): GroupStatus;
   /** Called on every change of role, term or known leader. The answer unsubscribes. */
   onRoleChange(listener: (change: RoleChange) => void): () => void;
@@ -182,6 +189,7 @@ export interface Group<Result> {
   onRemoved(listener: () => void): void;
 }
 
+/** What {@link createHost} needs to know. */
 export interface HostOptions {
   readonly platform: Platform;
   /** From 1 to 2^32 - 1, and never used again by another member of this cluster. */
@@ -220,6 +228,7 @@ export interface HostOptions {
   readonly admits?: (peer: NodeId) => boolean;
 }
 
+/** What a host knows of one of its peers. */
 export interface PeerStatus {
   readonly id: NodeId;
   readonly alive: boolean;
@@ -227,6 +236,7 @@ export interface PeerStatus {
   readonly queuedBytes: number;
 }
 
+/** Where a host stands, with its peers, groups and log. */
 export interface HostStatus {
   readonly nodeId: NodeId;
   readonly incarnation: number;
@@ -239,13 +249,14 @@ export interface HostStatus {
   readonly log: LogStats;
 }
 
+/** What {@link Host.openGroup} needs to know. */
 export interface GroupOptions<Result> {
   readonly id: GroupId;
   readonly stateMachine: StateMachine<Result>;
   /**
    * In force until the log says otherwise. Equal at every member that the group began with, and at every start until the
-   * first compaction. Without members (`emptyConfiguration`) at one that joins later: it takes part as soon as a leader
-   * that has added it has sent a snapshot, and the configuration with it.
+   * first compaction. Without members (`emptyConfiguration`) at one that joins later: it takes part as soon as a member
+   * has sent it a snapshot, and the configuration with it.
    */
   readonly initialConfiguration: Configuration;
 }
@@ -265,6 +276,7 @@ export interface Host {
   readonly metrics: Readonly<HostMetrics>;
   /** Rejects with `FLOTILLA_GROUP_EXISTS` when it is open already, and `FLOTILLA_STOPPED`. */
   openGroup<Result>(options: GroupOptions<Result>): Promise<Group<Result>>;
+  /** Looks at every group. */
   status(): HostStatus;
   /**
    * Says where a member listens, from now on. Dials it, or expects it to dial; one that listened elsewhere is hung up on
