@@ -11,6 +11,7 @@ import type { ResolvedOptions } from './options.ts';
  *
  * ```text
  * DIR/replica.json   whose data this is, and the first configuration; written first, and checked at every start
+ * DIR/addresses.json where members were when this one last heard of them: a hint
  * DIR/raft/          the write-ahead log, and the number of this life
  * DIR/snapshots/     the state, as of now and then
  * DIR/lock           held while the replica is open

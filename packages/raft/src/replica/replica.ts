@@ -5,7 +5,8 @@ import { membersOf } from '../core/quorum.ts';
 import type { NodeId, RoleChange } from '../core/types.ts';
 import { createHost } from '../host/host.ts';
 import type { Group, Host } from '../host/types.ts';
-import { formatAddress } from './address.ts';
+import { formatAddress, parseAddress } from './address.ts';
+import { AddressBook } from './address-book.ts';
 import { throwIfAborted, untilAborted } from './calls.ts';
 import type { CallOptions } from './calls.ts';
 import { openReplicaDirectory } from './data-directory.ts';
@@ -49,6 +50,7 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
   readonly #directory: DataDirectory;
   readonly #adapter: StateAdapter<ResultOf<Machine>>;
   readonly #files: SnapshotFiles;
+  readonly #book: AddressBook;
   readonly #host: Host;
   readonly #group: Group<Applied<ResultOf<Machine>>>;
   readonly #events: EventListeners;
@@ -65,13 +67,14 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
   readonly #counts = { snapshotsTaken: 0, snapshotsInstalled: 0, snapshotFileBytes: 0 };
 
   private constructor(parts: Parts<Machine>) {
-    const { platform, options, directory, adapter, files, host, group, machine } = parts;
+    const { platform, options, directory, adapter, book, files, host, group, machine } = parts;
     this.id = options.id;
     this.#platform = platform;
     this.#machine = machine;
     this.#options = options;
     this.#directory = directory;
     this.#adapter = adapter;
+    this.#book = book;
     this.#files = files;
     this.#host = host;
     this.#group = group;
@@ -129,15 +132,16 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
         handler,
       });
       undo.push(() => adapter.close());
-      const parts = { platform, options: resolved, directory, adapter, files, machine: stateMachine };
+      const book = await AddressBook.open(platform, resolved.dataDir);
+      const parts = { platform, options: resolved, directory, adapter, book, files, machine: stateMachine };
       const host = await createHost({
         platform,
         nodeId: resolved.id as NodeId,
         clusterId,
         instance: directory.identity.instance,
         instanceOf: (peer) => adapter.members.get(peer)?.instance ?? null,
-        // A newcomer's leader may be somebody whom its options do not name.
-        admits: () => membersOf(adapter.configuration).length === 0,
+        // The leader of one that has nothing yet, or nothing any more, may be somebody of whom it was not told.
+        admits: () => adapter.applied.index === 0,
         directory: directory.raftDirectory,
         peers: peersOf(parts),
         listen: resolved.listen,
@@ -359,6 +363,7 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
     this.#publisher.stop();
     await this.#host.close();
     await this.#adapter.close();
+    await this.#book.close();
     await this.#directory.release();
   }
 
@@ -395,20 +400,31 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
   /** The host dials, and lets in, whom the group knows. */
   #followPeers(): void {
     const { configuration } = this.#adapter;
-    for (const id of membersOf(configuration)) {
+    const members = membersOf(configuration);
+    let news = false;
+    for (const id of members) {
       const address = this.#addressOf(id);
       if (id === this.id || address === null || this.#told.get(id) === formatAddress(address)) continue;
       this.#told.set(id, formatAddress(address));
       this.#host.setPeer(id, address);
+      news = true;
     }
-    const members = membersOf(configuration);
     for (const id of configuration.removed) {
-      if (!members.includes(id) && this.#told.delete(id)) this.#host.removePeer(id);
+      if (members.includes(id) || !this.#told.delete(id)) continue;
+      this.#host.removePeer(id);
+      news = true;
     }
+    if (news) this.#book.remember(new Map([...this.#told].map(([id, text]) => [id, parseAddress(text)])));
   }
 
   #addressOf(id: NodeId): Address | null {
-    return addressOf({ adapter: this.#adapter, options: this.#options, directory: this.#directory }, id);
+    const known = {
+      adapter: this.#adapter,
+      book: this.#book,
+      options: this.#options,
+      directory: this.#directory,
+    };
+    return addressOf(known, id);
   }
 
   /**
@@ -472,20 +488,21 @@ interface Known {
   readonly options: ResolvedOptions;
   readonly directory: DataDirectory;
   readonly adapter: StateAdapter<unknown>;
+  readonly book: AddressBook;
 }
 
-/** What the group says counts; where it says nothing, what this member was told at this start or its first. */
-function addressOf({ options, directory, adapter }: Known, id: NodeId): Address | null {
+/** What the group says counts; where it says nothing, what this member was told at this start, before, or at its first. */
+function addressOf({ options, directory, adapter, book }: Known, id: NodeId): Address | null {
   const logged = adapter.members.get(id)?.address ?? null;
-  return logged ?? options.peers.get(id) ?? directory.identity.peers.get(id) ?? null;
+  return logged ?? options.peers.get(id) ?? book.get(id) ?? directory.identity.peers.get(id) ?? null;
 }
 
 /** Whom the host may meet from the start on. */
 function peersOf(known: Known): ReadonlyMap<NodeId, Address> {
-  const { options, directory, adapter } = known;
+  const { options, directory, adapter, book } = known;
   const given = [...options.peers.keys(), ...directory.identity.peers.keys()] as NodeId[];
   const peers = new Map<NodeId, Address>();
-  for (const id of new Set([...given, ...adapter.members.ids])) {
+  for (const id of new Set([...given, ...adapter.members.ids, ...book.ids])) {
     const address = addressOf(known, id);
     if (address !== null && !adapter.configuration.removed.includes(id)) peers.set(id, address);
   }
