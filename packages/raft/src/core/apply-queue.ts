@@ -2,7 +2,7 @@ import { assert } from '@flotilla/platform';
 import { payloadBytes } from './entry-cache.ts';
 import { reduceUncommitted } from './proposing.ts';
 import { applyMembership, leaveJointIfDue } from './reconfiguring.ts';
-import { checkedEntries, slowestMatch } from './replication.ts';
+import { checkedEntries, forgetSettled } from './replication.ts';
 import type { CoreState } from './state.ts';
 import type { Entry, Index, Ref } from './types.ts';
 
@@ -75,7 +75,7 @@ export class ApplyQueue {
     applyMembership(this.#state, upTo);
     log.applied = upTo;
     leaveJointIfDue(this.#state);
-    log.forgetSettled(slowestMatch(this.#state));
+    forgetSettled(this.#state);
   }
 
   /** A snapshot has moved the state machine: what was out is part of it. */

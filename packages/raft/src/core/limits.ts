@@ -30,12 +30,5 @@ export const coreLimits = {
 /** Ids of former members that a configuration remembers, and refuses. */
 export const maxRemovedIds = 4_096;
 
-/**
- * Of {@link coreLimits.maxCachedBytes}, for entries that every member has and has applied as far as is known: only a
- * member that lost its log asks for them. Few, because entries that stay for long make every collection of garbage
- * copy them: at a hundred thousand small entries a second that took a quarter of all processor time.
- */
-export const maxSettledBytes: number = 16 << 10;
-
 /** What an entry costs beside its payload, in memory and on the wire: index, term, kind, lengths. */
 export const entryOverheadBytes = 32;

@@ -210,6 +210,7 @@ function appendAccepted(state: CoreState, progress: Progress, index: Index): voi
   else if (progress.canBumpCommit(log.commit)) sendAppend(state, progress, true);
   fillWindow(state, progress);
   continueTransfer(state, progress);
+  forgetSettled(state);
 }
 
 /** A member's sign of life also restarts its flow: whatever is lost is found out by one more append. */
@@ -278,11 +279,13 @@ export function handleUnreachable(state: CoreState, peer: NodeId): void {
   if (progress?.state === 'replicate') progress.becomeProbe('unreachable');
 }
 
-/** What every member has that a leader can reach. Nobody asks anybody else. */
-export function slowestMatch(state: CoreState): Index {
+/** Lets go of what this member has applied, and every member has that it can reach as a leader. */
+export function forgetSettled(state: CoreState): void {
+  // etcd's scripts expect that old entries are at hand.
+  if (state.config.replay !== undefined) return;
   let slowest: Index = state.log.last;
   for (const progress of state.progress.values()) {
     if (progress.active && progress.match < slowest) slowest = progress.match;
   }
-  return slowest;
+  state.log.forgetSettled(slowest);
 }

@@ -20,6 +20,11 @@ export class GroupCompaction {
     this.#stateMachine = stateMachine;
   }
 
+  /** Whether {@link GroupCompaction.compact} could do anything while the log is not full. */
+  get due(): boolean {
+    return this.#view.applied - this.#view.firstIndex + 1 >= this.#context.config.snapshotCount;
+  }
+
   compact(logIsFull: boolean): void {
     const { config, log, metrics, fail } = this.#context;
     if (this.#running) return;

@@ -90,8 +90,9 @@ export class HostTimers {
       const { platform, metrics } = this.#owner;
       const { tickMs, core } = this.#owner.config;
       const elapsed = Math.floor((platform.now() - this.#lastTickMs) / tickMs);
-      // A late timer means that the time has passed; one election time-out of it is as good as any.
-      const count = Math.max(1, Math.min(elapsed, core.electionTicks));
+      // A late timer says that this process was busy, not that its peers were silent: what they said meanwhile waits in
+      // the sockets. Counting all of it would let thousands of groups give up their elections at once, again and again.
+      const count = Math.max(1, Math.min(elapsed, core.heartbeatTicks));
       for (const group of this.#ticking) {
         if (group.wantsTicks) {
           metrics.ticks += count;

@@ -76,6 +76,8 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly #sends: SnapshotSends;
   readonly #news: LeadershipNews;
   #address: Address;
+  /** Groups that want to hear of each heartbeat: idle ones cost nothing, however many there are. */
+  readonly #beating = new Set<AnyGroup>();
   #diskStalled = false;
   #failure: Error | null = null;
   readonly #fatalListeners: ((error: Error) => void)[] = [];
@@ -285,6 +287,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
 
   ran(group: AnyGroup): void {
     if (group.wantsTicks) this.#timers.tick(group);
+    if (group.wantsBeats) this.#beating.add(group);
   }
 
   flush(): void {
@@ -386,8 +389,20 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#noticeStall(nowMs);
     for (const link of this.links.values()) this.#news.sendHeartbeat(link);
     const logIsFull = this.log.stats().liveBytes > this.config.logBytes;
-    for (const group of this.#groups.values()) group.beat(nowMs, logIsFull);
+    this.#beatGroups(nowMs, logIsFull);
     this.flushSoon();
+  }
+
+  /** Only a log that is full concerns groups that have nothing to do. */
+  #beatGroups(nowMs: number, logIsFull: boolean): void {
+    if (logIsFull) {
+      for (const group of this.#groups.values()) group.beat(nowMs, true);
+      return;
+    }
+    for (const group of this.#beating) {
+      group.beat(nowMs, false);
+      if (!group.wantsBeats) this.#beating.delete(group);
+    }
   }
 
   /** A leader that cannot write serves nobody, and keeps others from leading. */

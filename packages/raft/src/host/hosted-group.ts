@@ -396,6 +396,12 @@ export class HostedGroup<Result> implements Group<Result> {
     if (this.#hasWork || this.#reads.due(nowMs)) this.#context.schedule(this);
   }
 
+  /** Whether {@link HostedGroup.beat} could do anything. Not so for a group that has nothing to do. */
+  get wantsBeats(): boolean {
+    if (!this.#life.acts || !this.#snapshots.stateReady || this.#compaction.due) return true;
+    return this.#view.role === 'follower' && isSingleVoter(this.#view.configuration);
+  }
+
   /** Once a heartbeat: what nobody else gives cause to. */
   beat(nowMs: number, logIsFull: boolean): void {
     // A core refuses to campaign until what it restored is applied, so the first time may have been too early.
