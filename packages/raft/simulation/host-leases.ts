@@ -28,23 +28,40 @@ export async function run(
  */
 const clocks = [
   { leaseDriftFraction: 0.1, driftPpmMax: 0 },
+  { leaseDriftFraction: 0.5, driftPpmMax: 330_000 },
   { leaseDriftFraction: 0.1, driftPpmMax: 52_000 },
   { leaseDriftFraction: 0.5, driftPpmMax: 330_000 },
+] as const;
+
+const beats = [
+  { heartbeatMs: 20, electionMs: 200 },
+  { heartbeatMs: 20, electionMs: 100 },
+  { heartbeatMs: 50, electionMs: 400 },
 ] as const;
 
 function drawLeaseSettings(tape: Tape): HostRunSettings {
   const base = drawHostSettings(tape);
   const { leaseDriftFraction, driftPpmMax } = pick(tape, 'clocks', clocks);
+  const beat = pick(tape, 'beat of leases', beats);
   return {
     ...base,
     members: pick(tape, 'members with leases', [3, 5, 3]),
-    clients: pick(tape, 'readers', [6, 12, 20]),
-    world: { ...base.world, driftPpmMax, delayMaxMs: pick(tape, 'delay of heartbeats', [1, 5, 40]) },
-    mix: drawCuts(tape),
-    config: { ...base.config, leases: true, leaseDriftFraction },
-    thinkMaxMs: pick(tape, 'think time between reads', [10, 3, 50]),
-    timeoutMs: pick(tape, 'time-out of reads', [500, 3000]),
-    readShare: 7,
+    clients: 6,
+    world: {
+      driftPpmMax,
+      delayMaxMs: pick(tape, 'delay of heartbeats', [1, 5]),
+      lossPerMille: pick(tape, 'loss of heartbeats', [0, 5]),
+    },
+    mix: tape.chance(1, 3, 'other faults too') ? drawCuts(tape) : noFaultMix(),
+    faultyMs: 4_000,
+    config: { ...beat, leases: true, leaseDriftFraction },
+    thinkMaxMs: pick(tape, 'think time with leases', [40, 10]),
+    flushEvery: 1,
+    flushMaxMs: 1,
+    // An operation that dies with its member keeps its client for twice as long.
+    timeoutMs: 80,
+    readShare: 3,
+    huntsLeaders: true,
     readPolicy: 'lease',
     transferPerMille: pick(tape, 'transfers', [0, 2, 20]),
   };

@@ -19,6 +19,8 @@ export interface HostRunSettings {
   readonly thinkMaxMs: number;
   readonly timeoutMs: number;
   readonly readPolicy: 'read-index' | 'lease';
+  /** Leaders are cut off, paused and made to hand over while they are asked for reads. */
+  readonly huntsLeaders: boolean;
   /** Operations that hand leadership to some member. */
   readonly transferPerMille: number;
   /** Chunks of snapshots that arrive with another content than they left with. */
@@ -55,6 +57,7 @@ export function drawHostSettings(tape: Tape): HostRunSettings {
     thinkMaxMs: pick(tape, 'think time', [200, 20, 1000]),
     timeoutMs: pick(tape, 'operation time-out', [3000, 500, 10_000]),
     readPolicy: 'read-index',
+    huntsLeaders: false,
     transferPerMille: 0,
     damagePerMille: 0,
     losesStates: false,

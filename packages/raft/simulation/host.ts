@@ -12,6 +12,7 @@ import { appendCommand, ListImage, ListMachine } from './host-machine.ts';
 import type { ListResult } from './host-machine.ts';
 import { damagingTransport } from './damaging-transport.ts';
 import { drawHostSettings } from './host-settings.ts';
+import { LeaderHunt } from './leader-hunt.ts';
 import type { HostRunSettings } from './host-settings.ts';
 
 /**
@@ -75,7 +76,10 @@ export class HostSimulation {
     for (const { node } of this.#members) node.start();
     for (let client = 0; client < this.#settings.clients; client += 1) this.#think();
     nemesis.start();
+    const hunt = this.#hunt();
+    if (this.#settings.huntsLeaders) hunt.start();
     world.run(this.#settings.faultyMs);
+    hunt.stop();
     nemesis.heal();
     // Raft promises progress only where messages take less time than elections.
     world.settings = { ...world.settings, ...calmSettings };
@@ -84,6 +88,27 @@ export class HostSimulation {
     const result = this.#result();
     world.end();
     return result;
+  }
+
+  #hunt(): LeaderHunt {
+    const memberAt = (node: SimNode): Member | undefined =>
+      this.#members.find((member) => member.node === node);
+    const ended = (): void => undefined;
+    return new LeaderHunt({
+      world: this.#world,
+      nodes: this.#members.map((member) => member.node),
+      electionMs: this.#settings.config.electionMs ?? 1000,
+      leader: () => this.#leader()?.node ?? null,
+      read: (node) => {
+        const member = memberAt(node);
+        if (member !== undefined) this.#read(member).then(ended, ended);
+      },
+      handOver: (node) => {
+        const member = memberAt(node);
+        const hand = (): void => void (member && this.#transfer(member).then(ended, ended));
+        this.#world.after(0, hand, node.life);
+      },
+    });
   }
 
   #addMember(id: NodeId): void {
