@@ -178,6 +178,13 @@ export class ScriptCore {
   #gatherSnapshot({ to, term, session, index }: SnapshotSend): void {
     const snapshot = this.#snapshotOf();
     if (snapshot.index < index) throw new Error(`no snapshot at ${index} to send, only at ${snapshot.index}`);
+    // The state machine is ahead of what the core was told, and etcd asks it.
+    const progress = this.state.progress.get(to);
+    if (progress?.state === 'snapshot' && snapshot.index > index) {
+      progress.pendingSnapshot = snapshot.index;
+      progress.next = (snapshot.index + 1) as Index;
+      progress.sentCommit(snapshot.index);
+    }
     this.#gatherMessage({ type: 'install-snapshot', from: this.state.id, to, term, session, snapshot });
   }
 

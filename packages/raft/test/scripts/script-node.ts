@@ -133,8 +133,9 @@ export class ScriptNode {
     const { log } = this.state;
     const { index, term, configuration } = message.snapshot;
     if (index <= log.commit) return message;
-    const within = log.matches(index, term);
-    if (!within && membersOf(configuration).includes(this.id)) return message;
+    const member = membersOf(configuration).includes(this.id);
+    const within = member && log.matches(index, term);
+    if (member && !within) return message;
     const commit = within ? index : log.commit;
     const previousTerm = within ? term : (log.termAt(commit) ?? term);
     const rest = { previousIndex: commit, previousTerm, entries: [], commit, topPriority: 0 };
