@@ -8,7 +8,7 @@ import { nodePlatform } from '@flotilla/platform/node';
 import { createHost } from '../src/host/host.ts';
 import type { Host } from '../src/host/types.ts';
 import type { HostConfig } from '../src/host/config.ts';
-import type { Group } from '../src/host/types.ts';
+import type { Group, HostOptions } from '../src/host/types.ts';
 import type { NodeId } from '../src/core/types.ts';
 import { ListImage, ListMachine } from '../simulation/host-machine.ts';
 import type { ListResult } from '../simulation/host-machine.ts';
@@ -25,6 +25,8 @@ export class TestMember {
   readonly directory: string;
   readonly lines: LogLine[] = [];
   readonly fatal: Error[] = [];
+  /** Does something to the state machine of the next life. */
+  sabotage: (machine: ListMachine) => void = () => undefined;
   image = new ListImage();
   machine: ListMachine;
   host: Host | null = null;
@@ -40,6 +42,7 @@ export class TestMember {
 
   async start(flushEvery = 1, instance = this.#cluster.instanceOf(this.id)): Promise<void> {
     this.machine = new ListMachine(this.image, { flushEvery, chunkValues: 64 });
+    this.sabotage(this.machine);
     const platform = nodePlatform({
       nodeName: `n${this.id}`,
       logger: this.logger(),
@@ -57,6 +60,7 @@ export class TestMember {
       peers: this.#cluster.addresses,
       listen,
       config: this.#cluster.config,
+      ...this.#cluster.optionsOf(this.id),
     });
     this.host.onFatal((error) => this.fatal.push(error));
     this.group = await this.host.openGroup({
@@ -92,6 +96,8 @@ export class TestCluster {
   readonly clusterId = 0xf107n;
   /** By which instances members are known to each other. */
   instanceOf: (id: NodeId) => bigint | null = () => null;
+  /** What single members do differently from the others. */
+  optionsOf: (id: NodeId) => Partial<HostOptions> = () => ({});
   readonly addresses: ReadonlyMap<NodeId, Address>;
   readonly members: readonly TestMember[];
   readonly config: HostConfig;

@@ -3,7 +3,7 @@ import type { NodeId } from '../core/types.ts';
 
 /**
  * Carries bytes between members. The host opens one stream per pair of members over it (the member with the lower id
- * connects) and frames, checksums and numbers what it says there itself: a transport owes it nothing but ordered bytes
+ * connects) and frames and checksums what it says there itself: a transport owes it nothing but ordered bytes
  * that are either delivered or cut off with the stream, and, when it knows who is at the other end, its word for that.
  *
  * {@link tcp} and {@link tls} are ready to use. Run `transportConformance` of `@flotilla/raft/conformance` against your
