@@ -2,6 +2,7 @@ import type { Mutation } from '../../../scripts/mutations/mutation.ts';
 
 const host = 'packages/raft/src/host';
 const scenario = 'packages/raft/simulation/host.ts';
+const membership = 'packages/raft/simulation/host-membership.ts';
 
 /** What can go wrong between a core, its log, its peers and its state machine. */
 export const mutations: readonly Mutation[] = [
@@ -44,8 +45,8 @@ export const mutations: readonly Mutation[] = [
     name: 'cut snapshot taken for a whole one',
     description: 'The log goes on from a snapshot of which only a part is in the state machine.',
     file: `${host}/group-snapshots.ts`,
-    find: 'if (whole) installed(link, begin);',
-    replace: 'if (whole || begin.session > 0) installed(link, begin);',
+    find: 'if (failure === null) this.#taken(incoming);',
+    replace: 'if (failure === null || begin.session > 0) this.#taken(incoming);',
     scenario,
     seeds: 1_000,
   },
@@ -84,8 +85,8 @@ export const mutations: readonly Mutation[] = [
     name: 'forwarded proposal repeated though it arrived',
     description: 'After a reconnection everything that was forwarded is taken for lost.',
     file: `${host}/proposals.ts`,
-    find: ' || pending.forward <= arrived) continue;',
-    replace: ' || pending.forward <= 0) continue;',
+    find: ' || pending.forward <= arrived) return;',
+    replace: ' || pending.forward <= 0) return;',
     scenario,
     seeds: 1_000,
   },
@@ -93,14 +94,10 @@ export const mutations: readonly Mutation[] = [
     number: 35,
     name: 'refused proposal applied after all',
     description: 'The leader says that it did not take a proposal, and takes it.',
-    file: `${host}/hosted-group.ts`,
-    find: `      this.#context.flushSoon();
-      return;
-    }
-    this.#core.step({ type: 'receive', message });`,
-    replace: `      this.#context.flushSoon();
-    }
-    this.#core.step({ type: 'receive', message });`,
+    file: `${host}/forwarded-work.ts`,
+    find: 'let reason = this.#reasonToRefuse(message);',
+    replace: `let reason = this.#reasonToRefuse(message);
+    if (reason !== null) this.#core.step({ type: 'receive', message });`,
     scenario,
     seeds: 1_000,
   },
@@ -112,6 +109,66 @@ export const mutations: readonly Mutation[] = [
     find: 'return originIncarnation(payload) === this.#incarnation ? pending : undefined;',
     replace: 'return originIncarnation(payload) === -1 ? undefined : pending;',
     scenario,
+    seeds: 300,
+  },
+  {
+    number: 22,
+    name: 'log begins with the present configuration',
+    description: 'What is in force now is recorded for an index before the change that brought it.',
+    file: `${host}/group-compaction.ts`,
+    find: 'const configuration = this.#view.configurationAt(through);',
+    replace: 'const { configuration } = this.#view;',
+    scenario: membership,
+    seeds: 1_000,
+  },
+  {
+    number: 24,
+    name: 'member without its data let in again',
+    description: 'It comes back under its old id, has forgotten its votes, and takes part.',
+    file: `${host}/handshake.ts`,
+    find: 'return known !== null && known !== greeting.instance;',
+    replace: 'return known !== null && known === -greeting.instance;',
+    scenario: membership,
+    seeds: 1_000,
+  },
+  {
+    number: 24,
+    name: 'change acknowledged while its configuration is joint',
+    description: 'The caller goes on, and takes away a member that is still needed.',
+    file: `${host}/membership-changes.ts`,
+    find: 'if (isJoint(configuration) && configuration.autoLeave) return;',
+    replace: 'if (isJoint(configuration) && configuration.autoLeave && index === 0) return;',
+    scenario: membership,
+    seeds: 300,
+  },
+  {
+    number: 35,
+    name: 'change of membership said not to be made though it may be',
+    description: 'The time-out of a change that is on its way is taken for a refusal.',
+    file: `${host}/membership-changes.ts`,
+    find: "if (pending.state === 'waiting') {",
+    replace: "if (pending.state !== 'leaving') {",
+    scenario: membership,
+    seeds: 300,
+  },
+  {
+    number: 25,
+    name: 'leader stays with a disk that stalls',
+    description: 'It says that it lives, so nobody else stands, and nothing is committed.',
+    file: `${host}/hosted-group.ts`,
+    find: "if (role !== 'leader' || isSingleVoter(configuration)) return;",
+    replace: "if (role === 'leader' || isSingleVoter(configuration)) return;",
+    scenario: membership,
+    seeds: 3_000,
+  },
+  {
+    number: 25,
+    name: 'member that missed who leads asks nobody',
+    description: 'The leader listens where it does not know, and waits for it to call.',
+    file: `${host}/group-snapshots.ts`,
+    find: 'return nowMs - this.#hadLeaderMs > lagElections',
+    replace: 'return nowMs - this.#hadLeaderMs > 1e9 * lagElections',
+    scenario: membership,
     seeds: 300,
   },
 ];

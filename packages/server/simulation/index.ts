@@ -1,4 +1,10 @@
-import { coreScenario, hostScenario, replicaScenario, stormScenario } from '@flotilla/raft/simulation';
+import {
+  coreScenario,
+  hostScenario,
+  membershipScenario,
+  replicaScenario,
+  stormScenario,
+} from '@flotilla/raft/simulation';
 import type { Scenario } from '@flotilla/sim';
 import { counterScenario } from '@flotilla/sim/examples';
 import { clusterScenario } from './cluster/cluster.ts';
@@ -8,7 +14,13 @@ import { clusterScenario } from './cluster/cluster.ts';
  * failure looks like.
  */
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [clusterScenario, coreScenario, stormScenario, hostScenario, replicaScenario, counterScenario(true)].map(
-    (scenario) => [scenario.name, scenario],
-  ),
+  [
+    clusterScenario,
+    coreScenario,
+    stormScenario,
+    hostScenario,
+    membershipScenario,
+    replicaScenario,
+    counterScenario(true),
+  ].map((scenario) => [scenario.name, scenario]),
 );
