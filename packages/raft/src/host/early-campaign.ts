@@ -45,9 +45,12 @@ export class EarlyCampaign {
   #campaignWithin(spreadMs: number): void {
     const { platform, config } = this.#context;
     if (spreadMs >= config.electionMs) return;
+    const { term } = this.#view;
     platform.timer(this.#random.float() * spreadMs, 'raft-early-campaign', () => {
       if (this.#stopped || this.#view.role === 'leader' || this.#view.leader !== 0) return;
-      this.#campaign();
+      // In a term that began meanwhile somebody else stands for election, and may have won it: to campaign before the
+      // news is here would only depose a new leader (scenario 4, seed 121).
+      if (this.#view.term === term || this.#view.vote === this.#context.nodeId) this.#campaign();
       this.#campaignWithin(spreadMs * 2);
     });
   }
