@@ -1,3 +1,5 @@
+import { beyond } from './beyond.ts';
+import { topologies } from './cloudflare.ts';
 import { elections } from './election.ts';
 import type { LabScenario } from './lab-result.ts';
 import { persistences } from './persistence.ts';
@@ -12,4 +14,6 @@ export const scenarios: readonly LabScenario[] = [
   ...persistences,
   ...snapshots,
   ...schedules,
+  ...beyond,
+  ...topologies,
 ];

@@ -182,10 +182,11 @@ class LabConnection implements Connection {
       return this.#inner.write(bytes);
     }
     if (!this.#greeted) {
-      // The handshake: one frame each way.
+      // The handshake: one frame each way, and the member with the lower id begins.
       this.#greeted = true;
       this.#end.current.set(this.#peer, this);
-      wire.counts.requests += 1;
+      if (this.#from < this.#to) wire.counts.requests += 1;
+      else wire.counts.answers += 1;
       return this.#inner.write(bytes);
     }
     const { lossy } = wire;

@@ -353,9 +353,19 @@ export class Lab {
 
   /** Keeps the worst value of its kind; one over the limit fails the run. */
   measure(what: string, value: number, limit: number, unit: string): void {
+    this.note(what, value, limit, unit);
+    this.#stopIfFailed();
+  }
+
+  /** The same from within an event: the run ends after it. */
+  note(what: string, value: number, limit: number, unit: string): void {
     const worst = this.#measures.get(what);
     if (worst === undefined || value > worst.value) this.#measures.set(what, { what, value, limit, unit });
-    if (value > limit) this.fail(`${what}: ${value} ${unit}, at most ${limit} allowed; ${this.describe()}`);
+    if (value <= limit) return;
+    this.world.violate(
+      'threshold',
+      `${what}: ${value} ${unit}, at most ${limit} allowed; ${this.describe()}`,
+    );
   }
 
   expect(fine: boolean, message: string): void {
@@ -369,9 +379,12 @@ export class Lab {
 
   /** Every acknowledged command is where its answer said, on a member that has everything. */
   finish(): void {
-    const last = this.agree(this.members.length);
+    this.agree(this.members.length);
+    // What clients still had on the way may come after it.
+    this.within('equal states', labLimits.agreeMs, () =>
+      this.members.every(({ machine }) => machine?.values.length === this.history.count),
+    );
     const { machine } = this.members[0] as LabMember;
-    this.expect(machine !== null && machine.values.length >= last, 'a member that agreed has the command');
     if (machine !== null) this.#judge(() => this.history.finish(machine));
     this.#stopIfFailed();
   }

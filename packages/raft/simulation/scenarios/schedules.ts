@@ -89,10 +89,8 @@ function cast(tape: Tape, count: number): number[] {
 /** Only these members hear each other; what goes to others is lost. */
 function settleAmong(script: Script, members: readonly number[]): void {
   for (;;) {
-    for (const message of [...script.network]) {
-      if (members.includes(message.from) && members.includes(message.to)) continue;
-      script.network.splice(script.network.indexOf(message), 1);
-    }
+    const lost = script.network.filter(({ from, to }) => !members.includes(from) || !members.includes(to));
+    for (const message of lost) script.network.splice(script.network.indexOf(message), 1);
     if (script.deliver() === 0) return;
   }
 }
