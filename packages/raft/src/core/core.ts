@@ -14,7 +14,7 @@ import { answerStaleLeader, handleAppend, handleHeartbeat, handleSnapshot } from
 import { peerAlive, peerSilent, tick, wantsTicks } from './liveness.ts';
 import { mustSyncHardState } from './outbox.ts';
 import { handleForwarded, propose } from './proposing.ts';
-import { changeMembership, leaveJointIfDue } from './reconfiguring.ts';
+import { changeMembership, leaveJointIfDue, retireIfKnown } from './reconfiguring.ts';
 import {
   confirmReads,
   handleReadIndex,
@@ -35,7 +35,7 @@ import {
   peerLogRead,
 } from './replication.ts';
 import { CoreState, nobody } from './state.ts';
-import { resign, transferTo } from './transferring.ts';
+import { continueTransfer, resign, transferTo } from './transferring.ts';
 import { View } from './view.ts';
 import type {
   CoreConfig,
@@ -334,11 +334,13 @@ class Core implements RaftCore {
 
   #meetsEarlierTerm(message: PeerMessage): void {
     const state = this.#state;
-    const { preVote, checkQuorum } = state.config;
+    const { preVote, checkQuorum, replay } = state.config;
     switch (message.type) {
       case 'append':
       case 'heartbeat':
-        if (preVote || checkQuorum) answerStaleLeader(state, message);
+        // (etcd-io/raft leaves it at that without pre-vote and quorum checks: somebody will campaign. A learner, or
+        // a member that was removed in an election of its own, never does.)
+        if (preVote || checkQuorum || replay === undefined) answerStaleLeader(state, message);
         break;
       case 'pre-vote':
         refuseStalePreVote(state, message.from);
@@ -374,7 +376,9 @@ class Core implements RaftCore {
         handleAppend(state, message);
         break;
       case 'append-response':
-        if (state.role === 'leader') handleAppendResponse(state, message);
+        if (state.role !== 'leader') break;
+        if (handleAppendResponse(state, message)) continueTransfer(state, message.from);
+        if (state.retiresAfter !== null) retireIfKnown(state);
         break;
       case 'heartbeat':
         this.#followLeader(message.from);

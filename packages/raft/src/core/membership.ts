@@ -36,9 +36,9 @@ export function applyChange(configuration: Configuration, change: MembershipChan
   return changeSimply(configuration, change.steps);
 }
 
-/** A change that says no more than: leave the joint configuration. */
+/** A change without steps, however it is to be taken, says no more than: leave the joint configuration. */
 export function leavesJoint(change: MembershipChange): boolean {
-  return change.steps.length === 0 && change.transition === 'auto';
+  return change.steps.length === 0;
 }
 
 /** More than one step is taken jointly, whatever they are, as etcd does: it costs one entry, and is never wrong. */

@@ -3,8 +3,6 @@ import { payloadBytes } from './entry-cache.ts';
 import type { Progress } from './progress.ts';
 import { committedIndex } from './quorum.ts';
 import type { CoreState } from './state.ts';
-import { retireIfKnown } from './reconfiguring.ts';
-import { continueTransfer } from './transferring.ts';
 import type { Entry, EntryKind, Index, NodeId, PeerMessage, Ref } from './types.ts';
 
 const noEntries: readonly Entry[] = [];
@@ -158,24 +156,21 @@ function requestSnapshot(state: CoreState, progress: Progress): boolean {
   return true;
 }
 
+/** True: what the member is known to have has grown. */
 export function handleAppendResponse(
   state: CoreState,
   message: Extract<PeerMessage, { type: 'append-response' }>,
-): void {
+): boolean {
   const progress = state.progress.get(message.from);
   // An answer from an earlier stay of this member says nothing about the present one.
-  if (progress === undefined || message.session !== progress.session) return;
+  if (progress === undefined || message.session !== progress.session) return false;
   heard(state, progress);
   if (message.priority !== progress.priority) state.priorityLearned(progress, message.priority);
-  if (message.commit > progress.knownCommit) {
-    progress.knownCommit = message.commit;
-    if (state.retiresAfter !== null) retireIfKnown(state);
-    if (state.role !== 'leader') return;
-  }
+  if (message.commit > progress.knownCommit) progress.knownCommit = message.commit;
   // It cannot take the log from its beginning (see `handleAppend`).
   if (message.rejected && message.index === 0) requestSnapshot(state, progress);
   else if (message.rejected) appendRejected(state, progress, message);
-  else appendAccepted(state, progress, message.index);
+  return !message.rejected && appendAccepted(state, progress, message.index);
 }
 
 function appendRejected(
@@ -193,11 +188,11 @@ function appendRejected(
   sendAppend(state, progress, true);
 }
 
-function appendAccepted(state: CoreState, progress: Progress, index: Index): void {
+function appendAccepted(state: CoreState, progress: Progress, index: Index): boolean {
   const { log } = state;
   assert(index <= log.last, () => `I5: ${progress.id} has matched ${index}, the leader ends at ${log.last}`);
   const moved = progress.maybeUpdate(index);
-  if (!moved && !(progress.match === index && progress.state === 'probe')) return;
+  if (!moved && !(progress.match === index && progress.state === 'probe')) return false;
   if (progress.state === 'probe') {
     progress.becomeReplicate();
   } else if (progress.state === 'snapshot') {
@@ -209,8 +204,8 @@ function appendAccepted(state: CoreState, progress: Progress, index: Index): voi
   if (maybeCommit(state)) broadcastAppend(state);
   else if (progress.canBumpCommit(log.commit)) sendAppend(state, progress, true);
   fillWindow(state, progress);
-  continueTransfer(state, progress);
   forgetSettled(state);
+  return true;
 }
 
 /** A member's sign of life also restarts its flow: whatever is lost is found out by one more append. */

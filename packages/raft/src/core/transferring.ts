@@ -1,5 +1,4 @@
 import type { Progress } from './progress.ts';
-import { leaveJointIfDue } from './reconfiguring.ts';
 import { sendAppend } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
@@ -21,17 +20,10 @@ export function transferTo(state: CoreState, to: NodeId): void {
   else sendAppend(state, progress, true);
 }
 
-/** The transferee has answered. */
-export function continueTransfer(state: CoreState, progress: Progress): void {
-  if (progress.id === state.transferee && progress.match === state.log.last)
-    sendTimeoutNow(state, progress.id);
-}
-
-/** The transferee has not won within an election time-out, or cannot any more. */
-export function endTransfer(state: CoreState): void {
-  state.transferee = nobody;
-  // (etcd-io/raft waits for the next applied entry, which an idle group may never have.)
-  if (state.config.replay === undefined) leaveJointIfDue(state);
+/** The transferee may have the whole log now. */
+export function continueTransfer(state: CoreState, from: NodeId): void {
+  if (from === state.transferee && state.progress.get(from)?.match === state.log.last)
+    sendTimeoutNow(state, from);
 }
 
 function sendTimeoutNow(state: CoreState, to: NodeId): void {
