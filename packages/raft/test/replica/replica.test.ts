@@ -1,5 +1,8 @@
 import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tls } from '../../src/transport/index.ts';
+import type { TransportFactory } from '../../src/transport/index.ts';
 import { isOutcomeUnknown } from '../../src/replica/index.ts';
 import { until } from '../host-cluster.ts';
 import { add, ReplicaCluster } from './replica-cluster.ts';
@@ -196,5 +199,28 @@ describe('calls', () => {
     });
     await expect(replica.propose(add(1))).rejects.toMatchObject({ code: 'FLOTILLA_STOPPED' });
     expect((await fatal).message).toContain('out of paper');
+  });
+});
+
+describe('replicas with certificates', () => {
+  const file = (name: string): string =>
+    fileURLToPath(new URL(`../certificates/${name}.pem`, import.meta.url));
+  const transportOf = (name: string): TransportFactory =>
+    tls({ certificateFile: file(name), keyFile: file(`${name}-key`), caFile: file('ca') });
+
+  it('talk to each other, and to nobody who shows none that is theirs', async () => {
+    for (const id of [1, 2, 3]) await cluster.address(id);
+    const open = (id: number, certificate: string): Promise<unknown> =>
+      cluster.open(id, { transport: transportOf(certificate) });
+    await Promise.all([open(1, 'member-1'), open(2, 'member-2')]);
+    // A member's name on another member's certificate.
+    await open(3, 'member-2');
+    expect(await cluster.replica(2).propose(add(4))).toBe(4);
+    await expect(cluster.replica(3).propose(add(4), { timeoutMs: 500 })).rejects.toMatchObject({
+      code: 'FLOTILLA_NO_LEADER',
+    });
+    await cluster.close(3);
+    await open(3, 'member-3');
+    expect(await cluster.replica(3).propose(add(4))).toBe(8);
   });
 });
