@@ -1,6 +1,8 @@
 import {
   coreScenario,
+  hostLeasesScenario,
   hostScenario,
+  hostSnapshotsScenario,
   membershipScenario,
   replicaScenario,
   stormScenario,
@@ -19,6 +21,8 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     coreScenario,
     stormScenario,
     hostScenario,
+    hostSnapshotsScenario,
+    hostLeasesScenario,
     membershipScenario,
     replicaScenario,
     counterScenario(true),

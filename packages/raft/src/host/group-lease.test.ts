@@ -29,24 +29,18 @@ class Member {
       },
       (group, leader, claimed, untilMs) => group === 0 && this.lease.promise(leader, claimed, untilMs),
     );
-    const member = this;
-    const view = {
-      get id() {
-        return member.id;
-      },
-      get role() {
-        return member.role;
-      },
-      get term() {
-        return member.term;
-      },
-      get configuration() {
-        return member.configuration;
-      },
-      commit: 7 as Index,
-      termAt: () => member.committedTerm,
-    } as unknown as CoreView;
-    this.lease = new GroupLease(0, view, this.leases, startedMs + electionMs);
+    this.lease = new GroupLease(0, this.#view(), this.leases, startedMs + electionMs);
+  }
+
+  /** A view is live: it shows what the member is at the time. */
+  #view(): CoreView {
+    const live = <Name extends 'role' | 'term' | 'configuration'>(name: Name) => ({ get: () => this[name] });
+    const view = { id: this.id, commit: 7 as Index, termAt: () => this.committedTerm };
+    return Object.defineProperties(view, {
+      role: live('role'),
+      term: live('term'),
+      configuration: live('configuration'),
+    }) as unknown as CoreView;
   }
 
   /** What it says to `other` reaches it at once. */
@@ -170,11 +164,18 @@ describe('a lease', () => {
     expect(leader.holds).toBe(true);
   });
 
-  it('ends with the connection, because the next one numbers its heartbeats anew', () => {
+  it('ends with the connection, and comes back with a heartbeat of the next', () => {
     const { leader, follower } = leaderAndFollower();
     exchange(leader, follower);
     leader.leases.reset(follower.id);
     expect(leader.holds).toBe(false);
+    // Late by a connection.
+    follower.beat(leader);
+    expect(leader.holds).toBe(false);
+    leader.beat(follower);
+    expect(leader.holds).toBe(false);
+    follower.beat(leader);
+    expect(leader.holds).toBe(true);
   });
 
   it('takes no echo for one of a heartbeat that it has forgotten', () => {

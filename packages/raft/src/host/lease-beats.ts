@@ -18,18 +18,25 @@ interface SentBeat {
   readonly version: number;
 }
 
-/** The numbered heartbeats of one connection, in both directions. */
+/** The numbered heartbeats of one pair of members, in both directions. */
 export class LeaseBeats {
   /** The last one of the other side; 0: none. */
   heardSequence = 0;
   heardMs = 0;
   acknowledged: AcknowledgedBeat | null = null;
   readonly #maxUnanswered: number;
-  readonly #unanswered = new Queue<SentBeat>();
+  #unanswered = new Queue<SentBeat>();
+  /** Never starts again: an echo that was late by a connection must not be taken for one to a younger heartbeat. */
   #sequence = 0;
 
   constructor(maxUnanswered: number) {
     this.#maxUnanswered = maxUnanswered;
+  }
+
+  reset(): void {
+    this.heardSequence = 0;
+    this.acknowledged = null;
+    this.#unanswered = new Queue();
   }
 
   send(nowMs: number, version: number): number {

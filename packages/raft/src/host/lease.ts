@@ -45,9 +45,9 @@ export class Leases {
     this.#promise = promise;
   }
 
-  /** A connection begins or ends: heartbeats are numbered anew, and what was echoed on the former one is forgotten. */
+  /** A connection begins or ends: what was heard and echoed on the former one is forgotten. */
   reset(peer: NodeId): void {
-    this.#beats.delete(peer);
+    this.#beats.get(peer)?.reset();
   }
 
   /**

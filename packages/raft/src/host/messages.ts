@@ -101,7 +101,7 @@ export interface Leadership {
 
 /** What leases are made of, see `lease.ts`. */
 export interface LeaseBeat {
-  /** Numbers the heartbeats of this connection, from 1. */
+  /** Numbers the heartbeats of the sender's life to the receiver, from 1. */
   readonly sequence: number;
   /** The last one of the receiver's that the sender has heard on this connection; 0: none. */
   readonly echo: number;
