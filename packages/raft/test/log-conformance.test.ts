@@ -128,7 +128,7 @@ interface SimulatedMachine {
 function onSimulatedDisk(machine: SimulatedMachine): LogUnderTest<SimulatedMachine> {
   return {
     create: () => machine,
-    open: ({ platform }, identity) => openLog(platform(), { ...identity, directory: 'log', limits }),
+    open: (machine, identity) => openLog(machine.platform(), { ...identity, directory: 'log', limits }),
     crash: async ({ node }) => {
       const { world } = node;
       node.crash({ unreachable: true });
