@@ -7,7 +7,7 @@ export class LeadershipTransfers {
   readonly #core: RaftCore;
   readonly #view: CoreView;
   readonly #retryMs: number;
-  readonly #pending = new Set<PendingTransfer>();
+  #pending: Set<PendingTransfer> = noTransfers;
   #closed: FlotillaError | null = null;
 
   constructor(core: RaftCore, retryMs: number) {
@@ -32,6 +32,7 @@ export class LeadershipTransfers {
     }
     if (this.#view.leader === target) return Promise.resolve();
     return new Promise((resolve, reject) => {
+      if (this.#pending === noTransfers) this.#pending = new Set();
       this.#pending.add({ target, anybody: to === null, deadlineMs, retryAtMs: nowMs, resolve, reject });
       this.step(nowMs);
     });
@@ -103,3 +104,6 @@ interface PendingTransfer {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
+
+/** Shared by all groups that have none, which is most of them: never written. */
+const noTransfers: Set<PendingTransfer> = new Set();

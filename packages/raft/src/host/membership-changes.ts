@@ -34,8 +34,8 @@ export class MembershipChanges {
   readonly #incarnation: number;
   readonly #origins: OriginWriter;
   readonly #limits: HostLimits;
-  readonly #pending = new Map<number, PendingChange>();
-  readonly #stepped = new Map<Ref, PendingChange>();
+  #pending: Map<number, PendingChange> = noChanges;
+  #stepped: Map<Ref, PendingChange> = noneStepped;
   /** Set by a refusal that only time or progress can end. */
   #stalled = false;
   #nextSequence = 1;
@@ -74,6 +74,7 @@ export class MembershipChanges {
     const context = this.#origins.write(sequence, change.context);
     return new Promise((resolve, reject) => {
       const pending = new PendingChange(sequence, { ...change, context }, deadlineMs, resolve, reject);
+      if (this.#pending === noChanges) this.#pending = new Map();
       this.#pending.set(sequence, pending);
     });
   }
@@ -83,6 +84,7 @@ export class MembershipChanges {
       if (pending.state !== 'waiting' || this.#stalled) continue;
       const ref = nextRef();
       pending.state = 'stepped';
+      if (this.#stepped === noneStepped) this.#stepped = new Map();
       this.#stepped.set(ref, pending);
       core.step({ type: 'change-membership', ref, change: pending.change });
     }
@@ -366,3 +368,9 @@ function textOf(reason: RefusalReason): string {
       return unreachable(reason);
   }
 }
+
+/** Shared by all groups that have none, which is most of them: never written. */
+const noChanges: Map<number, PendingChange> = new Map();
+
+/** Shared by all groups that have none, which is most of them: never written. */
+const noneStepped: Map<Ref, PendingChange> = new Map();

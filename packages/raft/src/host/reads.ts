@@ -21,10 +21,10 @@ export class ReadTable {
   /** The same, of callers that are content with a lease. */
   #leaseWaiting: Waiter[] = [];
   #callers = 0;
-  readonly #rounds = new Set<Round>();
-  readonly #byRef = new Map<Ref, Round>();
+  #rounds: Set<Round> = noRounds;
+  #byRef: Map<Ref, Round> = noRefs;
   /** Rounds with an index that is not applied yet. */
-  readonly #confirmed = new Set<Round>();
+  #confirmed: Set<Round> = noRounds;
   #closed: FlotillaError | null = null;
 
   constructor(limits: HostLimits, metrics: HostMetrics, retryMs: number, maxRetryMs: number) {
@@ -84,6 +84,7 @@ export class ReadTable {
     if (!this.hasWaiting) return;
     const round = new Round(this.#waiting, this.#retryMs);
     this.#waiting = [];
+    if (this.#rounds === noRounds) this.#rounds = new Set();
     this.#rounds.add(round);
     this.#ask(round, core, nextRef(), nowMs, 'read-index');
   }
@@ -93,6 +94,7 @@ export class ReadTable {
     const round = new Round(this.#leaseWaiting, this.#retryMs);
     for (const { callers } of this.#leaseWaiting) this.#metrics.leaseReads += callers;
     this.#leaseWaiting = [];
+    if (this.#rounds === noRounds) this.#rounds = new Set();
     this.#rounds.add(round);
     this.#ask(round, core, ref, nowMs, 'lease');
   }
@@ -111,7 +113,7 @@ export class ReadTable {
     for (const asked of round.refs) this.#byRef.delete(asked);
     round.index = index;
     if (index <= applied) this.#resolve(round);
-    else this.#confirmed.add(round);
+    else this.#await(round);
     return true;
   }
 
@@ -182,8 +184,14 @@ export class ReadTable {
       if (oldest !== undefined) this.#byRef.delete(oldest);
     }
     round.retryAtMs = nowMs + round.retryMs;
+    if (this.#byRef === noRefs) this.#byRef = new Map();
     this.#byRef.set(ref, round);
     core.step({ type: 'read', ref, policy });
+  }
+
+  #await(round: Round): void {
+    if (this.#confirmed === noRounds) this.#confirmed = new Set();
+    this.#confirmed.add(round);
   }
 
   #resolve(round: Round): void {
@@ -227,3 +235,9 @@ class Round {
     this.retryMs = retryMs;
   }
 }
+
+/** Shared by all groups that have none, which is most of them: never written. */
+const noRounds: Set<Round> = new Set();
+
+/** Shared by all groups that have none, which is most of them: never written. */
+const noRefs: Map<Ref, Round> = new Map();

@@ -14,19 +14,18 @@ export interface RunLocation {
   readonly length: number;
 }
 
-const initialCapacity = 8;
+const initialCapacity = 2;
+/** First entry, segment, offset and length of the record. */
+const columns = 4;
 
 /**
  * Finds the record that holds an entry of one group. A run is what one record holds; it ends where the next one
- * begins. 20 bytes a run in four typed arrays, nothing per entry, so that a log of many small entries written in
- * batches has a small index.
+ * begins. 32 bytes a run in one typed array, nothing per entry, so that a log of many small entries written in batches
+ * has a small index, and a log of many idle groups too.
  */
 export class EntryIndex {
   readonly #live: LiveBytes;
-  #first = new Float64Array(initialCapacity);
-  #segment = new Uint32Array(initialCapacity);
-  #offset = new Uint32Array(initialCapacity);
-  #length = new Uint32Array(initialCapacity);
+  #runs = noRuns;
   #start = 0;
   #end = 0;
 
@@ -40,7 +39,7 @@ export class EntryIndex {
 
   /** How many runs there is memory for. */
   get capacity(): number {
-    return this.#first.length;
+    return this.#runs.length / columns;
   }
 
   /** The run that `index` is in; `lastIndex` is the group's. */
@@ -52,7 +51,7 @@ export class EntryIndex {
   /** The first run at or after `index` that lies in `segment`. */
   findIn(segment: number, index: number, lastIndex: number): RunLocation | null {
     for (let at = Math.max(this.#start, this.#search(index)); at < this.#end; at += 1) {
-      if (this.#segment[at] === segment && this.#lastOf(at, lastIndex) >= index)
+      if (this.#segmentOf(at) === segment && this.#lastOf(at, lastIndex) >= index)
         return this.#at(at, lastIndex);
     }
     return null;
@@ -60,7 +59,7 @@ export class EntryIndex {
 
   /** Adds a run behind all others. */
   append(first: number, segment: number, offset: number, length: number): void {
-    if (this.#end === this.#first.length) this.#resize();
+    if (this.#end === this.capacity) this.#resize();
     this.#set(this.#end, first, segment, offset, length);
     this.#end += 1;
     this.#live.add(segment, length);
@@ -80,8 +79,9 @@ export class EntryIndex {
       this.#release(this.#start);
       this.#start += 1;
     }
-    if (this.#start < this.#end && this.#firstOf(this.#start) <= index) this.#first[this.#start] = index + 1;
-    if (this.runs < this.#first.length / 4 && this.#first.length > initialCapacity) this.#resize();
+    if (this.#start < this.#end && this.#firstOf(this.#start) <= index)
+      this.#runs[this.#start * columns] = index + 1;
+    if (this.runs < this.capacity / 4 && this.capacity > initialCapacity) this.#resize();
   }
 
   /** The entries `first` to `last`, all of a run or within one, lie elsewhere now. */
@@ -115,21 +115,21 @@ export class EntryIndex {
       first: this.#firstOf(at),
       last: this.#lastOf(at, lastIndex),
       segment: this.#segmentOf(at),
-      offset: this.#offset[at] ?? 0,
+      offset: this.#runs[at * columns + 2] ?? 0,
       length: this.#lengthOf(at),
     };
   }
 
   #firstOf(at: number): number {
-    return this.#first[at] ?? 0;
+    return this.#runs[at * columns] ?? 0;
   }
 
   #segmentOf(at: number): number {
-    return this.#segment[at] ?? 0;
+    return this.#runs[at * columns + 1] ?? 0;
   }
 
   #lengthOf(at: number): number {
-    return this.#length[at] ?? 0;
+    return this.#runs[at * columns + 3] ?? 0;
   }
 
   #lastOf(at: number, lastIndex: number): number {
@@ -149,10 +149,11 @@ export class EntryIndex {
   }
 
   #set(at: number, first: number, segment: number, offset: number, length: number): void {
-    this.#first[at] = first;
-    this.#segment[at] = segment;
-    this.#offset[at] = offset;
-    this.#length[at] = length;
+    const runs = this.#runs;
+    runs[at * columns] = first;
+    runs[at * columns + 1] = segment;
+    runs[at * columns + 2] = offset;
+    runs[at * columns + 3] = length;
   }
 
   #release(at: number): void {
@@ -163,33 +164,21 @@ export class EntryIndex {
   #open(at: number, more: number): number {
     if (more === 0) return at;
     const rank = at - this.#start;
-    while (this.#end + more > this.#first.length) this.#resize();
+    if (this.#end + more > this.capacity) this.#resize(more);
     const moved = this.#start + rank;
-    for (const column of [this.#first, this.#segment, this.#offset, this.#length]) {
-      column.copyWithin(moved + 1 + more, moved + 1, this.#end);
-    }
+    this.#runs.copyWithin((moved + 1 + more) * columns, (moved + 1) * columns, this.#end * columns);
     this.#end += more;
     return moved;
   }
 
-  /** Moves the runs to the front of arrays with room for twice as many. */
-  #resize(): void {
-    const capacity = Math.max(initialCapacity, this.runs * 2);
-    this.#first = copied(this.#first, new Float64Array(capacity), this.#start, this.#end);
-    this.#segment = copied(this.#segment, new Uint32Array(capacity), this.#start, this.#end);
-    this.#offset = copied(this.#offset, new Uint32Array(capacity), this.#start, this.#end);
-    this.#length = copied(this.#length, new Uint32Array(capacity), this.#start, this.#end);
+  /** Moves the runs to the front of an array with room for twice as many, and for `more`. */
+  #resize(more = 1): void {
+    const runs = new Float64Array(Math.max(initialCapacity, this.runs * 2, this.runs + more) * columns);
+    runs.set(this.#runs.subarray(this.#start * columns, this.#end * columns));
+    this.#runs = runs;
     this.#end -= this.#start;
     this.#start = 0;
   }
 }
 
-function copied<Column extends Float64Array | Uint32Array>(
-  from: Column,
-  to: Column,
-  start: number,
-  end: number,
-): Column {
-  to.set(from.subarray(start, end));
-  return to;
-}
+const noRuns = new Float64Array(0);
