@@ -351,8 +351,8 @@ export const mutations: readonly Mutation[] = [
     description:
       'It left and came back; what it had acknowledged before it may have replaced since (raft-rs #571).',
     file: replication,
-    find: 'if (progress === undefined || message.session !== progress.session) return;',
-    replace: 'if (progress === undefined) return;',
+    find: 'if (progress === undefined || message.session !== progress.session) return false;',
+    replace: 'if (progress === undefined) return false;',
     scenario: scripts,
     seeds: 1,
   },

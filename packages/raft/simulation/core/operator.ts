@@ -101,6 +101,8 @@ export class Operator {
     const ids = membersIn(this.#cluster.monitor.configuration);
     const fresh = this.#newcomer();
     if (fresh !== undefined) ids.push(fresh);
+    const { settings, monitor } = this.#cluster;
+    if (!settings.reusableIds) ids.push(...monitor.configuration.removed.slice(-2));
     return Array.from({ length: 1 + this.#tape.choose(4, 'steps') }, () => ({
       operation: (['add-voter', 'add-learner', 'remove', 'update'] as const)[
         this.#tape.choose(4, 'operation')
