@@ -22,6 +22,7 @@ const wishes = [
   'resign',
   'campaign',
   'forget the leader',
+  'stall a disk',
   'lose the data',
 ] as const;
 
@@ -117,6 +118,9 @@ export class MembershipOperator {
         return;
       case 'forget the leader':
         member.group?.forgetLeader();
+        return;
+      case 'stall a disk':
+        this.#stallDisk();
         return;
       case 'lose the data':
         this.#loseData();
@@ -241,6 +245,16 @@ export class MembershipOperator {
       if (!isFlotillaError(error)) throw error;
       world.coverage.count(`transfer: ${error.code}`);
     }
+  }
+
+  /** Of the leader, for long enough that it has to make way. */
+  #stallDisk(): void {
+    const { world, settings } = this.#simulation;
+    const leader = this.#simulation.leader();
+    if (leader === null) return;
+    const stallMs = 6 * (settings.config.electionMs ?? 1000);
+    leader.node.disk.faults.stalledUntil = world.now + stallMs;
+    world.fault('stalled disk', `the disk of ${leader.node.name} takes nothing for ${stallMs} ms`);
   }
 
   /** Only when everybody else has what the group needs, and nothing is on its way that could take it from them. */

@@ -48,9 +48,10 @@ export class GroupCompaction {
   /** How far the log may go: what every start needs, and what followers are likely to need, stays. */
   #compactionIndex(logIsFull: boolean): Index {
     const { config } = this.#context;
-    const { applied, progress, id } = this.#view;
-    // Never past what survives a crash in the state machine: it is replayed from the log.
-    const flushed = Math.min(this.#stateMachine.flushed.index, applied);
+    const { applied, durable, progress, id } = this.#view;
+    // Never past what survives a crash in the state machine: it is replayed from the log. A snapshot may have brought
+    // the state further than the log is written: those records must not come after the compaction.
+    const flushed = Math.min(this.#stateMachine.flushed.index, applied, durable);
     if (logIsFull) return flushed as Index;
     let through = Math.min(flushed, applied - config.tailEntries);
     // A follower that gets a snapshot goes on from there.

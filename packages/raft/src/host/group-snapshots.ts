@@ -14,8 +14,6 @@ export interface GroupSnapshotsOptions<Result> {
   readonly core: RaftCore;
   readonly stateMachine: StateMachine<Result>;
   readonly life: MemberLife;
-  /** This member joins a group that it knows nothing of. */
-  readonly joining: boolean;
   /** The state is durable and live. */
   readonly installed: (link: PeerLink, begin: SnapshotBegin) => void;
 }
@@ -27,8 +25,6 @@ const lagElections = 3;
 export class GroupSnapshots<Result> {
   readonly #options: GroupSnapshotsOptions<Result>;
   readonly #view: CoreView;
-  /** Without a configuration entries mean nothing: the first snapshot brings it. */
-  #joining: boolean;
   #incoming: SnapshotReceive | null = null;
   #incomingDone: Promise<void> = Promise.resolve();
   #due: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
@@ -49,15 +45,10 @@ export class GroupSnapshots<Result> {
   constructor(options: GroupSnapshotsOptions<Result>) {
     this.#options = options;
     this.#view = options.core.inspect();
-    this.#joining = options.joining;
   }
 
   get stateReady(): boolean {
     return this.#options.life.hasState;
-  }
-
-  get joining(): boolean {
-    return this.#joining;
   }
 
   get incoming(): SnapshotReceive | null {
@@ -258,7 +249,6 @@ export class GroupSnapshots<Result> {
 
   #taken(incoming: SnapshotReceive): void {
     this.#options.life.fire('installed');
-    this.#joining = false;
     this.#installed = incoming;
     this.#damages.clear();
     this.#startsAgain = false;

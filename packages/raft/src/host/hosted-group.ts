@@ -146,7 +146,6 @@ export class HostedGroup<Result> implements Group<Result> {
       core: this.#core,
       stateMachine,
       life,
-      joining: options.joining,
       installed: (link, begin) => this.#snapshotInstalled(link, begin),
     });
     if (stateIsMissing) {
@@ -306,8 +305,6 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   #takes(message: PeerMessage): boolean {
-    // The entries of a log that begins with an unknown configuration cannot be understood.
-    if (this.#snapshots.joining && message.type === 'append') return false;
     if (this.#lease?.admits(message, this.#context.platform.now()) === false) return false;
     return !(message.type === 'timeout-now' && this.#context.diskStalled);
   }
