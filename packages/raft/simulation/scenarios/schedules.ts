@@ -231,7 +231,10 @@ function lateAppends(tape: Tape): void {
   for (let command = 2 + tape.choose(8, 'commands'); command > 0; command -= 1) {
     script.propose(leader, `${command}`);
     appends.push(...script.find({ type: 'append', to: follower }));
-    script.settle();
+    script.deliver({ type: 'append', to: follower });
+    // The answers are late or lost: what is not committed yet could be taken away.
+    if (tape.choose(3, 'answered') === 2) script.settle();
+    else script.take({});
   }
   const { lastIndex, commit } = script.view(follower);
   for (const append of shuffled(tape, appends)) {
@@ -315,11 +318,16 @@ function staleSnapshots(tape: Tape): void {
   script.settle();
   const before = script.view(follower);
   const [commit, applied, lastIndex] = [before.commit, before.applied, before.lastIndex];
+  const appliedCount = script.applied.get(follower)?.length;
   for (let times = 0; times < 4; times += 1) {
     script.inject(announced(script, leader, follower, 1 + tape.choose(commit, 'index of the snapshot')));
     const view = script.view(follower);
     expect(view.commit === commit && view.applied === applied, 'a stale snapshot moves indexes back');
     expect(view.lastIndex === lastIndex, 'a stale snapshot drops entries');
+    expect(
+      script.applied.get(follower)?.length === appliedCount,
+      'a stale snapshot has entries applied again',
+    );
     const answers = script.take({ type: 'append-response', from: follower });
     for (const answer of answers) {
       expect(
