@@ -11,6 +11,7 @@ const { values } = parseArgs({
   options: { hours: { type: 'string', default: '0' }, from: { type: 'string', default: '0' } },
 });
 const endsAtMs = Date.now() + Number(values.hours) * 3_600_000;
+const seedsOfScenarios = 200;
 const seedsPerRound = { core: 5000, host: 2000, replica: 1000, cluster: 5000 };
 
 /** Runs one program of the round; the soak ends with the first that finds something. */
@@ -29,6 +30,9 @@ do {
     const options = ['--scenario', scenario, '--seeds', String(seeds), '--from', String(from)];
     run(`simulate ${scenario}`, ['packages/server/bin/flotilla.js', 'simulate', ...options]);
   }
+  const scenariosFrom = String(Number(values.from) + 1 + round * seedsOfScenarios);
+  const scenarios = ['--seeds', String(seedsOfScenarios), '--from', scenariosFrom];
+  run("the courses' tests", ['--import', 'tsx', 'packages/raft/test/scenarios/soak.ts', ...scenarios]);
   const seed = String(Number(values.from) + round + 1);
   run('real processes', ['--import', 'tsx', 'packages/server/test/process/soak.ts', '--seed', seed]);
   if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
