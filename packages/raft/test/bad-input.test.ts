@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FlotillaError } from '@flotilla/platform';
 import type { Connection } from '@flotilla/platform';
@@ -220,8 +222,7 @@ describe('members over TLS', () => {
   });
 
   it('use a renewed certificate without a restart', async () => {
-    const { copyFileSync, mkdtempSync, rmSync } = await import('node:fs');
-    const folder = mkdtempSync('/tmp/flotilla-certificates-');
+    const folder = mkdtempSync(join(tmpdir(), 'flotilla-certificates-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
     const put = (name: string): void => {
       for (const [from, to] of [
