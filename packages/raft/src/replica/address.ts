@@ -21,7 +21,12 @@ export function parseAddress(text: string): Address {
   return { host, port };
 }
 
-/** The other way round. */
+/**
+ * The text of an address, as {@link parseAddress} reads it.
+ *
+ * @example
+ * formatAddress({ host: '::1', port: 7000 }) // '[::1]:7000'
+ */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

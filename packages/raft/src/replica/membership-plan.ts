@@ -10,7 +10,12 @@ export interface NewMember {
   readonly address: string;
 }
 
-/** One wish about who is in the group. What is so already is no change, so that a wish may be repeated. */
+/**
+ * One wish about who is in the group. What is so already is no change, so that a wish may be repeated.
+ *
+ * @example
+ * const wish: MemberChange = { replace: { id: 2, by: { id: 4, address: '10.0.0.4:7000' } } };
+ */
 export type MemberChange =
   /** A new voter. It is a learner until it has caught up. */
   | { readonly add: NewMember }
