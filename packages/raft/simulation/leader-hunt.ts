@@ -118,7 +118,8 @@ export class LeaderHunt {
     const { world, electionMs } = this.#options;
     const pauseMs = (electionMs * (8 - world.tape.choose(6, 'short pause'))) / 10;
     this.#pause(leader, pauseMs);
-    world.after(pauseMs, () => {
+    // Just after what has come is handed over, and before anything that it answers has left.
+    world.after(pauseMs + 0.01, () => {
       if (this.#running) this.#cut(leader, durationMs, false);
     });
   }
