@@ -288,8 +288,8 @@ export const mutations: readonly Mutation[] = [
     file: following,
     find: 'if (snapshot.index <= log.commit) {',
     replace: 'if (snapshot.index <= log.base) {',
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 15,
@@ -332,8 +332,8 @@ export const mutations: readonly Mutation[] = [
     file: rounds,
     find: 'this.#sequence += 1;',
     replace: 'this.#sequence = 1;',
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 18,
@@ -342,8 +342,8 @@ export const mutations: readonly Mutation[] = [
     file: reading,
     find: 'if (round === null || readSequence !== round.sequence) return;',
     replace: 'if (round === null || readSequence < 0) return;',
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
   {
     number: 13,

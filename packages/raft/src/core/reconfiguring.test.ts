@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Script } from '../../simulation/core/script.ts';
 import { emptyConfiguration } from './configuration.ts';
 import { decodeMembershipChange } from './membership-codec.ts';
-import type { CoreConfig, NodeId, Ref } from './types.ts';
+import type { CoreConfig, Index, NodeId, Ref, Term } from './types.ts';
 
 const node = (id: number): NodeId => id as NodeId;
 
@@ -167,6 +167,41 @@ describe('configurations', () => {
     script.settle();
     expect(script.view(2).configuration.voters).toEqual([1, 2]);
     expect(script.view(1).commit).toBe(script.view(1).lastIndex);
+  });
+});
+
+describe('a member that cannot campaign', () => {
+  it('of a later term is led again, without pre-vote and quorum checks too', () => {
+    const script = led(1);
+    script.join(2);
+    script.change(1, 'l2');
+    script.settle();
+    const empty = { lastIndex: 0 as Index, lastTerm: 0 as Term };
+    script.inject({ type: 'vote', from: node(1), to: node(2), term: 9 as Term, ...empty, forced: false });
+    script.take({});
+    expect(script.view(2).term).toBe(9);
+    for (let tick = 0; tick < 60; tick += 1) {
+      script.step(1, { type: 'tick' });
+      script.settle();
+    }
+    script.propose(1, 'a');
+    script.settle();
+    expect(script.view(2)).toMatchObject({ leader: 1, commit: script.view(1).lastIndex });
+  });
+
+  it('gives up a leader of whom nothing is heard, and votes for another', () => {
+    const script = new Script(3, { liveness: 'peers', checkQuorum: true, preVote: true, priority: 0 });
+    script.elect(1);
+    script.propose(1, 'a');
+    script.settle();
+    // The hosts of 2 and 3 have never heard that 1 lives, so nobody will tell them that it is silent.
+    script.crash(1);
+    expect([script.view(2).leader, script.wantsTicks(2), script.wantsTicks(3)]).toEqual([1, true, true]);
+    for (let tick = 0; tick < 30; tick += 1) {
+      for (const id of [2, 3]) if (script.wantsTicks(id)) script.step(id, { type: 'tick' });
+    }
+    expect([script.wantsTicks(2), script.wantsTicks(3)]).toEqual([false, false]);
+    script.elect(3);
   });
 });
 
