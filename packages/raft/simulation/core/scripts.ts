@@ -208,8 +208,10 @@ function staleSnapshot(): void {
     session: script.view(1).progress.get(2 as NodeId)?.session ?? 0,
     snapshot: { index: 2 as Index, term: 1 as Term, configuration },
   };
+  const applied = script.applied.get(2)?.length;
   script.inject(stale);
   const view = script.view(2);
+  expect('I9 apply order', script.applied.get(2)?.length === applied, 'entries are applied twice');
   expect(
     'I7 commit grows',
     view.commit === commit && view.applied === commit,
