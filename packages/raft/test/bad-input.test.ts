@@ -334,6 +334,7 @@ function sickLog(disk: { state: 'well' | 'failed' | 'stalled' }): LogOpener {
     const opened = await openLog(platform, options);
     const sound = opened.log;
     const listeners: ((error: Error) => void)[] = [];
+    let gate = Promise.resolve();
     const log: WriteAheadLog = {
       append: async (records) => {
         if (disk.state === 'failed') {
@@ -341,7 +342,9 @@ function sickLog(disk: { state: 'well' | 'failed' | 'stalled' }): LogOpener {
           for (const listener of listeners) listener(error);
           throw error;
         }
-        while (disk.state === 'stalled') await new Promise((resolve) => setTimeout(resolve, 5));
+        // In the order of the calls, as a disk that goes on would.
+        gate = gate.then(() => whileStalled(disk));
+        await gate;
         await sound.append(records);
       },
       read: (...call) => sound.read(...call),
@@ -356,6 +359,10 @@ function sickLog(disk: { state: 'well' | 'failed' | 'stalled' }): LogOpener {
     };
     return { log, groups: opened.groups };
   };
+}
+
+async function whileStalled(disk: { readonly state: string }): Promise<void> {
+  while (disk.state === 'stalled') await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 describe('a disk', () => {
