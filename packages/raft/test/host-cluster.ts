@@ -9,7 +9,7 @@ import { createHost } from '../src/host/host.ts';
 import type { Host } from '../src/host/types.ts';
 import type { HostConfig } from '../src/host/config.ts';
 import type { Group, HostOptions } from '../src/host/types.ts';
-import type { NodeId } from '../src/core/types.ts';
+import type { Configuration, NodeId } from '../src/core/types.ts';
 import { ListImage, ListMachine } from '../simulation/host-machine.ts';
 import type { ListResult } from '../simulation/host-machine.ts';
 
@@ -66,7 +66,7 @@ export class TestMember {
     this.group = await this.host.openGroup({
       id: 0,
       stateMachine: this.machine,
-      initialConfiguration: configurationOf([...this.#cluster.addresses.keys()]),
+      initialConfiguration: this.#cluster.initialConfigurationOf(this.id),
     });
   }
 
@@ -96,6 +96,8 @@ export class TestCluster {
   readonly clusterId = 0xf107n;
   /** By which instances members are known to each other. */
   instanceOf: (id: NodeId) => bigint | null = () => null;
+  /** Everybody is a voter from the beginning. */
+  initialConfigurationOf: (id: NodeId) => Configuration = () => configurationOf([...this.addresses.keys()]);
   /** What single members do differently from the others. */
   optionsOf: (id: NodeId) => Partial<HostOptions> = () => ({});
   readonly addresses: ReadonlyMap<NodeId, Address>;

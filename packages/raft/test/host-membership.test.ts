@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { configurationOf, emptyConfiguration } from '../src/core/configuration.ts';
+import type { MembershipChange, MembershipStep, NodeId } from '../src/core/types.ts';
+import { appendCommand } from '../simulation/host-machine.ts';
+import { TestCluster, until } from './host-cluster.ts';
+import type { TestMember } from './host-cluster.ts';
+
+const timeoutMs = 20_000;
+const founders = [1, 2, 3].map((id) => id as NodeId);
+let cluster: TestCluster | null = null;
+
+/** Three that began the group, and a fourth that knows nothing of it. */
+async function threeAndOne(): Promise<TestCluster> {
+  cluster = await TestCluster.create(4);
+  cluster.initialConfigurationOf = (id) =>
+    founders.includes(id) ? configurationOf(founders) : emptyConfiguration;
+  return cluster.start();
+}
+
+function change(...steps: readonly (readonly [MembershipStep['operation'], number])[]): MembershipChange {
+  return {
+    steps: steps.map(([operation, id]) => ({ operation, id: id as NodeId })),
+    transition: 'auto',
+    context: new Uint8Array([1, 2, 3]),
+  };
+}
+
+/** As its founders see it: a newcomer knows of no leader before it has a state. */
+async function leaderOf(running: TestCluster): Promise<TestMember> {
+  const began = running.live.filter(({ id }) => founders.includes(id));
+  let found: TestMember | undefined;
+  await until('a leader', () => {
+    found = began.find(({ id }) => began.every((member) => member.running.status().leader === id));
+    return found !== undefined;
+  });
+  return found as TestMember;
+}
+
+afterEach(async () => {
+  await cluster?.stop();
+  cluster = null;
+});
+
+describe('a group of hosts', () => {
+  it('takes a newcomer in, lets it vote and lead, and lets its former leader go', async () => {
+    const running = await threeAndOne();
+    const leader = await leaderOf(running);
+    const follower = running.live.find(({ id }) => id !== leader.id && id !== 4)!;
+    const newcomer = running.member(4);
+    expect(newcomer.running.status().life).toBe('awaiting-snapshot');
+    await leader.running.propose(appendCommand(1), { timeoutMs });
+
+    const added = await follower.running.changeMembership(change(['add-learner', 4]), { timeoutMs });
+    expect(added.configuration).toMatchObject({ voters: [1, 2, 3], learners: [4] });
+    await until('the newcomer has a state', () => newcomer.running.status().life === 'serving');
+    expect(newcomer.machine.values).toEqual([1]);
+    // Its answer shows the leader that it has caught up.
+    await newcomer.running.propose(appendCommand(2), { timeoutMs });
+
+    const replaced = await newcomer.running.changeMembership(
+      change(['add-voter', 4], ['remove', follower.id]),
+      { timeoutMs },
+    );
+    expect(replaced.configuration.votersOutgoing, 'a joint configuration is left by then').toEqual([]);
+    expect(replaced.configuration.voters).toEqual([1, 2, 3, 4].filter((id) => id !== follower.id));
+    await until('it knows that it was removed', () => follower.running.status().life === 'removed');
+    await expect(follower.running.propose(appendCommand(9), { timeoutMs })).rejects.toMatchObject({
+      code: 'FLOTILLA_PEER_REMOVED',
+    });
+
+    await newcomer.running.transferLeadership(newcomer.id, { timeoutMs });
+    expect(newcomer.running.status().role).toBe('leader');
+    await newcomer.running.changeMembership(change(['remove', leader.id]), { timeoutMs });
+    await newcomer.running.propose(appendCommand(3), { timeoutMs });
+    let told = false;
+    leader.running.onRemoved(() => {
+      told = true;
+    });
+    await until('the former leader knows that it was removed', () => told);
+  });
+
+  it('refuses changes with the reason, whoever is asked', async () => {
+    const running = await threeAndOne();
+    const leader = await leaderOf(running);
+    const follower = running.live.find(({ id }) => id !== leader.id && id !== 4)!;
+    for (const member of [leader, follower]) {
+      await expect(
+        member.running.changeMembership(change(['remove', 77]), { timeoutMs }),
+      ).rejects.toMatchObject({ code: 'FLOTILLA_MEMBERSHIP_INVALID' });
+      await expect(member.running.changeMembership(change(), { timeoutMs })).rejects.toMatchObject({
+        code: 'FLOTILLA_MEMBERSHIP_INVALID',
+      });
+    }
+    await leader.running.changeMembership(change(['add-learner', 4]), { timeoutMs });
+    await leader.running.changeMembership(change(['remove', 4]), { timeoutMs });
+    await expect(
+      follower.running.changeMembership(change(['add-learner', 4]), { timeoutMs }),
+    ).rejects.toMatchObject({ code: 'FLOTILLA_MEMBERSHIP_ID_REUSED' });
+    await until('it knows that it was removed', () => running.member(4).running.status().life === 'removed');
+  });
+
+  it('says why leadership cannot be handed over', async () => {
+    const running = await threeAndOne();
+    const leader = await leaderOf(running);
+    const follower = running.live.find(({ id }) => id !== leader.id && id !== 4)!;
+    await expect(leader.running.transferLeadership(4 as NodeId, { timeoutMs })).rejects.toMatchObject({
+      code: 'FLOTILLA_TRANSFER_TARGET',
+    });
+    await expect(follower.running.transferLeadership(null, { timeoutMs })).rejects.toMatchObject({
+      code: 'FLOTILLA_NOT_LEADER',
+    });
+    await leader.running.transferLeadership(null, { timeoutMs });
+    expect(leader.running.status().leader).not.toBe(leader.id);
+  });
+
+  it('hangs up on a peer that is taken away, and finds it again when it is given back', async () => {
+    const running = await threeAndOne();
+    await leaderOf(running);
+    const [first, second] = [running.member(1), running.member(2)];
+    const knows = (): boolean =>
+      first.host?.status().peers.some(({ id, alive }) => id === 2 && alive) === true;
+    await until('they are connected', knows);
+    first.host?.removePeer(2 as NodeId);
+    first.host?.removePeer(2 as NodeId);
+    expect(first.host?.status().peers.map(({ id }) => id)).toEqual([3, 4]);
+    await until('the other has noticed', () => second.host?.status().peers[0]?.alive === false);
+    first.host?.setPeer(2 as NodeId, running.addresses.get(2 as NodeId)!);
+    await until('they are connected again', knows);
+  });
+});
