@@ -580,12 +580,13 @@ export class HostedGroup<Result> implements Group<Result> {
    */
   async beKnownToLog(): Promise<void> {
     if (this.#isKnownToLog) return;
-    const { term, vote, commit } = this.#view;
+    const { term, vote, commit, durable } = this.#view;
     const write = {
       sequence: 0 as WriteSequence,
       truncateFrom: null,
       entries: [],
-      hardState: { term, vote, commit },
+      // The entries that are committed beyond that may come to the log after this record.
+      hardState: { term, vote, commit: Math.min(commit, durable) as Index },
       snapshot: null,
       mustSync: true,
       thenSend: [],
