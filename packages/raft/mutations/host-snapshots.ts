@@ -36,16 +36,6 @@ export const mutations: readonly Mutation[] = [
     seeds: 1_000,
   },
   {
-    number: 20,
-    name: 'lost state replaced by one from before the log',
-    description: 'The entries between the snapshot and the beginning of the log are nowhere.',
-    file: `${host}/group-snapshots.ts`,
-    find: 'return begin.meta.index >= this.#neededIndex && this.#trustedPeers().includes(link);',
-    replace: 'return begin.meta.index >= 0 && this.#trustedPeers().includes(link);',
-    scenario,
-    seeds: 3_000,
-  },
-  {
     number: 22,
     name: 'snapshot with the term of its sender',
     description: 'Its last entry seems to be of another term than in every log, and matches in none.',
