@@ -4,6 +4,7 @@ import { calmSettings, Nemesis, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import { isOutcomeUnknown, Replica } from '../../src/replica/index.ts';
 import type { MemberChange } from '../../src/replica/index.ts';
+import { SnapshotReader } from '../../src/replica/snapshot-file.ts';
 import { HostHistory } from '../host-history.ts';
 import { appendCommand } from '../host-machine.ts';
 import { ListState } from './list-state.ts';
@@ -43,6 +44,8 @@ class ReplicaSimulation {
   readonly #members: Member[] = [];
   #nextValue = 1;
   #faulty = true;
+  /** The latest snapshot that was damaged: names grow with the index. */
+  #damagedName = '';
 
   constructor(tape: Tape) {
     this.#settings = drawReplicaSettings(tape);
@@ -126,16 +129,19 @@ class ReplicaSimulation {
     Object.assign(member, { replica, state });
   }
 
-  /** Damages snapshot files of a member whose peers have what is in them: the latest one, or all. */
+  /**
+   * Damages snapshot files of member 1: the latest one, which the one before it and the log make good, or all, while
+   * there are others for ever to ask for another.
+   */
   async #damage(platform: Platform): Promise<void> {
     const { tape } = this.#world;
     const directory = `${dataDir}/snapshots`;
-    if (!(await platform.disk.exists(directory)) || !tape.chance(1, 3, 'damage a snapshot')) return;
+    if (!(await platform.disk.exists(directory)) || !tape.chance(1, 2, 'damage a snapshot')) return;
     const names = (await platform.disk.list(directory)).filter((name) => name.endsWith('.snapshot'));
-    // Alone, and without the log before its first snapshots, a member has nothing else.
-    const all = this.#settings.members > 1 && tape.chance(1, 3, 'damage all snapshots');
+    const { members, wishMaxMs } = this.#settings;
+    const all = members > 1 && wishMaxMs === 0 && tape.chance(1, 2, 'damage all snapshots');
+    if (!all && !(await this.#isExpendable(platform, directory, names))) return;
     for (const name of names.slice(all ? 0 : -1)) {
-      if (names.length < 2 && !all) continue;
       const file = await platform.disk.open(`${directory}/${name}`, 'write');
       const position = tape.choose(file.size(), 'damaged byte');
       const [byte] = await file.read(position, 1);
@@ -144,6 +150,16 @@ class ReplicaSimulation {
       await file.close();
       this.#world.fault(all ? 'all snapshots damaged' : 'latest snapshot damaged', `damage ${name} of n1`);
     }
+    this.#damagedName = names.at(-1) ?? '';
+  }
+
+  /** Two that are damaged before there is a third are one too many; and a received one has no log before it. */
+  async #isExpendable(platform: Platform, directory: string, names: readonly string[]): Promise<boolean> {
+    const latest = names.at(-1);
+    if (latest === undefined || names.length < 2 || latest <= this.#damagedName) return false;
+    const reader = await SnapshotReader.open(platform, `${directory}/${latest}`).catch(() => null);
+    await reader?.close();
+    return reader !== null && !reader.header.received;
   }
 
   /** The steps of a snapshot are too short for crashes that come by chance. */

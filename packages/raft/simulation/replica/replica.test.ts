@@ -8,9 +8,9 @@ it(
   async () => {
     const { finding, coverage } = await explore({
       scenario: replicaScenario,
-      from: 1,
-      seeds: 15,
-      repeatEvery: 15,
+      from: 12,
+      seeds: 13,
+      repeatEvery: 12,
     });
     if (finding !== null) {
       const { name, message } = finding.result.violation ?? {};

@@ -48,7 +48,7 @@ export function drawReplicaSettings(tape: Tape): ReplicaRunSettings {
     thinkMaxMs: Math.min(thinkMaxMs, 200),
     timeoutMs: drawn.timeoutMs,
     wishMaxMs: pick(tape, 'wishes', [2000, 500, 0]),
-    damage: tape.chance(1, 2, 'damaged snapshots'),
+    damage: tape.chance(3, 4, 'damaged snapshots'),
   };
 }
 
