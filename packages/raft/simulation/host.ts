@@ -329,7 +329,11 @@ export class HostSimulation {
 
   #finalAppend(member: Member, served: Set<NodeId>): void {
     const { group } = member;
-    if (group === null) return;
+    if (group === null) {
+      // Its life has begun, and its host has not.
+      this.#world.after(500, () => this.#finalAppend(member, served), member.node.life);
+      return;
+    }
     const value = this.#nextValue;
     this.#nextValue += 1;
     const before = this.#history.completedCount;
