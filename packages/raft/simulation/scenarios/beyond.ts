@@ -136,7 +136,9 @@ function changeByte(lab: Lab, node: SimNode): void {
   while (end > 0 && bytes.read(end - 1, 1)[0] === 0) end -= 1;
   lab.expect(end > 3_000, `the log has some bytes, and ends at ${end}`);
   // Behind the header of the segment, and well before the last record.
-  const at = 512 + lab.draw(end - 1_500, 'which byte');
+  let at = 512 + lab.draw(end - 1_500, 'which byte');
+  // Not in the space between batches, which means nothing.
+  while (bytes.read(at, 1)[0] === 0) at += 1;
   const byte = bytes.read(at, 1)[0] ?? 0;
   inode.write(at, Uint8Array.of(byte ^ (1 << lab.draw(8, 'which bit'))));
   lab.world.fault('corruption', `byte ${at} of ${path} at ${node.name} changes`);
