@@ -12,7 +12,16 @@ const { values } = parseArgs({
 });
 const endsAtMs = Date.now() + Number(values.hours) * 3_600_000;
 const seedsOfScenarios = 200;
-const seedsPerRound = { core: 5000, host: 2000, replica: 1000, cluster: 5000 };
+const seedsPerRound = {
+  core: 5000,
+  storm: 2000,
+  host: 2000,
+  'host-membership': 500,
+  'host-snapshots': 500,
+  'host-leases': 500,
+  replica: 1000,
+  cluster: 5000,
+};
 
 /** Runs one program of the round; the soak ends with the first that finds something. */
 function run(name, commandLine) {
@@ -34,6 +43,7 @@ do {
   const scenarios = ['--seeds', String(seedsOfScenarios), '--from', scenariosFrom];
   run("the courses' tests", ['--import', 'tsx', 'packages/raft/test/scenarios/soak.ts', ...scenarios]);
   const seed = String(Number(values.from) + round + 1);
+  run("the courses' tests over real processes", ['--import', 'tsx', 'packages/raft/test/process/soak.ts']);
   run('real processes', ['--import', 'tsx', 'packages/server/test/process/soak.ts', '--seed', seed]);
   if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
   round += 1;
