@@ -63,7 +63,8 @@ export class MembershipOperator {
     const pauseMs = (this.#pauseMs * (64 - world.tape.choose(64, 'pause'))) / 64;
     world.after(pauseMs, () => {
       const member = this.#someone();
-      if (member?.group == null || member.node.life === null) {
+      const group = member?.group ?? null;
+      if (member === null || group === null || member.node.life === null) {
         this.#pause();
         return;
       }

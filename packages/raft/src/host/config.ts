@@ -22,7 +22,9 @@ export interface HostConfig {
   readonly laggingEntries?: number;
   /** Live bytes in the log beyond which the tail is given up, so that the disk is bounded. Default 256 MiB. */
   readonly logBytes?: number;
+  /** A member asks whether it could win before it stands, so that one that was cut off disturbs nobody. Default true. */
   readonly preVote?: boolean;
+  /** A leader that hears from no quorum for an election time-out steps down. Default true; needed for leases. */
   readonly checkQuorum?: boolean;
   /** Of this member as a leader, from 0 (never by itself) to 255. Default 100. See `CoreConfig.priority`. */
   readonly priority?: number;
