@@ -1,5 +1,6 @@
 import { assert } from '@flotilla/platform';
-import { adoptConfiguration } from './reconfiguring.ts';
+import { isSameConfiguration } from './configuration.ts';
+import { adoptConfiguration, applyMembership } from './reconfiguring.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
 import type { Entry, Index, PeerMessage, Term } from './types.ts';
@@ -154,17 +155,19 @@ export function handleSnapshot(
     state.becomeFollower('restore', state.term, nobody);
   }
   if (log.matches(snapshot.index, snapshot.term)) {
-    // The log already has all of it, and perhaps more: keep it.
+    // The log already has all of it, and perhaps more: keep it. Its changes come into force one by one, as if their
+    // entries had been applied: a compaction to between two of them asks for the configuration that was in force there.
     log.commitTo(snapshot.index);
+    applyMembership(state, snapshot.index);
     log.applied = snapshot.index;
   } else {
     assert(state.role !== 'leader', 'I6: a leader has every committed entry');
     log.restore(snapshot);
+    state.membership.length = 0;
+    state.configurations.length = 0;
   }
   respond(state, message, log.commit);
-  const { membership, configurations } = state;
-  while (membership.length > 0 && (membership[0] as Entry).index <= snapshot.index) membership.shift();
-  if (log.last === snapshot.index) membership.length = 0;
-  if (log.base === snapshot.index) configurations.length = 0;
+  if (state.configurations.length > 0 && isSameConfiguration(state.configuration, snapshot.configuration))
+    return;
   adoptConfiguration(state, snapshot.configuration, snapshot.index);
 }

@@ -30,7 +30,8 @@ const nothingWritten: LogWrite = { truncateFrom: null, entries: [], snapshot: nu
  *     base ≤ applied ≤ commit ≤ last      base: the last compacted entry, or the snapshot's
  *     applied ≤ durable ≤ issued ≤ last   issued: handed to a write; durable: that write has completed
  *
- * `durable` may lie before `base` while an installed snapshot is being written.
+ * `durable` may lie before `base` while an installed snapshot is being written, and before `applied` while entries are that
+ * a snapshot has overtaken.
  */
 export class RaftLog {
   base: Index;

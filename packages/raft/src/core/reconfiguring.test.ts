@@ -168,6 +168,28 @@ describe('configurations', () => {
     expect(script.view(2).configuration.voters).toEqual([1, 2]);
     expect(script.view(1).commit).toBe(script.view(1).lastIndex);
   });
+
+  it('before a snapshot are those of the entries that the log keeps, at every index', () => {
+    const script = led(3);
+    script.join(4);
+    const before = script.view(1).applied;
+    script.change(1, 'l4');
+    script.propose(1, 'a');
+    script.propose(1, 'b');
+    // Member 3 has everything, and hears neither that it is committed nor of it again: a snapshot says so.
+    script.deliver({ type: 'append' });
+    script.settle({ to: 1 });
+    script.drop({ to: 3 });
+    const { applied, term } = script.view(1);
+    expect([script.view(3).commit, script.view(3).lastIndex, applied - before]).toEqual([before, applied, 3]);
+    const snapshot = { index: applied, term, configuration: script.view(1).configuration };
+    script.inject({ type: 'install-snapshot', from: node(1), to: node(3), term, session: 0, snapshot });
+    expect(script.view(3)).toMatchObject({ applied, commit: applied, firstIndex: 1 });
+    for (let index: number = before; index <= applied; index += 1) {
+      const learners = index === before ? [] : [4];
+      expect(script.view(3).configurationAt(index as Index)?.learners, `at ${index}`).toEqual(learners);
+    }
+  });
 });
 
 describe('a member that cannot campaign', () => {
