@@ -1,11 +1,10 @@
 import { startCampaign } from './election.ts';
 import { isVoter, voteResult } from './quorum.ts';
 import { broadcastHeartbeat } from './reading.ts';
-import { leaveJointIfDue } from './reconfiguring.ts';
 import { handleUnreachable, isBehind, remind, wake } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
-import { handToPreferred, preferredSuccessor } from './transferring.ts';
+import { endTransfer, handToPreferred, preferredSuccessor } from './transferring.ts';
 import { leaderIsTrusted } from './trust.ts';
 import type { NodeId, Term } from './types.ts';
 
@@ -58,13 +57,6 @@ function tickLeader(state: CoreState): void {
   for (const progress of state.progress.values()) {
     if (progress.id !== state.id && progress.active && isBehind(state, progress)) remind(state, progress);
   }
-}
-
-/** The transferee has not won within an election time-out, or cannot any more. */
-function endTransfer(state: CoreState): void {
-  state.transferee = nobody;
-  // (etcd-io/raft waits for the next applied entry, which an idle group may never have.)
-  if (state.config.replay === undefined) leaveJointIfDue(state);
 }
 
 function checkQuorum(state: CoreState): void {

@@ -130,6 +130,22 @@ describe('a change of members', () => {
     expect(reason(script, script.propose(1, 'a'))).toBe('appended');
   });
 
+  it('leaves a joint configuration when the transfer that it waits for is taken back', () => {
+    const script = led(3);
+    script.join(4);
+    script.change(1, 'v4 r3');
+    script.step(1, { type: 'transfer', to: node(2) });
+    script.deliver({ type: 'append' });
+    script.deliver({ type: 'append-response' });
+    expect(script.drop({ type: 'timeout-now' })).toBe(1);
+    script.settle();
+    expect(script.view(1).configuration).toMatchObject({ voters: [1, 2, 4], votersOutgoing: [1, 2, 3] });
+    script.step(1, { type: 'transfer', to: node(1) });
+    script.settle();
+    expect(script.view(1).configuration).toMatchObject({ voters: [1, 2, 4], votersOutgoing: [] });
+    expect(script.view(4).configuration).toMatchObject({ voters: [1, 2, 4], votersOutgoing: [] });
+  });
+
   it('gives a member that comes again another session', () => {
     const script = led(3, { reusableIds: true });
     const before = script.view(1).progress.get(node(3))?.session;

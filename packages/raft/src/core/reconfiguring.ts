@@ -6,7 +6,7 @@ import { recountReads } from './reading.ts';
 import { appendOwn, broadcastAppend, flushBroadcast, maybeCommit, probeNewMembers } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
-import { handOver } from './transferring.ts';
+import { handOver } from './succession.ts';
 import type { Configuration, Index, MembershipChange, NodeId, Ref, RefusalReason } from './types.ts';
 
 /** A change that this member's own host asks for: appended by a leader, else forwarded once, as a proposal is. */

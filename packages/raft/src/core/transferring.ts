@@ -1,7 +1,9 @@
 import type { Progress } from './progress.ts';
+import { leaveJointIfDue } from './reconfiguring.ts';
 import { sendAppend } from './replication.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
+import { handOver, mayTakeOver, sendTimeoutNow } from './succession.ts';
 import type { NodeId } from './types.ts';
 
 /** Election time-outs between two tries to hand over to a preferred voter: 1, 2, 4… up to this. */
@@ -11,8 +13,10 @@ const patienceMax = 64;
 export function transferTo(state: CoreState, to: NodeId): void {
   const progress = state.progress.get(to);
   if (progress === undefined || progress.learner || to === state.transferee) return;
-  state.transferee = nobody;
-  if (to === state.id) return;
+  if (to === state.id) {
+    endTransfer(state);
+    return;
+  }
   // It has an election time-out to succeed, then this leader takes proposals again.
   state.electionElapsed = 0;
   state.transferee = to;
@@ -20,27 +24,17 @@ export function transferTo(state: CoreState, to: NodeId): void {
   else sendAppend(state, progress, true);
 }
 
+/** The transferee has not won within an election time-out, cannot any more, or is not wanted any more. */
+export function endTransfer(state: CoreState): void {
+  state.transferee = nobody;
+  // (etcd-io/raft waits for the next applied entry, which an idle group may never have.)
+  if (state.config.replay === undefined) leaveJointIfDue(state);
+}
+
 /** The transferee may have the whole log now. */
 export function continueTransfer(state: CoreState, from: NodeId): void {
   if (from === state.transferee && state.progress.get(from)?.match === state.log.last)
     sendTimeoutNow(state, from);
-}
-
-function sendTimeoutNow(state: CoreState, to: NodeId): void {
-  // Followers vote in its election though this leader is alive, and the message may arrive at any later time: what
-  // they promised to this leadership is not worth anything any more.
-  state.leaseGivenUp = true;
-  state.outbox.send({ type: 'timeout-now', from: state.id, to, term: state.term });
-}
-
-/** Lets the best voter that has the whole log campaign at once. For a leader that leaves office now. */
-export function handOver(state: CoreState): void {
-  let best: Progress | null = null;
-  for (const progress of state.progress.values()) {
-    if (!mayTakeOver(state, progress) || progress.match !== state.log.last) continue;
-    if (best === null || progress.priority > best.priority) best = progress;
-  }
-  if (best !== null) sendTimeoutNow(state, best.id);
 }
 
 /** The host cannot serve: somebody else shall lead, and this member lets the others try first. */
@@ -72,9 +66,4 @@ export function preferredSuccessor(state: CoreState): Progress | null {
     if (best === null || progress.priority > best.priority) best = progress;
   }
   return best;
-}
-
-/** A voter that is about to leave would not stay in office. */
-function mayTakeOver(state: CoreState, progress: Progress): boolean {
-  return progress.id !== state.id && progress.active && state.configuration.voters.includes(progress.id);
 }
