@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import type { HostConfig } from '../src/host/config.ts';
 import { SimulatedHosts } from './simulated-hosts.ts';
 import type { SimulatedHost } from './simulated-hosts.ts';
 
@@ -97,3 +98,31 @@ it('nobody may forget its leader', () =>
       expect.objectContaining({ code: 'FLOTILLA_LEASE_PROMISED' }),
     );
   }));
+
+/** A promise is for as long as the life that made it said; the next ones may be configured otherwise. */
+it.each<[string, HostConfig]>([
+  ['with a shorter election time-out', { electionMs: 5 * heartbeatMs }],
+  ['without leases', { electionMs: 5 * heartbeatMs, leases: false }],
+])('members that are started anew %s keep what they have promised before', (_, next) => {
+  const longMs = 4 * electionMs;
+  let config: HostConfig = { ...leases, electionMs: longMs };
+  return SimulatedHosts.run({ configOf: () => config }, (hosts) => {
+    const leader = settle(hosts);
+    const others = hosts.followers;
+    expect(readAtOnce(hosts, leader, 1)).toBe(1);
+    const cutMs = hosts.world.now;
+    hosts.cutOff(leader);
+    config = { ...leases, ...next };
+    for (const twice of [1, 2]) {
+      for (const { node } of others) {
+        node.crash();
+        node.start();
+      }
+      hosts.sleep(twice * heartbeatMs);
+    }
+    const elected = (): boolean =>
+      others.some(({ node, group }) => node.running && group.status().role === 'leader');
+    hosts.until('another leader', elected);
+    expect(hosts.world.now - cutMs).toBeGreaterThan(longMs - 2 * heartbeatMs);
+  });
+});

@@ -99,6 +99,10 @@ function logged(member: TestMember, code: string): boolean {
   return member.lines.some((line) => line.fields['code'] === code);
 }
 
+function isAlive(member: TestMember, peer: number): boolean {
+  return member.host?.status().peers.some(({ id, alive }) => id === peer && alive) ?? false;
+}
+
 describe('the handshake', () => {
   it.each<[string, Partial<Hello>]>([
     ['FLOTILLA_PEER_VERSION', { minVersion: 2, maxVersion: 9 }],
@@ -131,6 +135,49 @@ describe('the handshake', () => {
     expect(member.fatal[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
     await cluster.member(2).running.propose(appendCommand(2), { timeoutMs });
     expect(cluster.member(2).fatal).toEqual([]);
+  });
+
+  it.each([1, 3])('ends for member %d, too, when its data is known only after it', async (lost) => {
+    const cluster = await clusterOf(3);
+    await cluster.start();
+    await cluster.leader();
+    const other = cluster.member(2);
+    await until('a connection', () => isAlive(other, lost));
+    cluster.instanceOf = (id) => (id === lost ? 77n : null);
+    other.host?.judgePeers();
+    expect(isAlive(other, lost)).toBe(false);
+    await until('the end', () => cluster.member(lost).fatal.length > 0);
+    expect(cluster.member(lost).fatal[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
+    expect(other.fatal).toEqual([]);
+  });
+
+  it.each([1, 3])(
+    'is judged with each heartbeat for member %d, whether anybody asks or not',
+    async (lost) => {
+      const cluster = await clusterOf(3);
+      await cluster.start();
+      await cluster.leader();
+      await until('a connection', () => isAlive(cluster.member(2), lost));
+      cluster.instanceOf = (id) => (id === lost ? 77n : null);
+      await until('the end', () => cluster.member(lost).fatal.length > 0);
+    },
+  );
+
+  it('keeps out who was known by other data before the start, when that has yet to be applied again', async () => {
+    const cluster = await clusterOf(3);
+    cluster.instanceOf = (id) => BigInt(id);
+    await cluster.start();
+    await cluster.leader();
+    await Promise.all(cluster.members.map((member) => member.stop()));
+    // At a start nothing is applied yet.
+    cluster.instanceOf = () => null;
+    await cluster.member(3).start(1, 77n);
+    await cluster.member(2).start(1, 2n);
+    await until('the end', () => cluster.member(3).fatal.length > 0);
+    expect(cluster.member(3).fatal[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
+    expect(isAlive(cluster.member(2), 3)).toBe(false);
+    await cluster.member(1).start(1, 1n);
+    await cluster.member(2).running.propose(appendCommand(1), { timeoutMs });
   });
 
   it('agrees on the highest version that both speak', async () => {

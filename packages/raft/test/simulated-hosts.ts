@@ -12,6 +12,8 @@ import type { Group, Host } from '../src/host/types.ts';
 
 export interface SimulatedHostsOptions {
   readonly config?: HostConfig;
+  /** Of a member's next life, beside {@link config}. */
+  readonly configOf?: (member: SimulatedHost) => HostConfig;
   /** Of the chunks that this member sends, how many arrive damaged. */
   readonly damagePerMille?: (from: SimulatedHost) => number;
   readonly machine?: (member: SimulatedHost, platform: Platform) => ListMachine;
@@ -147,7 +149,7 @@ export class SimulatedHosts {
 
   async #main(member: SimulatedHost, platform: Platform): Promise<void> {
     const ids = [1, 2, 3] as NodeId[];
-    const { config, damagePerMille, machine } = this.#options;
+    const { config, configOf, damagePerMille, machine } = this.#options;
     member.machine =
       machine?.(member, platform) ?? new ListMachine(member.image, { chunkValues: valuesPerChunk });
     member.host = await createHost({
@@ -158,7 +160,14 @@ export class SimulatedHosts {
       peers: new Map(ids.map((id) => [id, { host: `n${id}`, port }])),
       listen: { host: '0.0.0.0', port },
       transport: damagingTransport(this.world, () => damagePerMille?.(member) ?? 0),
-      config: { snapshotCount: 1, tailEntries: 0, laggingEntries: 0, logLimits: { segmentBytes }, ...config },
+      config: {
+        snapshotCount: 1,
+        tailEntries: 0,
+        laggingEntries: 0,
+        logLimits: { segmentBytes },
+        ...config,
+        ...configOf?.(member),
+      },
     });
     member.host.onFatal((error) => platform.spawn('fatal', () => Promise.reject(error)));
     member.group = await member.host.openGroup({

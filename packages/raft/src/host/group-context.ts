@@ -19,6 +19,8 @@ export interface GroupContext {
   readonly links: ReadonlyMap<NodeId, PeerLink>;
   /** Null: this member has leases off. */
   readonly leases: Leases | null;
+  /** What former lives may have promised: this one keeps it, also with leases off. */
+  readonly formerPromiseMs: number;
   /** Has the group's turn run, and what was queued sent, at the end of this turn of the event loop. */
   schedule(group: AnyGroup): void;
   /** Sends what was queued at the end of this turn. */

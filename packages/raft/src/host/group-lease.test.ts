@@ -110,6 +110,7 @@ describe('a lease', () => {
     leader.committedTerm = leader.term;
     leader.lease.claimed(leader.term, 2);
     expect(leader.holds).toBe(false);
+    follower.term = leader.term;
     leader.beat(follower, 2);
     follower.beat(leader);
     expect(leader.holds).toBe(true);
@@ -219,6 +220,16 @@ describe('a promise', () => {
     expect(follower.votesFor(3)).toBe(true);
   });
 
+  it('is given for no term that the core has not seen: in that, and in one before, it may grant its vote', () => {
+    const { leader, follower } = leaderAndFollower();
+    follower.term = 2 as Term;
+    exchange(leader, follower);
+    expect(leader.holds).toBe(false);
+    follower.term = term;
+    exchange(leader, follower);
+    expect(leader.holds).toBe(true);
+  });
+
   it('outlives the connection on which it was given', () => {
     const { leader, follower } = leaderAndFollower();
     exchange(leader, follower);
@@ -261,5 +272,25 @@ describe('a promise', () => {
     expect(restarted.lease.mayCampaign(restarted.nowMs)).toBe(false);
     restarted.nowMs += 500;
     expect(restarted.votesFor(3)).toBe(true);
+  });
+
+  it('of a former life is kept with leases off, too, when none is given and no lease is held', () => {
+    const nowMs = 10_000;
+    const view = { id: 2, role: 'follower', term } as CoreView;
+    const lease = new GroupLease(0, view, null, nowMs + 500);
+    const vote: PeerMessage = {
+      type: 'vote',
+      from: 3 as NodeId,
+      to: 2 as NodeId,
+      term: 4 as Term,
+      lastIndex: 9 as Index,
+      lastTerm: term,
+      forced: false,
+    };
+    expect(lease.admits(vote, nowMs + 499)).toBe(false);
+    expect(lease.mayCampaign(nowMs + 499)).toBe(false);
+    expect(lease.admits(vote, nowMs + 500)).toBe(true);
+    expect(lease.mayCampaign(nowMs + 500)).toBe(true);
+    expect(lease.holds(nowMs)).toBe(false);
   });
 });

@@ -7,7 +7,8 @@ import type { GroupId } from './types.ts';
 export class GroupLease {
   readonly #group: GroupId;
   readonly #view: CoreView;
-  readonly #leases: Leases;
+  /** Null: none is held, and none is promised; only what a former life has promised is kept. */
+  readonly #leases: Leases | null;
   /** The restart forgot what was promised before; nobody is elected before the end of what it can have been. */
   readonly #silentUntilMs: number;
   #promisedTo = 0 as NodeId;
@@ -19,7 +20,7 @@ export class GroupLease {
   /** The term in which somebody was asked to campaign. */
   #givenUpTerm: Term | null = null;
 
-  constructor(group: GroupId, view: CoreView, leases: Leases, silentUntilMs: number) {
+  constructor(group: GroupId, view: CoreView, leases: Leases | null, silentUntilMs: number) {
     this.#group = group;
     this.#view = view;
     this.#leases = leases;
@@ -30,10 +31,11 @@ export class GroupLease {
 
   /**
    * Promises to elect nobody but `leader` before `untilMs`. False when it cannot: a member that is a candidate, or has seen
-   * a later term, may have voted for another one already; and what one leader was promised no earlier one may release.
+   * a later term, may have voted for another one already; one whose core has yet to see this term may still grant a vote
+   * in it, or in one before it; and what one leader was promised no earlier one may release.
    */
   promise(leader: NodeId, term: Term, untilMs: number): boolean {
-    if (this.#view.role !== 'follower' || term < this.#view.term || term < this.#promisedTerm) return false;
+    if (this.#view.role !== 'follower' || term !== this.#view.term || term < this.#promisedTerm) return false;
     this.#promisedTo = leader;
     this.#promisedTerm = term;
     this.#promisedUntilMs = Math.max(this.#promisedUntilMs, untilMs);
@@ -86,6 +88,7 @@ export class GroupLease {
    */
   holds(nowMs: number): boolean {
     const { role, term, commit, configuration } = this.#view;
+    if (this.#leases === null) return false;
     if (role !== 'leader' || term !== this.#claimedTerm || term === this.#givenUpTerm) return false;
     // Only then does it know what was committed before its time.
     if (this.#view.termAt(commit) !== term) return false;
@@ -98,8 +101,12 @@ export class GroupLease {
     let holding = 0;
     for (const id of voters) {
       const self = id === this.#view.id;
-      if (self || this.#leases.promisedUntil(id, this.#group, this.#claimedVersion) > nowMs) holding += 1;
+      if (self || this.#promisedUntil(id) > nowMs) holding += 1;
     }
     return holding >= majority(voters.length);
+  }
+
+  #promisedUntil(id: NodeId): number {
+    return this.#leases?.promisedUntil(id, this.#group, this.#claimedVersion) ?? -Infinity;
   }
 }

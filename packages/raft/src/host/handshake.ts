@@ -202,7 +202,7 @@ export function judgeWelcome(welcome: Welcome, expected: NodeId, policy: Handsha
  * A member that has lost its data has lost its votes and its part of what was acknowledged with them: let in again
  * under its old id it could elect a second leader, or one that lacks committed entries.
  */
-function isOther(
+export function isOther(
   greeting: { readonly from: NodeId; readonly instance: bigint },
   policy: HandshakePolicy,
 ): boolean {
@@ -214,7 +214,7 @@ export function removedText(id: NodeId): string {
   return `member ${id} was removed, and its id is never used again`;
 }
 
-function otherInstance(id: NodeId): string {
+export function otherInstance(id: NodeId): string {
   return `member ${id} is known with other data: two processes are this member, or it has lost its data`;
 }
 

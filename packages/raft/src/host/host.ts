@@ -13,7 +13,9 @@ import type { HostTimersOwner } from './host-timers.ts';
 import { HostTurn } from './host-turn.ts';
 import type { HostTurnOwner } from './host-turn.ts';
 import { HostedGroup } from './hosted-group.ts';
-import { nextIncarnation } from './incarnation.ts';
+import { beginLife } from './incarnation.ts';
+import type { Life } from './incarnation.ts';
+import { KnownInstances } from './known-instances.ts';
 import { LeadershipNews } from './leadership-news.ts';
 import { Leases } from './lease.ts';
 import type { MakePromise } from './lease.ts';
@@ -46,9 +48,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
   });
   try {
     // After the log's lock is held: two processes that count at once would live under one number.
-    const incarnation = options.incarnation ?? (await nextIncarnation(platform, directory));
+    const life = await beginLife(platform, directory, config.leases ? Math.ceil(config.electionMs) : 0);
+    const incarnation = options.incarnation ?? life.incarnation;
     assert(incarnation >= 0 && incarnation < originBound, 'an incarnation is below 2^48');
-    const host = new RaftHost(options, config, opened, incarnation);
+    const host = new RaftHost(options, config, opened, { ...life, incarnation });
     await host.start();
     return host;
   } catch (error) {
@@ -66,8 +69,10 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly log: WriteAheadLog;
   readonly links: ReadonlyMap<NodeId, PeerLink>;
   readonly leases: Leases | null;
+  readonly formerPromiseMs: number;
   readonly #options: HostOptions;
   readonly #recovered: ReadonlyMap<GroupId, RecoveredGroup>;
+  #instances: KnownInstances | null = null;
   readonly #network: PeerNetwork;
   readonly #groups = new Map<GroupId, AnyGroup>();
   readonly #opening = new Set<GroupId>();
@@ -83,11 +88,13 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #closing: Promise<void> | null = null;
 
-  constructor(options: HostOptions, config: ResolvedConfig, opened: OpenedLog, incarnation: number) {
+  constructor(options: HostOptions, config: ResolvedConfig, opened: OpenedLog, life: Life) {
+    const { incarnation, formerPromiseMs } = life;
     this.#options = options;
     this.platform = options.platform;
     this.nodeId = options.nodeId;
     this.incarnation = incarnation;
+    this.formerPromiseMs = formerPromiseMs;
     this.config = config;
     this.log = opened.log;
     this.#recovered = opened.groups;
@@ -98,7 +105,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       nodeId: options.nodeId,
       incarnation,
       instance: options.instance ?? 0n,
-      instanceOf: options.instanceOf ?? (() => null),
+      instanceOf: (peer) => this.#instances?.of(peer) ?? null,
       admits: options.admits ?? (() => false),
       isRemoved: (peer) => this.#isRemoved(peer),
       peers: options.peers,
@@ -131,6 +138,9 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   }
 
   async start(): Promise<void> {
+    const { platform, directory, instanceOf } = this.#options;
+    // Before anybody can connect.
+    this.#instances = await KnownInstances.open({ platform, directory, instanceOf, failed: this.fail });
     this.#address = await this.#network.start(this.#options.listen);
     this.#timers.start();
   }
@@ -208,6 +218,10 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#sends.removed(link);
   }
 
+  judgePeers(): void {
+    if (!this.stopped) this.guard(() => this.#network.judgeInstances());
+  }
+
   onFatal(listener: (error: Error) => void): void {
     if (this.#failure === null) this.#fatalListeners.push(listener);
     else listener(this.#failure);
@@ -225,6 +239,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#sends.stop();
     await this.#network.close();
     await Promise.all(released);
+    await this.#instances?.close();
     // After a failure the log has nothing more to say.
     await this.log.close().catch((error: unknown) => {
       if (this.#failure === null) throw error;
@@ -386,6 +401,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
 
   beat(nowMs: number): void {
     this.#network.closeSilent();
+    this.#network.judgeInstances();
     this.#noticeStall(nowMs);
     for (const link of this.links.values()) this.#news.sendHeartbeat(link);
     const logIsFull = this.log.stats().liveBytes > this.config.logBytes;

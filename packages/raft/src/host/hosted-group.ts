@@ -133,8 +133,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#forwarded = new ForwardedWork(id, context, this.#core, this.#takeRef);
     this.#apply = new ApplyBatch(stateMachine, this.#proposals, this.#changes, config.limits, metrics);
     this.#role = { role: this.#view.role, term: this.#view.term, leader: this.#view.leader };
-    const silentUntilMs = platform.now() + config.electionMs;
-    this.#lease = context.leases && new GroupLease(id, this.#view, context.leases, silentUntilMs);
+    this.#lease = leaseOf(id, this.#view, context);
     this.#early = new EarlyCampaign(context, this.#view, random, () => this.campaign());
     this.#readability = new SnapshotReadability(id, context, this.#core);
     this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine);
@@ -203,7 +202,7 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   forgetLeader(): void {
-    if (this.#lease !== null) {
+    if (this.#context.leases !== null) {
       throw new FlotillaError('FLOTILLA_LEASE_PROMISED', 'with leases on no member may forget its leader');
     }
     this.#core.step({ type: 'forget-leader' });
@@ -655,4 +654,13 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#nextRef += 1;
     return ref;
   };
+}
+
+/** Null: this member promises nothing, and has not in a former life. */
+function leaseOf(id: GroupId, view: CoreView, context: GroupContext): GroupLease | null {
+  const { platform, config, leases, formerPromiseMs } = context;
+  if (leases === null && formerPromiseMs === 0) return null;
+  // The former life may have run on longer time-outs than this one.
+  const silentMs = Math.max(formerPromiseMs, leases === null ? 0 : config.electionMs);
+  return new GroupLease(id, view, leases, platform.now() + silentMs);
 }

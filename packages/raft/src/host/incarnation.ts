@@ -9,58 +9,80 @@ import { FlotillaError, isFlotillaError } from '@flotilla/platform';
  * member whose directory was wiped does not take what it proposed before for its own.
  */
 export async function nextIncarnation(platform: Platform, directory: string): Promise<number> {
-  const life = await nextLife(platform, directory);
-  return (life % 0x1_0000) * 0x1_0000_0000 + platform.random.fork('incarnation').u32();
+  return (await beginLife(platform, directory, 0)).incarnation;
+}
+
+/** A life of a member, and what it inherits. */
+export interface Life {
+  readonly incarnation: number;
+  /** No former life has promised a leader to elect nobody else for longer than that; see `lease.ts`. */
+  readonly formerPromiseMs: number;
+}
+
+/**
+ * As {@link nextIncarnation}, for a life whose promises are for `promiseMs` at most: written down before the first is
+ * made. What is kept is the longest of all, because the life before the last may have ended a moment ago.
+ */
+export async function beginLife(platform: Platform, directory: string, promiseMs: number): Promise<Life> {
+  const { lives, longestPromiseMs } = await readRecord(platform, `${directory}/incarnation`);
+  const record = { lives: lives + 1, longestPromiseMs: Math.max(longestPromiseMs, promiseMs) };
+  await writeRecord(platform, directory, record);
+  const random = platform.random.fork('incarnation').u32();
+  const incarnation = (record.lives % 0x1_0000) * 0x1_0000_0000 + random;
+  return { incarnation, formerPromiseMs: longestPromiseMs };
+}
+
+interface LifeRecord {
+  readonly lives: number;
+  readonly longestPromiseMs: number;
 }
 
 /** A second file is written and renamed over the first, so that a crash leaves one or the other. */
-async function nextLife(platform: Platform, directory: string): Promise<number> {
+async function writeRecord(platform: Platform, directory: string, record: LifeRecord): Promise<void> {
   const { disk } = platform;
   const path = `${directory}/incarnation`;
-  const next = (await readLife(platform, path)) + 1;
   const temporary = `${path}.new`;
   await disk.makeDirectory(directory);
   if (await disk.exists(temporary)) await disk.unlink(temporary);
   const file = await disk.open(temporary, 'create');
   try {
-    file.write(0, encode(platform, next));
+    file.write(0, encode(platform, record));
     await file.sync();
   } finally {
     await file.close();
   }
   await disk.rename(temporary, path);
   await disk.syncDirectory(directory);
-  return next;
 }
 
-async function readLife(platform: Platform, path: string): Promise<number> {
+async function readRecord(platform: Platform, path: string): Promise<LifeRecord> {
   let file;
   try {
     file = await platform.disk.open(path, 'read');
   } catch (error) {
-    if (isFlotillaError(error, 'FLOTILLA_DISK_NOT_FOUND')) return 0;
+    if (isFlotillaError(error, 'FLOTILLA_DISK_NOT_FOUND')) return { lives: 0, longestPromiseMs: 0 };
     throw error;
   }
   try {
     const bytes = await file.read(0, fileBytes);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    if (bytes.length !== fileBytes || view.getUint32(8) !== platform.checksum(bytes.subarray(0, 8))) {
+    if (bytes.length !== fileBytes || view.getUint32(16) !== platform.checksum(bytes.subarray(0, 16))) {
       throw new FlotillaError('FLOTILLA_INCARNATION_DAMAGED', `${path} is damaged at offset 0`);
     }
-    return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
+    return { lives: Number(view.getBigUint64(0)), longestPromiseMs: Number(view.getBigUint64(8)) };
   } finally {
     await file.close();
   }
 }
 
-/** Number and checksum. */
-const fileBytes = 12;
+/** Lives, milliseconds and checksum. */
+const fileBytes = 20;
 
-function encode(platform: Platform, life: number): Uint8Array {
+function encode(platform: Platform, { lives, longestPromiseMs }: LifeRecord): Uint8Array {
   const bytes = new Uint8Array(fileBytes);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, Math.floor(life / 0x1_0000_0000));
-  view.setUint32(4, life >>> 0);
-  view.setUint32(8, platform.checksum(bytes.subarray(0, 8)));
+  view.setBigUint64(0, BigInt(lives));
+  view.setBigUint64(8, BigInt(longestPromiseMs));
+  view.setUint32(16, platform.checksum(bytes.subarray(0, 16)));
   return bytes;
 }

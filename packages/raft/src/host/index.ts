@@ -1,6 +1,6 @@
 export * from './config.ts';
 export { createHost } from './host.ts';
-export * from './incarnation.ts';
+export { nextIncarnation } from './incarnation.ts';
 export * from './limits.ts';
 export type { HostMetrics } from './metrics.ts';
 export type * from './types.ts';

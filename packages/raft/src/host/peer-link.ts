@@ -14,6 +14,8 @@ export class PeerLink {
   readonly id: NodeId;
   /** The life that the connection goes to. */
   incarnation = 0;
+  /** Of the peer's data, as it has said on the connection. */
+  instance = 0n;
   /** The peer is alive: it has a connection and has been heard on it. */
   alive = false;
   /** Which groups the peer says it leads, and in which term. Empty while it is silent. */
@@ -50,8 +52,9 @@ export class PeerLink {
   }
 
   /** The handshake is over on `connection`. */
-  attach(connection: PeerConnection, incarnation: number): void {
+  attach(connection: PeerConnection, incarnation: number, instance: bigint): void {
     this.#connection = connection;
+    this.instance = instance;
     if (incarnation !== this.incarnation) {
       this.forwardsSent = 0;
       this.forwardsReceived = 0;

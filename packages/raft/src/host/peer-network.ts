@@ -10,8 +10,10 @@ import {
   encodeHello,
   encodeRefusal,
   encodeWelcome,
+  isOther,
   judgeHello,
   judgeWelcome,
+  otherInstance,
   removedText,
   protocolVersions,
 } from './handshake.ts';
@@ -154,10 +156,19 @@ export class PeerNetwork {
     const { connection } = link;
     if (connection === null || !this.#policy.isRemoved(link.id)) return false;
     link.flush();
-    const refusal: Refusal = { code: 'FLOTILLA_PEER_REMOVED', message: removedText(link.id) };
-    connection.writeFrame('refusal', (writer) => encodeRefusal(writer, refusal));
-    connection.closeGently(new FlotillaError(refusal.code, refusal.message));
+    dismiss(connection, { code: 'FLOTILLA_PEER_REMOVED', message: removedText(link.id) });
     return true;
+  }
+
+  /** The handshake's judgement of instances, passed again: more may be known by now than when a connection began. */
+  judgeInstances(): void {
+    for (const link of this.links.values()) {
+      const { connection, id, instance } = link;
+      // Asked for those that are away, too: what is known of them is remembered.
+      const other = isOther({ from: id, instance }, this.#policy);
+      if (connection === null || !other) continue;
+      dismiss(connection, { code: 'FLOTILLA_PEER_OTHER_INSTANCE', message: otherInstance(id) });
+    }
   }
 
   #dial(link: PeerLink): void {
@@ -272,7 +283,7 @@ export class PeerNetwork {
     }
     this.#strangers.delete(connection);
     connection.handshakeDone();
-    link.attach(connection, hello.incarnation);
+    link.attach(connection, hello.incarnation, hello.instance);
     connection.writeHandshake('welcome', (writer) =>
       encodeWelcome(writer, {
         version: verdict,
@@ -298,7 +309,7 @@ export class PeerNetwork {
   /** The dialing side of the handshake: `welcome` was found good. */
   readonly #tie = (link: PeerLink, connection: PeerConnection, welcome: Welcome): ConnectionOwner => {
     connection.handshakeDone();
-    link.attach(connection, welcome.incarnation);
+    link.attach(connection, welcome.incarnation, welcome.instance);
     this.#tied(link, connection, welcome.knows === this.#options.incarnation ? welcome.forwardsReceived : 0);
     return {
       frame: (kind, body) => this.#receive(link, kind, body),
@@ -496,6 +507,12 @@ class Dialer {
     this.#timer?.cancel();
     this.#timer = platform.timer(jitteredMs, 'peer-dial', () => this.dial());
   }
+}
+
+/** Ends the connection with a word why. */
+function dismiss(connection: PeerConnection, refusal: Refusal): void {
+  connection.writeFrame('refusal', (writer) => encodeRefusal(writer, refusal));
+  connection.closeGently(new FlotillaError(refusal.code, refusal.message));
 }
 
 /** Null: the other end is `peer`, as far as the transport can tell. */

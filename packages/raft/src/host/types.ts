@@ -219,7 +219,11 @@ export interface HostOptions {
    * a member that comes back without its data, and without its votes, is kept out: it stops.
    */
   readonly instance?: bigint;
-  /** The instance that a peer is known by; null: none is known yet, and any is welcome. */
+  /**
+   * The instance that a peer is known by; null: none is known yet, and any is welcome. Cheap: asked at every heartbeat.
+   * What it says is remembered in {@link HostOptions.directory} and counts from the next start on before the owner,
+   * who may have entries to apply again, knows it himself.
+   */
   readonly instanceOf?: (peer: NodeId) => bigint | null;
   /**
    * Whether a member of the cluster that is not among the peers may connect. For one that joins: whoever leads by then
@@ -288,6 +292,11 @@ export interface Host {
    * none has, is refused with `FLOTILLA_PEER_REMOVED` from now on. Idempotent.
    */
   removePeer(id: NodeId): void;
+  /**
+   * To be called when {@link HostOptions.instanceOf} knows more than before: hangs up on whoever is connected with other
+   * data, as `FLOTILLA_PEER_OTHER_INSTANCE`, and remembers the rest. The host does so by itself with its next heartbeat.
+   */
+  judgePeers(): void;
   /**
    * Called once, when the host stops because going on could lose data: a failed disk, a state machine that threw, a
    * broken assertion. Nothing is acknowledged any more, and every pending call has been rejected.

@@ -389,6 +389,7 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
   #membersChanged(): void {
     this.#publisher.wake();
     this.#followPeers();
+    this.#host.judgePeers();
     const members = this.members();
     const text = members.map(({ id, address, role }) => `${id} ${address} ${role}`).join('\n');
     if (text !== this.#members) {

@@ -130,6 +130,31 @@ describe('members', () => {
     await expect(wiped.propose(add(1))).rejects.toMatchObject({ code: 'FLOTILLA_REPLICA_CLOSED' });
     expect(await cluster.replica(2).propose(add(1))).toBe(2);
   });
+
+  it('that have lost their data are kept out by one that has its log still to apply again', async () => {
+    await cluster.start(1, 2, 3);
+    await cluster.replica(1).propose(add(1));
+    const knows = (id: number): boolean => cluster.replica(id).status().appliedIndex >= 5;
+    await until('publications', () => [1, 2, 3].every(knows));
+    await cluster.close(2);
+    // Member 2 lacks what 1 and 3 acknowledge. Let in, an empty member 3 would elect it.
+    await cluster.replica(1).propose(add(1000));
+    for (const id of [1, 3]) await cluster.close(id);
+    rmSync(cluster.directory(3), { recursive: true });
+    const wiped = await cluster.open(3);
+    let fatal: Error | null = null;
+    wiped.on('fatal', (error) => {
+      fatal = error;
+    });
+    const behind = await cluster.open(2);
+    const roles: string[] = [];
+    behind.on('role', ({ role }) => roles.push(role));
+    await until('the end of it', () => fatal !== null || roles.includes('leader'));
+    expect(fatal).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
+    expect(roles).not.toContain('leader');
+    await cluster.open(1);
+    expect(await cluster.replica(2).propose(add(1))).toBe(1002);
+  });
 });
 
 describe('calls', () => {
