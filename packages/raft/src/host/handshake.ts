@@ -20,7 +20,10 @@ export interface Hello {
   readonly incarnation: number;
   /** Of the sender's data: a member that comes back without its data has another one. */
   readonly instance: bigint;
-  /** How many forwarded proposals of the receiver's life `knows` have arrived at the sender in all. */
+  /**
+   * How many forwarded proposals of the receiver's life `knows` have arrived at the sender in all. With another life than
+   * the receiver's it says nothing, and the sender begins to count at zero.
+   */
   readonly knows: number;
   readonly forwardsReceived: number;
 }
@@ -33,6 +36,7 @@ export interface Welcome {
   readonly incarnation: number;
   /** Of the sender's data: a member that comes back without its data has another one. */
   readonly instance: bigint;
+  /** As in a hello: from before the hello that this answers. */
   readonly knows: number;
   readonly forwardsReceived: number;
 }

@@ -359,7 +359,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     }
   }
 
-  #connected(link: PeerLink, forwardsArrived: number): void {
+  #connected(link: PeerLink, forwardsArrived: number | null): void {
     if (this.stopped) return;
     this.leases?.reset(link.id);
     this.#news.sendHeartbeat(link);

@@ -348,7 +348,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#early.peerAlive();
   }
 
-  peerConnected(link: PeerLink, forwardsArrived: number): void {
+  peerConnected(link: PeerLink, forwardsArrived: number | null): void {
     this.#snapshots.peerConnected(link);
     this.#proposals.reconnected(link.id, link.incarnation, forwardsArrived);
     this.#changes.reconnected(link.id, link.incarnation, forwardsArrived);

@@ -16,6 +16,7 @@ import type {
 } from '../core/types.ts';
 import type { HostLimits } from './limits.ts';
 import { originIncarnation, originNode, originOf, originSequence, OriginWriter } from './origin.ts';
+import { notCounted } from './proposals.ts';
 import type { MembershipOutcome } from './types.ts';
 
 /**
@@ -125,11 +126,13 @@ export class MembershipChanges {
     pending.peerIncarnation = peerIncarnation;
   }
 
-  /** A new connection to `peer`: of the forwarded messages to this life of it only the first `arrived` came in. */
-  reconnected(peer: NodeId, peerIncarnation: number, arrived: number): void {
+  /** See `ProposalTable.reconnected`. */
+  reconnected(peer: NodeId, peerIncarnation: number, arrived: number | null): void {
     for (const pending of this.#pending.values()) {
-      if (pending.state !== 'sent' || pending.peer !== peer || pending.forward <= arrived) continue;
-      if (pending.peerIncarnation === peerIncarnation) this.#wait(pending);
+      if (pending.state !== 'sent' || pending.forward === 0) continue;
+      if (pending.peer !== peer || pending.peerIncarnation !== peerIncarnation) continue;
+      if (arrived === null) pending.peerIncarnation = notCounted;
+      else if (pending.forward > arrived) this.#wait(pending);
     }
   }
 
@@ -267,6 +270,7 @@ class PendingChange {
   /** The number of the forwarded message on the way to this life of `peer`; 0: it was appended here. */
   forward = 0;
   peer: NodeId = 0 as NodeId;
+  /** {@link notCounted}: its number says nothing any more. */
   peerIncarnation = 0;
   /** Why it had to wait last. */
   refusal: RefusalReason | null = null;

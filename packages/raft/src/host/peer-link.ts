@@ -25,7 +25,8 @@ export class PeerLink {
   /**
    * Forwarded proposals (messages) written to the peer's current life, and how many came from it. The handshake
    * compares them: what was written and did not arrive before a connection broke is lost for sure, so its proposals may
-   * be proposed again without any risk of being applied twice.
+   * be proposed again without any risk of being applied twice. A peer that was removed and set again counts anew, and
+   * what was on its way before then may have arrived.
    */
   forwardsSent = 0;
   forwardsReceived = 0;

@@ -17,7 +17,7 @@ import {
   removedText,
   protocolVersions,
 } from './handshake.ts';
-import type { HandshakePolicy, Refusal, Welcome } from './handshake.ts';
+import type { HandshakePolicy, Hello, Refusal, Welcome } from './handshake.ts';
 import type { HostLimits } from './limits.ts';
 import { decodeBatch } from './messages.ts';
 import type { HostMessage } from './messages.ts';
@@ -53,9 +53,9 @@ export interface PeerNetworkHandler {
   message(link: PeerLink, message: HostMessage): void;
   /**
    * `forwardsArrived`: how many of the forwarded proposals that were ever written to this life of the peer have
-   * arrived there.
+   * arrived there. Null: nobody knows, because the peer begins to count only now.
    */
-  connected(link: PeerLink, forwardsArrived: number): void;
+  connected(link: PeerLink, forwardsArrived: number | null): void;
   disconnected(link: PeerLink, reason: Error): void;
   drained(link: PeerLink): void;
   /** A peer knows this member with other data, and will have nothing to do with this one. */
@@ -115,16 +115,19 @@ export class PeerNetwork {
     return this.#listener.address;
   }
 
-  /** Known under that address from now on; where it was known before it is hung up on. */
+  /**
+   * Known under that address from now on; where it was known before it is hung up on. Its link stays, and with it the
+   * count of what it has forwarded: it is the same life of the same peer, which must not take that for lost.
+   */
   setPeer(id: NodeId, address: Address): void {
     const former = this.#addresses.get(id);
     if (former?.host === address.host && former.port === address.port) return;
-    if (former !== undefined) this.removePeer(id);
     this.#farewells.get(id)?.stop();
     this.#farewells.delete(id);
     // One that was admitted has connected, and will again: that is as good as being told of it.
     const link = this.#links.get(id) ?? this.#addLink(id);
     this.#addresses.set(id, address);
+    if (former !== undefined) this.#hangUp(link, `member ${id} has another address`)?.stop();
     if (this.#listener !== null) this.#dial(link);
   }
 
@@ -140,15 +143,21 @@ export class PeerNetwork {
     const link = this.#links.get(id);
     if (link === undefined) return;
     const told = this.tellRemoved(link);
-    link.connection?.close(new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${id} is no peer any more`));
-    const dialer = this.#dialers.get(id);
-    this.#dialers.delete(id);
+    const dialer = this.#hangUp(link, `member ${id} is no peer any more`);
     this.#links.delete(id);
     this.#addresses.delete(id);
-    if (dialer === undefined) return;
+    if (dialer === null) return;
     // Of two members this one dials: a removed member that is away now would never hear of it.
     if (this.#policy.isRemoved(id) && !told && !this.#closed) this.#sayFarewell(id, dialer);
     else dialer.stop();
+  }
+
+  /** Answers the dialer, which goes on until it is stopped; null: of the two the other one dials. */
+  #hangUp(link: PeerLink, reason: string): Dialer | null {
+    link.connection?.close(new FlotillaError('FLOTILLA_PEER_CLOSED', reason));
+    const dialer = this.#dialers.get(link.id) ?? null;
+    this.#dialers.delete(link.id);
+    return dialer;
   }
 
   /** Ends the connection with a word why. False: there is none. */
@@ -281,6 +290,8 @@ export class PeerNetwork {
       }
       former.close(new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${hello.from} has dialed again`));
     }
+    // From before this connection: a link that begins to count with it must not pass for one that has heard nothing.
+    const knows = link.incarnation;
     this.#strangers.delete(connection);
     connection.handshakeDone();
     link.attach(connection, hello.incarnation, hello.instance);
@@ -291,11 +302,11 @@ export class PeerNetwork {
         from: this.#options.nodeId,
         incarnation: this.#options.incarnation,
         instance: this.#options.instance,
-        knows: link.incarnation,
+        knows,
         forwardsReceived: link.forwardsReceived,
       }),
     );
-    this.#tied(link, connection, hello.knows === this.#options.incarnation ? hello.forwardsReceived : 0);
+    this.#tied(link, connection, this.#arrivedAt(hello));
     return link;
   }
 
@@ -310,7 +321,7 @@ export class PeerNetwork {
   readonly #tie = (link: PeerLink, connection: PeerConnection, welcome: Welcome): ConnectionOwner => {
     connection.handshakeDone();
     link.attach(connection, welcome.incarnation, welcome.instance);
-    this.#tied(link, connection, welcome.knows === this.#options.incarnation ? welcome.forwardsReceived : 0);
+    this.#tied(link, connection, this.#arrivedAt(welcome));
     return {
       frame: (kind, body) => this.#receive(link, kind, body),
       drained: () => this.#options.handler.drained(link),
@@ -318,10 +329,20 @@ export class PeerNetwork {
     };
   };
 
-  #tied(link: PeerLink, connection: PeerConnection, forwardsArrived: number): void {
+  /**
+   * How many of our forwarded proposals the sender of `greeting` has received; null: it has not counted all of them. It
+   * meets this life for the first time, or had removed this member from its peers for a while. The one cannot be told
+   * from the other, and in the second case they may have arrived.
+   */
+  #arrivedAt(greeting: Pick<Hello, 'knows' | 'forwardsReceived'>): number | null {
+    return greeting.knows === this.#options.incarnation ? greeting.forwardsReceived : null;
+  }
+
+  #tied(link: PeerLink, connection: PeerConnection, forwardsArrived: number | null): void {
     this.#options.metrics.connectionsOpened += 1;
     this.#options.platform.log.info('peer connected', { peer: link.id, remote: connection.remote });
-    link.forwardsSent = forwardsArrived;
+    // Who begins to count begins at zero.
+    link.forwardsSent = forwardsArrived ?? 0;
     this.#options.handler.connected(link, forwardsArrived);
   }
 

@@ -23,7 +23,7 @@ class Steps {
   }
 
   into(table: ProposalTable<string>): void {
-    const core = { step: (input: Input) => input.type === 'propose' && this.inputs.push(input) };
+    const core = { step: (input: Input) => input.type === 'propose' && this.inputs.push({ ...input }) };
     table.step(core as unknown as RaftCore, () => {
       this.#ref += 1;
       return this.#ref as Ref;
@@ -97,6 +97,25 @@ describe('ProposalTable', () => {
     steps.into(proposals);
     expect(steps.inputs).toHaveLength(4);
     expect(steps.inputs[3]?.payload).toBe(steps.inputs[2]?.payload);
+  });
+
+  it('waits for what the leader has not counted, however its counting goes on', () => {
+    const { proposals, steps } = table();
+    for (let i = 0; i < 2; i += 1) void proposals.add(payload, 1000);
+    steps.into(proposals);
+    steps.inputs.forEach(({ ref, payload: bytes }, i) => {
+      proposals.accepted(ref, 3 as Term, 0 as Index);
+      proposals.forwarded([bytes], leader, 9, i + 1);
+    });
+    proposals.reconnected(leader, 9, null);
+    proposals.reconnected(leader, 9, 0);
+    proposals.refusedByLeader(leader, 9, 1, [1], 'no-leader');
+    proposals.resume();
+    steps.into(proposals);
+    expect(steps.inputs, 'they may have arrived').toHaveLength(2);
+    proposals.termApplied(4 as Term);
+    steps.into(proposals);
+    expect(steps.inputs, 'lost for sure').toHaveLength(4);
   });
 
   it('does not take a late refusal of one attempt for one of the next', () => {

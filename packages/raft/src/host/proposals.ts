@@ -18,7 +18,7 @@ import { SequenceTable } from './sequence-table.ts';
  *
  * A proposal is handed to a core again only when the former attempt is lost for sure, that is when
  * 1. the core refused it, or its message never left this member, or never arrived (the handshake of the next connection
- *    to the same life of the leader says how many did), or the leader's host said that it did not take it; or
+ *    to the same life of the leader says how many did, when it has counted them all), or the leader's host said that it did not take it; or
  * 2. this member applied an entry of a later term than the one in which it was proposed. The leader of exactly that term
  *    is the only one that may append it, so its entry has that term; terms never decrease along the log; so everything
  *    of that term that will ever be committed comes before the later entry, and has been applied here already.
@@ -160,11 +160,16 @@ export class ProposalTable<Result> {
     }
   }
 
-  /** A new connection to `peer`: of the forwarded messages to this life of it only the first `arrived` came in. */
-  reconnected(peer: NodeId, peerIncarnation: number, arrived: number): void {
+  /**
+   * A new connection to `peer`: of the forwarded messages to this life of it only the first `arrived` came in. Null: any
+   * of them may have, and those to come are numbered anew.
+   */
+  reconnected(peer: NodeId, peerIncarnation: number, arrived: number | null): void {
     this.#pending.forEach((pending) => {
-      if (pending.state !== 'sent' || pending.peer !== peer || pending.forward <= arrived) return;
-      if (pending.peerIncarnation === peerIncarnation) this.#lost(pending);
+      if (pending.state !== 'sent' || pending.forward === 0) return;
+      if (pending.peer !== peer || pending.peerIncarnation !== peerIncarnation) return;
+      if (arrived === null) pending.peerIncarnation = notCounted;
+      else if (pending.forward > arrived) this.#lost(pending);
     });
   }
 
@@ -306,6 +311,7 @@ class Pending<Result> {
   /** The number of the forwarded message on the way to this life of `peer`; 0: it was appended here. */
   forward = 0;
   peer: NodeId = 0 as NodeId;
+  /** {@link notCounted}: its number says nothing any more. */
   peerIncarnation = 0;
   /** Why it had to wait last; null: it has not been refused. */
   refusal: RefusalReason | null = null;
@@ -336,6 +342,9 @@ class Pending<Result> {
     );
   }
 }
+
+/** No life of a peer has this number, so that neither a count nor a refusal is taken for one of this attempt. */
+export const notCounted = -1;
 
 function notProposed(refusal: RefusalReason | null): FlotillaError {
   switch (refusal) {
