@@ -1,5 +1,6 @@
 export * from './apply-result.ts';
 export * from './database.ts';
+export { storedPositions } from './installed-snapshot.ts';
 export * from './limits.ts';
 export * from './memory/memory-storage.ts';
 export { isReadOnly } from './mvcc/txn.ts';

@@ -1,7 +1,16 @@
-import type { Configuration, Index, NodeId, SnapshotMeta, Term } from '@flotilla/raft';
+import type { Configuration, Index, NodeId, SnapshotMeta, StateMachine, Term } from '@flotilla/raft';
 import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
-import { checkFormat, storedFormat } from './mvcc/meta.ts';
+import {
+  checkFormat,
+  decodeState,
+  installedKey,
+  installingKey,
+  stateKey,
+  storedFormat,
+} from './mvcc/meta.ts';
+import { Table } from './mvcc/tables.ts';
+import type { OrderedStorage } from './storage.ts';
 
 /** Index, term and configuration of the snapshot that the stored state came from. */
 export function encodeInstalled({ index, term, configuration }: SnapshotMeta): Uint8Array {
@@ -37,6 +46,22 @@ export function decodeInstalled(record: Uint8Array): SnapshotMeta {
     index,
     term,
     configuration: { voters, votersOutgoing, learners, learnersNext, removed, autoLeave },
+  };
+}
+
+/** Where the state in `storage` comes from, without opening it as a database. A state that was being installed is none. */
+export function storedPositions(
+  storage: OrderedStorage,
+): Pick<StateMachine<unknown>, 'applied' | 'installed'> {
+  const state = storage.get(Table.META, stateKey);
+  const installed = storage.get(Table.META, installedKey);
+  if (state === null || storage.get(Table.META, installingKey) !== null) {
+    return { applied: { index: 0 as Index, term: 0 as Term }, installed: null };
+  }
+  const { index, term } = decodeState(state).applied;
+  return {
+    applied: { index: index as Index, term: term as Term },
+    installed: installed === null ? null : decodeInstalled(installed),
   };
 }
 

@@ -23,7 +23,7 @@ export interface Restoration {
 }
 
 /** What a state machine says of its state. */
-type StateOnDisk = Pick<StateMachine<unknown>, 'applied' | 'installed'>;
+export type StateOnDisk = Pick<StateMachine<unknown>, 'applied' | 'installed'>;
 
 /**
  * What a core starts from, of what the log and the state machine found on the disk. The two are written apart, so a crash

@@ -17,10 +17,14 @@ import type {
   Term,
   WriteSequence,
 } from '../core/types.ts';
+import { restoration } from '../host/restore.ts';
+import type { StateOnDisk } from '../host/restore.ts';
 import type { GroupId } from '../host/types.ts';
 import { openLog } from '../log/open-log.ts';
 import { readLogIdentity } from '../log/segment-header.ts';
 import type { LogOpener, OpenedLog, RecoveredGroup } from '../log/types.ts';
+import { snapshotDirectoryOf } from '../replica/data-directory.ts';
+import { latestSnapshotHeader } from '../replica/snapshot-files.ts';
 import { backUp } from './backup.ts';
 import { recoveryLimits } from './limits.ts';
 
@@ -33,6 +37,11 @@ export interface RecoveryOptions {
   /** Who voted when the group was made: the log does not say before its first compaction. */
   readonly initialConfiguration: Configuration;
   readonly openLog?: LogOpener;
+  /**
+   * What the group's state machine says of the state that it has stored, looked up while the directory is held. By default
+   * that of a {@link Replica}'s latest snapshot file.
+   */
+  readonly readState?: () => Promise<StateOnDisk>;
 }
 
 /** What a member has of a group. */
@@ -101,7 +110,9 @@ export class Recovery {
 
   /**
    * Takes the directory, as a member would, and looks. Rejects with `FLOTILLA_DISK_LOCKED` while a process holds it, with
-   * `FLOTILLA_RECOVERY_IMPOSSIBLE` when there is nothing to go on from, and with the log's errors.
+   * `FLOTILLA_RECOVERY_IMPOSSIBLE` when there is nothing to go on from, with `FLOTILLA_RECOVERY_REFUSED` when a crash came
+   * between a snapshot from a peer and the log's record of it (starting the member once writes that), and with the errors
+   * of the log and the snapshots.
    */
   static async open(options: RecoveryOptions): Promise<Recovery> {
     const { platform, dataDir, group } = options;
@@ -119,6 +130,7 @@ export class Recovery {
         const recovered = opened.groups.get(group);
         if (recovered === undefined)
           throw impossible(`the log in ${directory} knows nothing of group ${group}`);
+        await requireWholeLog(options, clusterId, recovered);
         const findings = { clusterId, nodeId, group, ...findingsOf(recovered, options.initialConfiguration) };
         return new Recovery(options, findings, opened, unlock);
       } catch (error) {
@@ -203,6 +215,30 @@ export class Recovery {
       await this.#unlock();
     }
   }
+}
+
+/**
+ * A log without the record of a snapshot that was installed is dropped at the next start, and everything that was forced
+ * into it with it; until then it also says less than what this member has.
+ */
+async function requireWholeLog(
+  options: RecoveryOptions,
+  clusterId: bigint,
+  recovered: RecoveredGroup,
+): Promise<void> {
+  const state = await (options.readState?.() ?? replicaState(options, clusterId));
+  if (restoration(recovered, state, options.initialConfiguration).repair === null) return;
+  throw refused(
+    `a snapshot at ${state.applied.index} was installed, and the log, which ends at ${recovered.lastIndex}, ` +
+      'does not say so yet: start the member once before recovering',
+  );
+}
+
+async function replicaState(options: RecoveryOptions, clusterId: bigint): Promise<StateOnDisk> {
+  const { platform, dataDir } = options;
+  const latest = await latestSnapshotHeader({ platform, directory: snapshotDirectoryOf(dataDir), clusterId });
+  const applied = { index: latest?.index ?? (0 as Index), term: latest?.term ?? (0 as Term) };
+  return { applied, installed: latest?.received === true ? latest : null };
 }
 
 function findingsOf(

@@ -67,7 +67,7 @@ export async function openReplicaDirectory(
     return {
       identity,
       raftDirectory: `${dataDir}/raft`,
-      snapshotDirectory: `${dataDir}/snapshots`,
+      snapshotDirectory: snapshotDirectoryOf(dataDir),
       release,
     };
   } catch (error) {
@@ -85,6 +85,10 @@ export async function replicaFirstConfiguration(
   if (!(await platform.disk.exists(path))) return null;
   const { voters, learners } = await readIdentity(platform, path);
   return configurationOf(voters, learners);
+}
+
+export function snapshotDirectoryOf(dataDir: string): string {
+  return `${dataDir}/snapshots`;
 }
 
 function identityPath(dataDir: string): string {

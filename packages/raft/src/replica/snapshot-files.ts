@@ -109,6 +109,21 @@ export class SnapshotFiles {
   }
 }
 
+/**
+ * What the latest snapshot in `directory` says of itself, whether the rest of it is whole or not; null: there is none.
+ * Changes nothing.
+ */
+export async function latestSnapshotHeader(options: SnapshotFilesOptions): Promise<SnapshotHeader | null> {
+  const { disk } = options.platform;
+  if (!(await disk.exists(options.directory))) return null;
+  const names = await disk.list(options.directory);
+  for (const name of names.filter((each) => each.endsWith(suffix)).reverse()) {
+    const header = await inspect(options, name, false);
+    if (header !== null) return header;
+  }
+  return null;
+}
+
 export interface Position {
   readonly index: Index;
   readonly term: Term;

@@ -2,8 +2,12 @@ import { rmSync } from 'node:fs';
 import { nodePlatform } from '@flotilla/platform/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configurationOf } from '../../src/core/configuration.ts';
+import type { Index } from '../../src/core/types.ts';
 import { Recovery } from '../../src/recovery/index.ts';
+import { framedHead, inChunks } from '../../src/replica/chunks.ts';
 import { replicaFirstConfiguration } from '../../src/replica/index.ts';
+import { MemberTable } from '../../src/replica/member-table.ts';
+import { SnapshotFiles } from '../../src/replica/snapshot-files.ts';
 import { until } from '../host-cluster.ts';
 import { add, ReplicaCluster } from './replica-cluster.ts';
 
@@ -109,5 +113,39 @@ describe('a recovery from lost quorum', () => {
     await until('the refusal', () => lost.status().isRemoved || lost.status().failure !== null);
     await expect(lost.propose(add(1))).rejects.toBeDefined();
     expect(await cluster.replica(2).read((sum) => sum.total)).toBe(8);
+  });
+
+  it('waits until a member whose log does not know of its installed snapshot was started once', async () => {
+    await cluster.start(1, 2, 3);
+    await cluster.replica(1).propose(add(7));
+    await until('everything everywhere', () =>
+      [...cluster.machines.values()].every(({ total }) => total === 7),
+    );
+    for (const id of [1, 2, 3]) await cluster.close(id);
+    const before = await look(3);
+    const { clusterId, lastIndex, lastTerm, configuration } = before.findings;
+    await before.close();
+    const snapshot = { index: (lastIndex + 5) as Index, term: lastTerm };
+    // As a crash leaves it that comes after the file and before the log's record.
+    const directory = `${cluster.directory(3)}/snapshots`;
+    const files = await SnapshotFiles.open({ platform, directory, clusterId });
+    const writer = await files.create(snapshot, configuration, true);
+    for await (const chunk of inChunks(framedHead(new MemberTable().encode()), add(70)))
+      await writer.write(chunk);
+    await files.commit(writer);
+
+    await expect(look(3)).rejects.toMatchObject({
+      code: 'FLOTILLA_RECOVERY_REFUSED',
+      message: expect.stringContaining('start the member once') as string,
+    });
+    await cluster.open(3);
+    await cluster.close(3);
+    const recovery = await look(3);
+    expect(recovery.findings).toMatchObject({ lastIndex: snapshot.index, compactedIndex: snapshot.index });
+    await recovery.force(recovery.plan([3]));
+    await recovery.close();
+    const survivor = await cluster.open(3);
+    expect(await survivor.propose(add(1))).toBe(71);
+    expect(survivor.members()).toMatchObject([{ id: 3, role: 'voter' }]);
   });
 });

@@ -3,7 +3,9 @@ import { FlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
 import { nodePlatform } from '@flotilla/platform/node';
 import { Recovery, replicaFirstConfiguration } from '@flotilla/raft';
-import type { Configuration, RecoveryFindings, RecoveryPlan } from '@flotilla/raft';
+import type { RecoveryFindings, RecoveryOptions, RecoveryPlan, StateOnDisk } from '@flotilla/raft';
+import { storageTables, storedPositions } from '@flotilla/store';
+import { openLmdb } from '@flotilla/store/lmdb';
 import { firstConfiguration } from '../member/data-directory.ts';
 import { stderrLogger } from './logger.ts';
 import { subcommand } from './subcommand.ts';
@@ -52,8 +54,7 @@ async function recover(
       throw error;
     },
   });
-  const initialConfiguration = await initialConfigurationOf(platform, dataDir);
-  const recovery = await Recovery.open({ platform, dataDir, group, initialConfiguration });
+  const recovery = await Recovery.open({ platform, dataDir, group, ...(await ownerOf(platform, dataDir)) });
   try {
     const { findings } = recovery;
     process.stdout.write(`${describeFindings(findings, dataDir)}\n`);
@@ -67,14 +68,30 @@ async function recover(
   }
 }
 
-async function initialConfigurationOf(platform: Platform, dataDir: string): Promise<Configuration> {
-  const found =
-    (await firstConfiguration(platform, dataDir)) ?? (await replicaFirstConfiguration(platform, dataDir));
-  if (found !== null) return found;
+/** Whose data it is: a member's of Flotilla, with its state in LMDB, or a replica's, with snapshot files. */
+async function ownerOf(
+  platform: Platform,
+  dataDir: string,
+): Promise<Pick<RecoveryOptions, 'initialConfiguration' | 'readState'>> {
+  const ofMember = await firstConfiguration(platform, dataDir);
+  if (ofMember !== null) {
+    return { initialConfiguration: ofMember, readState: () => stateOfMember(`${dataDir}/state`) };
+  }
+  const ofReplica = await replicaFirstConfiguration(platform, dataDir);
+  if (ofReplica !== null) return { initialConfiguration: ofReplica };
   throw new FlotillaError(
     'FLOTILLA_RECOVERY_IMPOSSIBLE',
     `${dataDir} is no data directory: neither cluster.json nor replica.json is there`,
   );
+}
+
+async function stateOfMember(directory: string): Promise<StateOnDisk> {
+  const storage = openLmdb(directory, storageTables);
+  try {
+    return storedPositions(storage);
+  } finally {
+    await storage.close();
+  }
 }
 
 function describeFindings(findings: RecoveryFindings, dataDir: string): string {
