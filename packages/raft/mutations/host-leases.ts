@@ -41,9 +41,8 @@ export const mutations: readonly Mutation[] = [
     name: 'lease that once held is held until the office is lost',
     description: 'A leader that was paused, or is cut off, has not heard yet that another one was elected.',
     file: `${host}/group-lease.ts`,
-    find: 'if (self || this.#leases.promisedUntil(id, this.#group, this.#claimedVersion) > nowMs) holding += 1;',
-    replace:
-      'if (self || this.#leases.promisedUntil(id, this.#group, this.#claimedVersion) > 0) holding += 1;',
+    find: 'if (self || this.#promisedUntil(id) > nowMs) holding += 1;',
+    replace: 'if (self || this.#promisedUntil(id) > 0) holding += 1;',
     scenario,
     seeds: 3_000,
   },
