@@ -1,3 +1,5 @@
+import { rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   AlarmAction,
   AlarmType,
@@ -406,6 +408,30 @@ describe('limits', () => {
       await expect.poll(() => three.failures.length, { timeout: 20_000 }).toBe(1);
       expect(three.failures[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
       await three.stopMember(1);
+      await callUnary(three.channel(0), KV.methods.Put, PutRequest.create({ key: bytes('on') }));
+    } finally {
+      await three.remove();
+    }
+  });
+
+  test('a member whose data directory was lost is kept out by one that has its log still to apply again', async () => {
+    const three = await InProcessCluster.start(3);
+    try {
+      const directory = join(three.directory, 'n1');
+      // Version, count and checksum, and both peers.
+      const size = (): number =>
+        statSync(join(directory, 'raft', 'instances'), { throwIfNoEntry: false })?.size ?? 0;
+      await expect.poll(size).toBe(9 + 2 * 12);
+      for (const i of [0, 1, 2]) await three.stopMember(i);
+      rmSync(join(directory, 'state'), { recursive: true });
+      await three.startMember(1, 'n2-anew');
+      const behind = await three.startMember(0);
+      const leads = (): boolean => behind.group.status().role === 'leader';
+      await expect.poll(() => leads() || three.failures.length > 0, { timeout: 20_000 }).toBe(true);
+      expect(leads()).toBe(false);
+      expect(three.failures).toMatchObject([{ code: 'FLOTILLA_PEER_OTHER_INSTANCE' }]);
+      await three.stopMember(1);
+      await three.startMember(2);
       await callUnary(three.channel(0), KV.methods.Put, PutRequest.create({ key: bytes('on') }));
     } finally {
       await three.remove();

@@ -37,7 +37,8 @@ export interface HostConfig {
    * Leaders serve reads of policy `lease` without a round trip, and every member promises what that takes: it elects
    * nobody for {@link electionMs} after it heard from a leader, not even when that leader's connection breaks, nor after
    * a start of its own, so that a new leader takes that much longer to appear. Without it at every member, with equal
-   * `electionMs`, no lease is ever held. Default false.
+   * `electionMs`, no lease is ever held. A member that once had leases on is silent at each later start for as long as the
+   * longest `electionMs` that it ever had with them. Default false.
    */
   readonly leases?: boolean;
   /** The clocks of any two members run at rates that differ by less than this. At most 0.5. Default 0.1. */

@@ -17,7 +17,7 @@ import { type ClusterIdentity, clusterIdentity, type MemberIdentity } from './id
  *
  * ```text
  * DIR/cluster.json   whose data this is; written first, before anything else, and checked at every start
- * DIR/raft/          the write-ahead log, and the number of this life
+ * DIR/raft/          the write-ahead log, the number of this life, and by which data the others are known
  * DIR/state/         the state, as the storage keeps it
  * DIR/lock           held while the member runs
  * ```
