@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { configurationOf, emptyConfiguration } from '../src/core/configuration.ts';
 import type { MembershipChange, MembershipStep, NodeId } from '../src/core/types.ts';
-import { appendCommand } from '../simulation/host-machine.ts';
+import type { Group } from '../src/host/types.ts';
+import { appendCommand, ListImage, ListMachine } from '../simulation/host-machine.ts';
+import type { ListResult } from '../simulation/host-machine.ts';
 import { TestCluster, until } from './host-cluster.ts';
-import type { TestMember } from './host-cluster.ts';
+import type { LogLine, TestMember } from './host-cluster.ts';
 
 const timeoutMs = 20_000;
 const founders = [1, 2, 3].map((id) => id as NodeId);
@@ -128,3 +130,65 @@ describe('a group of hosts', () => {
     await until('they are connected again', knows);
   });
 });
+
+describe('a member of two groups', () => {
+  it('that one of them has removed stays in the other, while a peer opens its groups one by one', async () => {
+    cluster = await TestCluster.create(3);
+    await cluster.start();
+    const other = new Map<TestMember, { group: Group<ListResult>; image: ListImage }>();
+    const openOther = async (member: TestMember): Promise<void> => {
+      const image = other.get(member)?.image ?? new ListImage();
+      const options = {
+        id: 1,
+        stateMachine: new ListMachine(image),
+        initialConfiguration: configurationOf(founders),
+      };
+      const group = await member.host?.openGroup(options);
+      if (group !== undefined) other.set(member, { group, image });
+    };
+    for (const member of cluster.members) await openOther(member);
+    const [first, removed] = [cluster.member(1), cluster.member(3)];
+    const peer = (): { readonly alive: boolean } | undefined =>
+      removed.host?.status().peers.find(({ id }) => id === first.id);
+    const refusals = (): number => removed.lines.filter(isRemoval).length;
+    await until('the other group is known to every log', () =>
+      [...other.values()].every(({ group }) => group.status().commit > 0),
+    );
+    if ((await cluster.leader()) === removed) {
+      await removed.running.transferLeadership(first.id, { timeoutMs });
+    }
+    await first.running.changeMembership(change(['remove', removed.id]), { timeoutMs });
+
+    await first.stop();
+    await first.start();
+    await until('they are connected', () => peer()?.alive === true);
+    await openOther(first);
+    await other.get(removed)?.group.propose(appendCommand(1), { timeoutMs });
+    expect(other.get(removed)?.group.status().life).toBe('serving');
+    expect(refusals(), 'it was not even hung up on').toBe(0);
+  });
+
+  it('is removed only from the groups that a refusal names', async () => {
+    cluster = await TestCluster.create(2);
+    cluster.initialConfigurationOf = () => configurationOf([1 as NodeId]);
+    await cluster.start();
+    const [first, second] = [cluster.member(1), cluster.member(2)];
+    const bound = { stateMachine: new ListMachine(new ListImage()) };
+    // The first knows nothing of this group, as one that lags, or is to open it later.
+    const group = await second.host?.openGroup({
+      id: 1,
+      initialConfiguration: configurationOf([1, 2].map((id) => id as NodeId)),
+      ...bound,
+    });
+    await until('a leader', () => first.running.status().role === 'leader');
+    await first.running.changeMembership(change(['add-learner', 2]), { timeoutMs });
+    await first.running.changeMembership(change(['remove', 2]), { timeoutMs });
+    await until('it hears of it', () => second.lines.some(isRemoval));
+    await until('it was removed', () => second.running.status().life === 'removed');
+    expect(group?.status().life).toBe('serving');
+  });
+});
+
+function isRemoval({ fields }: LogLine): boolean {
+  return fields['code'] === 'FLOTILLA_PEER_REMOVED';
+}

@@ -3,6 +3,7 @@ import { FlotillaError } from '@flotilla/platform';
 import type { NodeId } from '../core/types.ts';
 import { ByteReader } from './bytes.ts';
 import type { ByteWriter } from './bytes.ts';
+import type { GroupId } from './types.ts';
 
 /**
  * What the two sides of a connection tell each other before anything else. The dialer says hello, the accepting side
@@ -44,6 +45,11 @@ export interface Welcome {
 export interface Refusal {
   readonly code: RefusalCode;
   readonly message: string;
+  /**
+   * Of `FLOTILLA_PEER_REMOVED`: the groups that have removed the member. It may be a member of others, which the sender
+   * does not know, or not as they are now. At most {@link refusedGroups}.
+   */
+  readonly groups?: readonly GroupId[];
 }
 
 export type RefusalCode = (typeof refusalCodes)[number];
@@ -60,6 +66,9 @@ const refusalCodes = [
   'FLOTILLA_PEER_CERTIFICATE',
   'FLOTILLA_PEER_REMOVED',
 ] as const satisfies readonly ErrorCode[];
+
+/** A refusal that is part of a handshake has no room for more. */
+export const refusedGroups = 128;
 
 /** The versions of the peer protocol that this build speaks. */
 export const protocolVersions = { min: 1, max: 1 } as const;
@@ -121,12 +130,18 @@ export function decodeWelcome(body: Uint8Array): Welcome {
 export function encodeRefusal(writer: ByteWriter, refusal: Refusal): void {
   writer.u16(refusalCodes.indexOf(refusal.code));
   writer.blob(new TextEncoder().encode(refusal.message.slice(0, 200)));
+  const groups = refusal.groups?.slice(0, refusedGroups) ?? [];
+  writer.u32(groups.length);
+  for (const group of groups) writer.u32(group);
 }
 
 export function decodeRefusal(body: Uint8Array): Refusal {
   const reader = new ByteReader(body);
   const code = refusalCodes[reader.u16()] ?? 'FLOTILLA_PEER_REFUSED';
-  return { code, message: new TextDecoder().decode(reader.blob()) };
+  const message = new TextDecoder().decode(reader.blob());
+  const groups: GroupId[] = [];
+  for (let left = reader.count(4); left > 0; left -= 1) groups.push(reader.u32());
+  return { code, message, groups };
 }
 
 /** Who a member is and whom it accepts. */
@@ -134,8 +149,8 @@ export interface HandshakePolicy {
   readonly clusterId: bigint;
   readonly nodeId: NodeId;
   isPeer(id: NodeId): boolean;
-  /** Some group here has removed it, and none has it as a member. */
-  isRemoved(id: NodeId): boolean;
+  /** The groups here that have removed it, when none has it as a member. */
+  removedFrom(id: NodeId): readonly GroupId[];
   /** The instance that a peer is known by; null: none is known. */
   instanceOf(id: NodeId): bigint | null;
 }
@@ -165,9 +180,8 @@ export function judgeHello(hello: Hello, policy: HandshakePolicy): number | Refu
   if (hello.from === policy.nodeId) {
     return { code: 'FLOTILLA_PEER_DUPLICATE_ID', message: `two members call themselves ${policy.nodeId}` };
   }
-  if (policy.isRemoved(hello.from)) {
-    return { code: 'FLOTILLA_PEER_REMOVED', message: removedText(hello.from) };
-  }
+  const groups = policy.removedFrom(hello.from);
+  if (groups.length > 0) return removal(hello.from, groups);
   if (!policy.isPeer(hello.from)) {
     return { code: 'FLOTILLA_PEER_UNKNOWN', message: `member ${hello.from} is not known here` };
   }
@@ -194,7 +208,7 @@ export function judgeWelcome(welcome: Welcome, expected: NodeId, policy: Handsha
       `dialed member ${expected} and found member ${welcome.from}`,
     );
   }
-  if (policy.isRemoved(welcome.from)) {
+  if (policy.removedFrom(welcome.from).length > 0) {
     throw new FlotillaError('FLOTILLA_PEER_REMOVED', removedText(welcome.from));
   }
   if (isOther(welcome, policy)) {
@@ -214,7 +228,11 @@ export function isOther(
   return known !== null && known !== greeting.instance;
 }
 
-export function removedText(id: NodeId): string {
+export function removal(id: NodeId, groups: readonly GroupId[]): Refusal {
+  return { code: 'FLOTILLA_PEER_REMOVED', message: removedText(id), groups };
+}
+
+function removedText(id: NodeId): string {
   return `member ${id} was removed, and its id is never used again`;
 }
 

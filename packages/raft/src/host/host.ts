@@ -8,6 +8,7 @@ import { tcp } from '../transport/tcp.ts';
 import { resolveConfig } from './config.ts';
 import type { ResolvedConfig } from './config.ts';
 import type { AnyGroup, SnapshotWish } from './group-context.ts';
+import { refusedGroups } from './handshake.ts';
 import { HostTimers } from './host-timers.ts';
 import type { HostTimersOwner } from './host-timers.ts';
 import { HostTurn } from './host-turn.ts';
@@ -76,6 +77,9 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly #network: PeerNetwork;
   readonly #groups = new Map<GroupId, AnyGroup>();
   readonly #opening = new Set<GroupId>();
+  /** Of the log, and not open yet. */
+  readonly #unopened: Set<GroupId>;
+  #toldGroups = 0;
   readonly #turn: HostTurn;
   readonly #timers: HostTimers;
   readonly #sends: SnapshotSends;
@@ -98,6 +102,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.config = config;
     this.log = opened.log;
     this.#recovered = opened.groups;
+    this.#unopened = new Set(opened.groups.keys());
     this.#address = options.listen;
     this.#network = new PeerNetwork({
       platform: options.platform,
@@ -107,7 +112,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       instance: options.instance ?? 0n,
       instanceOf: (peer) => this.#instances?.of(peer) ?? null,
       admits: options.admits ?? (() => false),
-      isRemoved: (peer) => this.#isRemoved(peer),
+      removedFrom: (peer) => this.#removedFrom(peer),
       peers: options.peers,
       transport: (options.transport ?? tcp())(options.platform),
       limits: config.limits,
@@ -120,7 +125,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         disconnected: (link) => this.guard(() => this.#disconnected(link)),
         drained: () => undefined,
         disowned: (error) => this.fail(error),
-        removed: (link) => this.guard(() => this.#removedBy(link)),
+        removed: (link, groups) => this.guard(() => this.#removedBy(link, groups)),
       },
     });
     this.links = this.#network.links;
@@ -172,6 +177,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         isKnownToLog,
       });
       this.#groups.set(id, group);
+      this.#unopened.delete(id);
       for (const link of this.links.values()) {
         if (link.alive) group.peerAlive(link.id, link.leads.get(id) ?? null);
       }
@@ -183,6 +189,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       throw error;
     } finally {
       this.#opening.delete(id);
+      if (!this.stopped) this.membershipChanged();
     }
   }
 
@@ -279,7 +286,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   }
 
   membershipChanged(): void {
-    for (const link of this.links.values()) if (this.#isRemoved(link.id)) this.#network.tellRemoved(link);
+    for (const link of this.links.values()) this.#network.tellRemoved(link);
   }
 
   /** Going on could lose data or lie. Nothing is answered after this. */
@@ -435,23 +442,27 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     if (stalled) for (const group of this.#groups.values()) group.diskStalls();
   }
 
-  /** Some group here had it as a member, and none has now. */
-  #isRemoved(peer: NodeId): boolean {
-    let removed = false;
-    for (const group of this.#groups.values()) {
-      const { configuration } = group.view;
-      if (membersOf(configuration).includes(peer)) return false;
-      removed ||= configuration.removed.includes(peer);
+  /**
+   * The groups here that had it as a member, when none has now. Nobody can tell before every group is open: it may be a
+   * member of one that is not.
+   */
+  #removedFrom(peer: NodeId): readonly GroupId[] {
+    if (this.#unopened.size > 0 || this.#opening.size > 0) return nowhere;
+    const groups: GroupId[] = [];
+    for (const { id, view } of this.#groups.values()) {
+      const { configuration } = view;
+      if (membersOf(configuration).includes(peer)) return nowhere;
+      if (configuration.removed.includes(peer)) groups.push(id);
     }
-    return removed;
+    if (groups.length <= refusedGroups) return groups;
+    // A refusal has no room for all of them: the next one names others.
+    this.#toldGroups = (this.#toldGroups + refusedGroups) % groups.length;
+    return [...groups.slice(this.#toldGroups), ...groups.slice(0, this.#toldGroups)];
   }
 
-  /** A peer says that its groups have removed this member, for ever. They are ours too, as far as we know it there. */
-  #removedBy(link: PeerLink): void {
-    for (const group of this.#groups.values()) {
-      const members = membersOf(group.view.configuration);
-      if (members.length === 0 || members.includes(link.id)) group.remove();
-    }
+  /** A peer says that these groups have removed this member, for ever. Its word counts where it is a member itself. */
+  #removedBy(link: PeerLink, groups: readonly GroupId[]): void {
+    for (const id of groups) this.#groups.get(id)?.removedBy(link.id);
   }
 
   paused(lateMs: number): void {
@@ -488,3 +499,5 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     }
   }
 }
+
+const nowhere: readonly GroupId[] = [];

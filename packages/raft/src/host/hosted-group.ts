@@ -1,6 +1,6 @@
 import { assert, FlotillaError } from '@flotilla/platform';
 import { createCore } from '../core/core.ts';
-import { isSingleVoter, isVoter } from '../core/quorum.ts';
+import { isSingleVoter, isVoter, membersOf } from '../core/quorum.ts';
 import type {
   CoreView,
   Effects,
@@ -233,6 +233,12 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#rejectAll(error);
     for (const listener of this.#removedListeners) listener();
     this.#removedListeners.length = 0;
+  }
+
+  /** A peer, which has applied it, says so. */
+  removedBy(peer: NodeId): void {
+    const members = membersOf(this.#view.configuration);
+    if (members.length === 0 || members.includes(peer)) this.remove();
   }
 
   onRemoved(listener: () => void): void {

@@ -14,7 +14,7 @@ import {
   judgeHello,
   judgeWelcome,
   otherInstance,
-  removedText,
+  removal,
   protocolVersions,
 } from './handshake.ts';
 import type { HandshakePolicy, Hello, Refusal, Welcome } from './handshake.ts';
@@ -24,6 +24,7 @@ import type { HostMessage } from './messages.ts';
 import type { HostMetrics } from './metrics.ts';
 import { PeerConnection } from './peer-connection.ts';
 import { PeerLink } from './peer-link.ts';
+import type { GroupId } from './types.ts';
 
 export interface PeerNetworkOptions {
   readonly platform: Platform;
@@ -35,8 +36,8 @@ export interface PeerNetworkOptions {
   readonly instanceOf: (peer: NodeId) => bigint | null;
   /** Whether one that is no peer may connect, and is one from then on. */
   readonly admits: (peer: NodeId) => boolean;
-  /** Some group here has removed it, and none has it as a member. */
-  readonly isRemoved: (peer: NodeId) => boolean;
+  /** The groups here that have removed it, when none has it as a member. */
+  readonly removedFrom: (peer: NodeId) => readonly GroupId[];
   /** Where the others listen. */
   readonly peers: ReadonlyMap<NodeId, Address>;
   readonly transport: Transport;
@@ -60,8 +61,8 @@ export interface PeerNetworkHandler {
   drained(link: PeerLink): void;
   /** A peer knows this member with other data, and will have nothing to do with this one. */
   disowned(error: FlotillaError): void;
-  /** A peer says that this member was removed. */
-  removed(link: PeerLink): void;
+  /** A peer says that these groups have removed this member. */
+  removed(link: PeerLink, groups: readonly GroupId[]): void;
 }
 
 /**
@@ -96,7 +97,7 @@ export class PeerNetwork {
       clusterId: options.clusterId,
       nodeId,
       isPeer: (id) => this.#links.has(id) || options.admits(id),
-      isRemoved: options.isRemoved,
+      removedFrom: options.removedFrom,
       instanceOf: options.instanceOf,
     };
     for (const [id, address] of options.peers) if (id !== nodeId) this.setPeer(id, address);
@@ -148,7 +149,7 @@ export class PeerNetwork {
     this.#addresses.delete(id);
     if (dialer === null) return;
     // Of two members this one dials: a removed member that is away now would never hear of it.
-    if (this.#policy.isRemoved(id) && !told && !this.#closed) this.#sayFarewell(id, dialer);
+    if (this.#policy.removedFrom(id).length > 0 && !told && !this.#closed) this.#sayFarewell(id, dialer);
     else dialer.stop();
   }
 
@@ -163,9 +164,11 @@ export class PeerNetwork {
   /** Ends the connection with a word why. False: there is none. */
   tellRemoved(link: PeerLink): boolean {
     const { connection } = link;
-    if (connection === null || !this.#policy.isRemoved(link.id)) return false;
+    if (connection === null) return false;
+    const groups = this.#policy.removedFrom(link.id);
+    if (groups.length === 0) return false;
     link.flush();
-    dismiss(connection, { code: 'FLOTILLA_PEER_REMOVED', message: removedText(link.id) });
+    dismiss(connection, removal(link.id, groups));
     return true;
   }
 
@@ -495,7 +498,8 @@ class Dialer {
       const code = isFlotillaError(error) ? error.code : null;
       if (code !== 'FLOTILLA_PEER_OTHER_INSTANCE' && code !== 'FLOTILLA_PEER_REMOVED') throw error;
       // The other side believes to be welcome: it must hear that it is not.
-      const refusal: Refusal = { code, message: messageOf(error) };
+      const groups = this.#policy.removedFrom(this.#link.id);
+      const refusal: Refusal = { code, message: messageOf(error), groups };
       connection.writeFrame('refusal', (writer) => encodeRefusal(writer, refusal));
       connection.closeGently(new FlotillaError(code, messageOf(error)));
       return null;
@@ -550,7 +554,7 @@ function refusalOf(link: PeerLink, body: Uint8Array, handler: PeerNetworkHandler
   const refusal = decodeRefusal(body);
   const error = new FlotillaError(refusal.code, `member ${link.id} refused: ${refusal.message}`);
   if (refusal.code === 'FLOTILLA_PEER_OTHER_INSTANCE') handler.disowned(error);
-  else if (refusal.code === 'FLOTILLA_PEER_REMOVED') handler.removed(link);
+  else if (refusal.code === 'FLOTILLA_PEER_REMOVED') handler.removed(link, refusal.groups ?? []);
   return error;
 }
 

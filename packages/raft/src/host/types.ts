@@ -289,7 +289,7 @@ export interface Host {
   setPeer(id: NodeId, address: Address): void;
   /**
    * Hangs up, drops what is queued, and gives up snapshots on their way. A member that some group here has removed, and
-   * none has, is refused with `FLOTILLA_PEER_REMOVED` from now on. Idempotent.
+   * none has, is refused with `FLOTILLA_PEER_REMOVED` once every group of the log is open. Idempotent.
    */
   removePeer(id: NodeId): void;
   /**
