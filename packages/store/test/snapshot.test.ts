@@ -4,6 +4,7 @@ import type { Entry, Index, SnapshotMeta, Term } from '@flotilla/raft';
 import { RangeRequest } from '@flotilla/wire';
 import { describe, expect, test } from 'vitest';
 import { Database } from '../src/database.ts';
+import { storedPositions } from '../src/installed-snapshot.ts';
 import { MemoryImage, MemoryStorage } from '../src/memory/memory-storage.ts';
 import { storageTables } from '../src/mvcc/tables.ts';
 import { encodeMember } from '../src/proposal.ts';
@@ -126,6 +127,32 @@ describe('a snapshot', () => {
     await install(other, metaOf(source), chunks);
     expect(other.database.hash()).toEqual(at);
     expect(member.database.applied.index).toBeGreaterThan(200);
+  });
+
+  test('is told from the storage alone, until an entry after it is stored', async () => {
+    const { member, log } = await filled(6, 40);
+    const { meta, chunks } = await chunksOf(member);
+    const other = await new Member().open();
+    const delays = { maxCommitDelayMs: 5, maxFlushDelayMs: 20 };
+    const stored = () => {
+      const options = { image: other.image, ...delays };
+      return storedPositions(new MemoryStorage(other.platform, storageTables, options));
+    };
+    const none = { applied: { index: 0, term: 0 }, installed: null };
+    expect(stored()).toEqual(none);
+    other.database.apply(log.slice(0, 30));
+    await other.platform.advance(100);
+    expect(stored()).toEqual({ applied: { index: 30, term: 1 }, installed: null });
+    const sink = await other.run(other.database.install(meta));
+    await other.platform.advance(100);
+    expect(stored()).toEqual(none);
+    for (const chunk of chunks) await other.run(sink.write(chunk));
+    await other.run(sink.finish());
+    expect(stored()).toEqual({ applied: { index: 40, term: 1 }, installed: meta });
+    const requests = new RandomRequests(seededRandom(1), 60);
+    other.database.apply([entryOf(41, requests.next(other.database.revision))]);
+    await other.platform.advance(100);
+    expect(stored()).toEqual({ applied: { index: 41, term: 1 }, installed: null });
   });
 
   test('may be cut anywhere on its way', async () => {

@@ -1,10 +1,16 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodePlatform } from '@flotilla/platform/node';
+import { configurationOf } from '@flotilla/raft';
+import type { Index, Term } from '@flotilla/raft';
+import { Database, MemoryStorage, storageTables } from '@flotilla/store';
+import { openLmdb } from '@flotilla/store/lmdb';
 import { callUnary, KV, PutRequest, RangeRequest } from '@flotilla/wire';
 import type { RpcChannel } from '@flotilla/wire';
 import { openHttp2Channel } from '@flotilla/wire/node';
 import { describe, expect, it } from 'vitest';
+import { stderrLogger } from '../../src/cli/logger.ts';
 import { DevCluster } from '../support/cluster.ts';
 import { FlotillaProcess } from '../support/command.ts';
 import { freePorts } from '../support/ports.ts';
@@ -40,6 +46,28 @@ async function get(port: number, key: string): Promise<string[]> {
   const request = RangeRequest.create({ key: bytes(key) });
   const { kvs } = await onMember(port, (channel) => callUnary(channel, KV.methods.Range, request, options));
   return kvs.map(({ value }) => new TextDecoder().decode(value));
+}
+
+/** Puts an empty state as of `index`, as if another member had sent it, in the place of the one that is stored. */
+async function installAhead(directory: string, index: Index): Promise<void> {
+  const logger = stderrLogger('test', 'error');
+  const onFatal = (error: Error): void => {
+    throw error;
+  };
+  const platform = nodePlatform({ nodeName: 'test', logger, onFatal });
+  const memory = { image: null, maxCommitDelayMs: 0, maxFlushDelayMs: 0 };
+  const sender = await Database.open(platform, new MemoryStorage(platform, storageTables, memory));
+  const term = 1 as Term;
+  const payload = new Uint8Array(0);
+  for (let at = 1; at <= index; at += 1) {
+    sender.apply([{ index: at as Index, term, kind: 'no-op', payload }]);
+  }
+  const receiver = await Database.open(platform, openLmdb(directory, storageTables));
+  const sink = await receiver.install({ index, term, configuration: configurationOf([1]) });
+  for await (const chunk of sender.snapshot().chunks()) await sink.write(chunk);
+  await sink.finish();
+  await receiver.close();
+  await sender.close();
 }
 
 describe('flotilla raft recover', () => {
@@ -88,6 +116,24 @@ describe('flotilla raft recover', () => {
       } finally {
         await alone.stop();
       }
+    } finally {
+      await cluster.remove();
+    }
+  });
+
+  it('refuses a member whose log does not know of the snapshot that its state came from', async () => {
+    const cluster = await DevCluster.start(1);
+    try {
+      await put(cluster.basePort, 'boat', 'raft');
+      await cluster.process.stop();
+      const dataDir = join(cluster.directory, 'data', 'n1');
+      // As a crash leaves it that comes before the log's record.
+      await installAhead(join(dataDir, 'state'), 1_000 as Index);
+      const recover = ['raft', 'recover', '--data-dir', dataDir, '--voters', '1', '--yes-i-may-lose-data'];
+      expect(await flotilla(...recover)).toMatchObject({
+        code: 1,
+        err: expect.stringMatching(/FLOTILLA_RECOVERY_REFUSED.* start the member once/) as string,
+      });
     } finally {
       await cluster.remove();
     }
