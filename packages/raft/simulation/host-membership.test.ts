@@ -8,7 +8,7 @@ it(
   async () => {
     const { finding, coverage } = await explore({
       scenario: membershipScenario,
-      from: 36,
+      from: 57,
       seeds: 35,
       repeatEvery: 35,
     });
