@@ -3,12 +3,14 @@ import type { Socket } from 'node:net';
 import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { nodePlatform } from '@flotilla/platform/node';
+import { configurationOf } from '../src/core/configuration.ts';
 import { ByteWriter } from '../src/host/bytes.ts';
 import { beginFrame, endFrame, FrameDecoder, preface } from '../src/host/frame.ts';
 import type { FrameKind } from '../src/host/frame.ts';
 import { decodeRefusal, encodeHello } from '../src/host/handshake.ts';
 import type { Hello } from '../src/host/handshake.ts';
 import { createHost } from '../src/host/host.ts';
+import { decodeBatch, encodeRaftMessage } from '../src/host/messages.ts';
 import type { Host } from '../src/host/types.ts';
 import type { NodeId } from '../src/core/types.ts';
 import { appendCommand } from '../simulation/host-machine.ts';
@@ -250,6 +252,40 @@ describe('the handshake', () => {
 });
 
 describe('bytes that are wrong', () => {
+  it('in a forwarded change of members are refused, and stop nobody', async () => {
+    const cluster = await clusterOf(2);
+    const member = cluster.member(2);
+    cluster.initialConfigurationOf = () => configurationOf([member.id]);
+    await member.start();
+    const leader = await cluster.leader();
+    const stranger = await Stranger.dial(cluster, member);
+    stranger.hello();
+    await stranger.heard('welcome');
+    const writer = new ByteWriter();
+    encodeRaftMessage(writer, 0, {
+      type: 'propose',
+      from: 1 as NodeId,
+      to: member.id,
+      term: leader.running.status().term,
+      kind: 'membership',
+      payloads: [Uint8Array.of(9)],
+    });
+    stranger.batch(writer.take());
+    const refused = (): unknown[] => {
+      const reasons: unknown[] = [];
+      for (const { kind, body } of stranger.frames) {
+        if (kind !== 'batch') continue;
+        decodeBatch(body, member.id, 1 as NodeId, (message) => {
+          if (message.type === 'propose-refused') reasons.push(message.reason);
+        });
+      }
+      return reasons;
+    };
+    await until('a refusal', () => refused().length > 0 || member.fatal.length > 0);
+    expect(refused()).toEqual(['invalid-change']);
+    await member.running.propose(appendCommand(1), { timeoutMs });
+  });
+
   async function attacked(attack: (stranger: Stranger) => Promise<void> | void, code: string): Promise<void> {
     const cluster = await clusterOf(3);
     await cluster.start();

@@ -1,6 +1,6 @@
 import { assert } from '@flotilla/platform';
 import { decodeMembershipChange } from '../core/membership-codec.ts';
-import type { CoreView, PeerMessage, RaftCore, Ref, RefusalReason } from '../core/types.ts';
+import type { CoreView, MembershipChange, PeerMessage, RaftCore, Ref, RefusalReason } from '../core/types.ts';
 import type { GroupContext } from './group-context.ts';
 import { originOf, originSequence } from './origin.ts';
 import type { PeerLink } from './peer-link.ts';
@@ -77,9 +77,13 @@ export class ForwardedWork {
   #receiveChange(link: PeerLink, { payloads, term }: Forwarded): void {
     const forward = link.forwardsReceived;
     for (const payload of payloads) {
-      const change = decodeMembershipChange(payload);
-      const origin = originOf(change.context);
+      const change = decoded(payload);
+      const origin = change === null ? null : originOf(change.context);
       const sequence = origin === null ? 0 : originSequence(origin);
+      if (change === null) {
+        this.#refuse(link, forward, 'membership', [sequence], 'invalid-change');
+        continue;
+      }
       if (this.#view.role !== 'leader' || this.#view.term !== term) {
         this.#refuse(link, forward, 'membership', [sequence], 'no-leader');
       } else if (this.#changes.size >= this.#context.config.limits.forwardedMembershipChanges) {
@@ -101,6 +105,15 @@ export class ForwardedWork {
   ): void {
     link.refuseForward({ type: 'propose-refused', group: this.#group, forward, kind, reason, sequences });
     this.#context.flushSoon();
+  }
+}
+
+/** Null: a peer's bytes that are no change. They must not stop this member. */
+function decoded(payload: Uint8Array): MembershipChange | null {
+  try {
+    return decodeMembershipChange(payload);
+  } catch {
+    return null;
   }
 }
 
