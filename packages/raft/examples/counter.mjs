@@ -1,6 +1,7 @@
 // A counter that three processes keep together: `node --import tsx counter.mjs 1`, and the same with 2 and 3.
 // `curl -X POST localhost:8001` counts, `curl localhost:8002` reads, at any of them; kill one and go on.
 import { createServer } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Replica } from '@flotilla/raft/node';
 
 class Counter {
@@ -13,9 +14,7 @@ class Counter {
     return new TextEncoder().encode(String(this.value));
   }
   async restore(chunks) {
-    let text = '';
-    for await (const chunk of chunks) text += new TextDecoder().decode(chunk);
-    this.value = Number(text);
+    this.value = Number(await text(chunks));
   }
 }
 

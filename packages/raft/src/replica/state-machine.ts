@@ -20,8 +20,9 @@ export interface CommandContext {
  *   apply(command: Uint8Array): number { return (this.value += command[0] ?? 0); }
  *   snapshot(): Uint8Array { return new TextEncoder().encode(String(this.value)); }
  *   async restore(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+ *     const decoder = new TextDecoder();
  *     let text = '';
- *     for await (const chunk of chunks) text += new TextDecoder().decode(chunk);
+ *     for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
  *     this.value = Number(text);
  *   }
  * }
