@@ -84,6 +84,7 @@ describe('a plan', () => {
       [{ remove: 1 }, { remove: 2 }, { demote: 3 }],
       [{ addLearner: { id: 1, address: at(1) } }],
       [{ add: { id: 1, address: at(2) } }],
+      [{ ad: { id: 5, address: at(5) } } as unknown as MemberChange],
     ]) {
       expect(code(changes), JSON.stringify(changes)).toBe('FLOTILLA_MEMBERSHIP_INVALID');
     }

@@ -99,7 +99,12 @@ class Wish {
     else if ('replace' in change) {
       this.#remove(this.#name(change.replace.id));
       this.#add(change.replace.by);
-    } else this.#update(change.update);
+    } else if ('update' in change) this.#update(change.update);
+    else {
+      // From JavaScript, or from a request: a misspelt wish must not end as a TypeError.
+      const text = JSON.stringify(change);
+      throw invalid('FLOTILLA_MEMBERSHIP_INVALID', `${text} is no change: ${wishes.join(', ')} are known`);
+    }
   }
 
   #add(member: NewMember): void {
@@ -181,6 +186,8 @@ class Wish {
     return id as NodeId;
   }
 }
+
+const wishes = ['add', 'addLearner', 'promote', 'demote', 'remove', 'replace', 'update'] as const;
 
 function invalid(code: ErrorCode, message: string): FlotillaError {
   return new FlotillaError(code, message);
