@@ -1,7 +1,10 @@
 // Prepares a package for publishing: compiles `src` to `dist` and points `exports` there.
 // In a checkout the exports name `src`, so that everything runs without a build step.
 //
-// Run by npm in the package's folder before `npm pack` and `npm publish`; `git checkout package.json` undoes it.
+// Run by npm in the package's folder before `npm pack` and `npm publish`, when told so: the `.npmrc` of this repository
+// turns scripts off, and what is packed without this one cannot be imported. `git checkout package.json` undoes it.
+//
+//   npm pack --ignore-scripts=false -w @flotilla/platform -w @flotilla/raft
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 
