@@ -1,6 +1,8 @@
+import { FlotillaError } from '@flotilla/platform';
 import { expect, it } from 'vitest';
 import { ListMachine } from '../simulation/host-machine.ts';
-import type { SnapshotSource } from '../src/host/types.ts';
+import type { SnapshotMeta } from '../src/core/types.ts';
+import type { SnapshotSink, SnapshotSource } from '../src/host/types.ts';
 import { SimulatedHosts, valuesPerChunk } from './simulated-hosts.ts';
 import type { SimulatedHost } from './simulated-hosts.ts';
 
@@ -142,5 +144,51 @@ it.each([
     expect(leader.host.metrics.snapshotsUnreadable).toBeGreaterThanOrEqual(3);
     expect(leader.host.status().failure).toBeNull();
     expect(other.host.metrics.snapshotsSent).toBe(1);
+  });
+});
+
+/** Of an older version than the others, until it is upgraded. */
+class OldMachine extends ListMachine {
+  isOld = false;
+  refusals = 0;
+
+  override async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    const sink = await super.install(meta);
+    return {
+      ...sink,
+      write: async (chunk) => {
+        if (!this.isOld) return sink.write(chunk);
+        this.refusals += 1;
+        throw new FlotillaError('FLOTILLA_SNAPSHOT_VERSION', 'the snapshot has format 2');
+      },
+    };
+  }
+}
+
+it('a member that cannot read the snapshots of a newer version goes on, asks again ever more seldom, and takes one later', () => {
+  const machine = (member: SimulatedHost): OldMachine =>
+    new OldMachine(member.image, { chunkValues: valuesPerChunk });
+  return SimulatedHosts.run({ config: { limits }, machine }, (hosts) => {
+    const { leader } = hosts;
+    const [behind, other] = hosts.followers;
+    hosts.leaveBehind(behind, values);
+    hosts.until(
+      'its next life',
+      () => (behind.group as unknown) !== null && behind.machine.values.length === 0,
+    );
+    const old = behind.machine as OldMachine;
+    old.isOld = true;
+    hosts.until('a refusal', () => old.refusals > 0);
+    hosts.sleep(60_000);
+    expect(behind.host.status().failure).toBeNull();
+    // Two senders, with pauses of 2, 4, 8, 16 and 32 seconds.
+    expect(old.refusals).toBeGreaterThan(2);
+    expect(old.refusals).toBeLessThanOrEqual(12);
+    // It votes: without it nobody could be elected now.
+    leader.node.crash();
+    hosts.until('another leader', () => other.group.status().role === 'leader');
+    leader.node.start();
+    old.isOld = false;
+    hosts.converge();
   });
 });

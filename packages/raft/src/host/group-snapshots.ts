@@ -36,6 +36,8 @@ export class GroupSnapshots<Result> {
   #installed: SnapshotReceive | null = null;
   /** Damaged snapshots since the last whole one, by sender. */
   readonly #damages = new Map<NodeId, number>();
+  /** Whose snapshots this version cannot read, and until when none of them is taken or asked for. */
+  readonly #newer = new Map<NodeId, NewerSender>();
   /** What a leader's core has last offered, and nobody has taken yet. */
   #offer: { readonly link: PeerLink; readonly begin: SnapshotBegin } | null = null;
   /** The last one had partly come in. */
@@ -99,6 +101,7 @@ export class GroupSnapshots<Result> {
     const present = this.#incoming;
     if (begin.session > 0) this.#offer = { link, begin };
     if (begin.resumes) this.#resumes(link, begin);
+    else if (this.#isTooNew(link)) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_VERSION');
     else if (present !== null && !present.replaceable) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_BUSY');
     else if (this.#options.life.acts && this.#wants(link, begin)) this.#receive(link, begin);
     else this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_REFUSED');
@@ -190,7 +193,7 @@ export class GroupSnapshots<Result> {
     const { context, group } = this.#options;
     const { flushSoon } = context;
     this.#askedMs = nowMs;
-    const trusted = this.#trustedPeers();
+    const trusted = this.#trustedPeers().filter((link) => !this.#isTooNew(link));
     const leader = trusted.find((peer) => peer.leads.has(group.id) || peer.id === this.#view.leader);
     const link = leader ?? trusted[this.#asked % Math.max(1, trusted.length)];
     this.#asked += 1;
@@ -235,6 +238,21 @@ export class GroupSnapshots<Result> {
     return trusted.length > 0 ? trusted : alive;
   }
 
+  #isTooNew(link: PeerLink): boolean {
+    const newer = this.#newer.get(link.id);
+    if (newer?.incarnation !== link.incarnation) return false;
+    return this.#options.context.platform.now() < newer.untilMs;
+  }
+
+  #backOff({ id }: PeerLink, incarnation: number): void {
+    const { platform, config } = this.#options.context;
+    const { snapshotVersionRetryMinMs, snapshotVersionRetryMaxMs } = config.limits;
+    const before = this.#newer.get(id);
+    const doubled = before?.incarnation === incarnation ? 2 * before.pauseMs : snapshotVersionRetryMinMs;
+    const pauseMs = Math.min(doubled, snapshotVersionRetryMaxMs);
+    this.#newer.set(id, { incarnation, pauseMs, untilMs: platform.now() + pauseMs });
+  }
+
   #ended(incoming: SnapshotReceive, failure: SnapshotFailure | null): void {
     const { begin, link } = incoming;
     if (failure !== null && incoming.chunks > 0) this.#startsAgain = true;
@@ -251,6 +269,7 @@ export class GroupSnapshots<Result> {
     this.#options.life.fire('installed');
     this.#installed = incoming;
     this.#damages.clear();
+    this.#newer.clear();
     this.#startsAgain = false;
     this.#tellCore(incoming);
   }
@@ -274,7 +293,7 @@ export class GroupSnapshots<Result> {
     this.#askedMs = -Infinity;
     if (failure === 'FLOTILLA_SNAPSHOT_DAMAGED') {
       this.#damages.set(link.id, (this.#damages.get(link.id) ?? 0) + 1);
-    }
+    } else if (failure === 'FLOTILLA_SNAPSHOT_VERSION') this.#backOff(link, incarnation);
     context.platform.log.warn('a snapshot did not come in whole', {
       group: group.id,
       peer: link.id,
@@ -282,6 +301,13 @@ export class GroupSnapshots<Result> {
       reason: failure,
     });
   }
+}
+
+interface NewerSender {
+  /** Another life of it may be of another version. */
+  readonly incarnation: number;
+  readonly pauseMs: number;
+  readonly untilMs: number;
 }
 
 function isOf(transfer: SnapshotReceive, link: PeerLink, number: number): boolean {

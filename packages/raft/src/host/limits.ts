@@ -64,6 +64,12 @@ export interface HostLimits {
   readonly snapshotRetryMs: number;
   /** After so many damaged snapshots from one member another one is asked. */
   readonly snapshotDamages: number;
+  /**
+   * Pause after a snapshot of a newer version, which only an upgrade helps against: the sender makes the first, the receiver
+   * doubles from the first to the second.
+   */
+  readonly snapshotVersionRetryMinMs: number;
+  readonly snapshotVersionRetryMaxMs: number;
   /** After so many failures in a row to read its own state a leader hands its office over. */
   readonly snapshotReadFailures: number;
   /** Heartbeats of one connection that are not echoed yet. An echo of an older one says nothing. */
@@ -102,6 +108,8 @@ export const hostLimits: HostLimits = Object.freeze({
   snapshotResumeMs: 30_000,
   snapshotRetryMs: 200,
   snapshotDamages: 2,
+  snapshotVersionRetryMinMs: 2_000,
+  snapshotVersionRetryMaxMs: 60_000,
   snapshotReadFailures: 3,
   unansweredHeartbeats: 64,
 });

@@ -123,6 +123,8 @@ export const snapshotFailures = [
   'FLOTILLA_SNAPSHOT_CUT',
   /** The sender's state machine cannot read its own state. */
   'FLOTILLA_SNAPSHOT_UNREADABLE',
+  /** The receiver is older than the sender, and cannot read what that writes. */
+  'FLOTILLA_SNAPSHOT_VERSION',
 ] as const satisfies readonly ErrorCode[];
 
 export type SnapshotFailure = (typeof snapshotFailures)[number];

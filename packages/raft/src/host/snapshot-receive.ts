@@ -1,3 +1,4 @@
+import { isFlotillaError, messageOf } from '@flotilla/platform';
 import type { Platform, Timer } from '@flotilla/platform';
 import type { HostLimits } from './limits.ts';
 import type { HostMessage, SnapshotFailure } from './messages.ts';
@@ -22,7 +23,7 @@ export interface SnapshotReceiveOptions {
 
 /**
  * One snapshot that a peer streams here, into the state machine. What is wrong with the stream (damage, a gap, a cut that
- * lasts) is a failed transfer, and everything that came is dropped; what is wrong with the state machine rejects
+ * lasts, a newer version) is a failed transfer, and everything that came is dropped; what is wrong with the state machine rejects
  * {@link run} and stops the member.
  *
  * A broken connection alone drops only what is not written yet: the sender keeps that, and goes on from what is.
@@ -133,7 +134,7 @@ export class SnapshotReceive {
       return;
     }
     this.#checksum = platform.checksum(chunk.bytes, this.#checksum);
-    await sink.write(chunk.bytes);
+    if (!(await this.#taken(sink, chunk))) return;
     this.#chunks += 1;
     this.#sizeBytes += chunk.bytes.length;
     metrics.snapshotChunksReceived += 1;
@@ -142,6 +143,22 @@ export class SnapshotReceive {
     this.#armStall();
     link.sendHost({ type: 'snapshot-progress', transfer: begin.transfer, chunks: this.#chunks });
     flushSoon();
+  }
+
+  /** False: it comes from a newer version. Stopping for it would help nobody: after a restart it would come again. */
+  async #taken(sink: SnapshotSink, chunk: SnapshotChunk): Promise<boolean> {
+    try {
+      await sink.write(chunk.bytes);
+      return true;
+    } catch (error) {
+      if (!isFlotillaError(error, 'FLOTILLA_SNAPSHOT_VERSION')) throw error;
+      this.#options.platform.log.error('a snapshot comes from a newer version: upgrade this member', {
+        peer: this.link.id,
+        reason: messageOf(error),
+      });
+      this.abort('FLOTILLA_SNAPSHOT_VERSION');
+      return false;
+    }
   }
 
   #end(end: SnapshotEnd): void {

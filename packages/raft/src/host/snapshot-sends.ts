@@ -151,13 +151,14 @@ export class SnapshotSends {
     if (failure === 'FLOTILLA_SNAPSHOT_UNREADABLE') group.snapshotUnreadable();
     if (!send.asked) return;
     if (failure === null) this.#owner.guard(() => group.snapshotSent(link.id, true));
-    else this.#tellLater(group, link.id);
+    else if (failure === 'FLOTILLA_SNAPSHOT_VERSION') {
+      this.#tellLater(group, link.id, this.#owner.config.limits.snapshotVersionRetryMinMs);
+    } else this.#tellLater(group, link.id);
   }
 
   /** A core that hears of a failure wishes for the next one with its next append: not at once. */
-  #tellLater(group: AnyGroup, to: NodeId): void {
-    const { platform, config } = this.#owner;
-    platform.timer(config.limits.snapshotRetryMs, 'snapshot-retry', () => {
+  #tellLater(group: AnyGroup, to: NodeId, delayMs: number = this.#owner.config.limits.snapshotRetryMs): void {
+    this.#owner.platform.timer(delayMs, 'snapshot-retry', () => {
       if (!this.#owner.stopped) this.#owner.guard(() => group.snapshotSent(to, false));
     });
   }

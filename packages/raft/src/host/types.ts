@@ -66,7 +66,11 @@ export interface SnapshotSource {
 
 /** Takes in a state that replaces the one that is there. */
 export interface SnapshotSink {
-  /** The next chunk, in order. The promise holds the sender up. */
+  /**
+   * The next chunk, in order. The promise holds the sender up. Rejecting with `FLOTILLA_SNAPSHOT_VERSION` refuses the
+   * snapshot of a newer version: it is aborted, and the member goes on and asks again later. Any other error stops the
+   * member.
+   */
   write(chunk: Uint8Array): Promise<void>;
   /** Resolves when the installed state is durable and live. */
   finish(): Promise<void>;
