@@ -23,7 +23,7 @@ export interface ReplicaConfig {
    * shorter gap when a leader dies. At least five heartbeats. Default 1,000.
    */
   readonly electionMs?: number;
-  /** Of this member as a leader: from 0, never by itself, to 255. Default 100. */
+  /** How readily this member leads: 255 before all others, 0 never by its own campaign. Default 100. */
   readonly priority?: number;
   /**
    * Lets a leader answer reads with `consistency: 'lease'` without asking the others. Only where clocks run at nearly the
@@ -32,7 +32,7 @@ export interface ReplicaConfig {
   readonly leases?: boolean;
   /** Bytes per second for snapshots to members that are far behind. Default: as fast as it goes. */
   readonly snapshotBytesPerSecond?: number;
-  /** A leader whose disk takes longer than this for one sync steps down. */
+  /** A leader whose log has not taken an append for so long, as on a stalled disk, steps down. Default: `electionMs`. */
   readonly diskStallMs?: number;
   /** The largest command in bytes. Default: a little less than 16 MiB. */
   readonly maxCommandBytes?: number;
