@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { configurationOf, emptyConfiguration } from '../src/core/configuration.ts';
 import type { MembershipChange, MembershipStep, NodeId } from '../src/core/types.ts';
+import type { HostedGroup } from '../src/host/hosted-group.ts';
 import type { Group } from '../src/host/types.ts';
 import { appendCommand, ListImage, ListMachine } from '../simulation/host-machine.ts';
 import type { ListResult } from '../simulation/host-machine.ts';
@@ -186,6 +187,54 @@ describe('a member of two groups', () => {
     await until('it hears of it', () => second.lines.some(isRemoval));
     await until('it was removed', () => second.running.status().life === 'removed');
     expect(group?.status().life).toBe('serving');
+  });
+});
+
+describe('a leader that is removed', () => {
+  it('answers, and leaves office, when the others can go on without it', async () => {
+    cluster = await TestCluster.create(2);
+    await cluster.start();
+    const leader = await cluster.leader();
+    const follower = cluster.live.find((member) => member !== leader)!;
+    await leader.running.propose(appendCommand(1), { timeoutMs });
+    // The follower acknowledges the change, and hears nothing more of it: not that it is committed.
+    const hosted = follower.running as HostedGroup<ListResult>;
+    const receive = hosted.receive.bind(hosted);
+    const end = hosted.status().lastIndex;
+    let deaf = true;
+    hosted.receive = (link, message) => {
+      if (!deaf || hosted.status().lastIndex === end) receive(link, message);
+    };
+    let answered = false;
+    const answer = leader.running.changeMembership(change(['remove', leader.id]), { timeoutMs });
+    void answer.then(() => (answered = true));
+    await until('the leader has applied it', () =>
+      leader.running.status().configuration.removed.includes(leader.id),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(follower.running.status().configuration.voters, 'it does not know').toEqual([1, 2]);
+    expect(answered).toBe(false);
+    expect(leader.running.status()).toMatchObject({ role: 'leader', life: 'serving' });
+
+    deaf = false;
+    expect((await answer).configuration.voters).toEqual([follower.id]);
+    await until('it knows that it was removed', () => leader.running.status().life === 'removed');
+    await leader.stop();
+    await follower.running.propose(appendCommand(2), { timeoutMs });
+    expect(follower.machine.values).toEqual([1, 2]);
+  });
+
+  it('pays no heed to a learner that knows it before the voters do', async () => {
+    cluster = await TestCluster.create(3);
+    cluster.initialConfigurationOf = () => configurationOf([1, 2], [3]);
+    await cluster.start();
+    const leader = await cluster.leader();
+    const hosted = leader.running as HostedGroup<ListResult>;
+    hosted.removedBy(3 as NodeId);
+    expect(hosted.status()).toMatchObject({ role: 'leader', life: 'serving' });
+    const follower = cluster.members.find(({ id }) => id < 3 && id !== leader.id)!;
+    hosted.removedBy(follower.id);
+    expect(hosted.status().life).toBe('removed');
   });
 });
 

@@ -151,6 +151,7 @@ export function retireIfKnown(state: CoreState): void {
   if (state.broadcastDue) flushBroadcast(state);
   handOver(state);
   state.becomeFollower('removed', state.term, nobody);
+  state.retired = true;
 }
 
 /**

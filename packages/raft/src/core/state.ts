@@ -63,6 +63,8 @@ export class CoreState {
   transferee: NodeId = nobody;
   /** At a leader that is no voter any more: the index of the change that says so. */
   retiresAfter: Index | null = null;
+  /** Its last office ended so, and not before the others knew. */
+  retired = false;
   /** At a leader: somebody was told to campaign, whatever the others promised. */
   leaseGivenUp = false;
   /** Of priority 0, and needed as a leader all the same. */
@@ -204,6 +206,7 @@ export class CoreState {
     this.leader = this.id;
     this.lastChange = this.log.last;
     this.calledUpon = false;
+    this.retired = false;
     this.topPriority = this.config.priority;
     for (const id of membersOf(this.configuration))
       this.progress.set(id, this.#newProgress(id, this.log.last + 1, false));

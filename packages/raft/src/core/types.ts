@@ -420,6 +420,8 @@ export interface CoreView {
   /** The last index that is durable here. */
   readonly durable: Index;
   readonly configuration: Configuration;
+  /** It led when it lost its vote, and left office only when a majority of the others knew of that. */
+  readonly retired: boolean;
   readonly progress: ReadonlyMap<NodeId, ProgressView>;
   readonly pendingReads: number;
   readonly uncommittedBytes: number;

@@ -53,6 +53,10 @@ export class View implements CoreView {
     return this.#state.configuration;
   }
 
+  get retired(): boolean {
+    return this.#state.retired;
+  }
+
   get progress(): ReadonlyMap<NodeId, ProgressView> {
     return this.#state.progress;
   }

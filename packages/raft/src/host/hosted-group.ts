@@ -2,6 +2,7 @@ import { assert, FlotillaError } from '@flotilla/platform';
 import { createCore } from '../core/core.ts';
 import { isSingleVoter, isVoter, membersOf } from '../core/quorum.ts';
 import type {
+  Configuration,
   CoreView,
   Effects,
   Index,
@@ -101,6 +102,8 @@ export class HostedGroup<Result> implements Group<Result> {
   readonly #early: EarlyCampaign;
   readonly #removedListeners: (() => void)[] = [];
   readonly #lease: GroupLease | null;
+  /** The removal of this member, while it leads on until the others know of it: only then is it answered. */
+  #retirement: { readonly index: Index; readonly configuration: Configuration } | null = null;
   #isKnownToLog: boolean;
   #nextRef = 1;
   #failure: FlotillaError | null = null;
@@ -154,7 +157,7 @@ export class HostedGroup<Result> implements Group<Result> {
         logBegins: restored.snapshot.index,
       });
     }
-    if (this.#view.configuration.removed.includes(nodeId)) this.remove();
+    if (this.#isRemoved) this.remove();
   }
 
   propose(payload: Uint8Array, options: ProposeOptions): Promise<Result> {
@@ -237,8 +240,24 @@ export class HostedGroup<Result> implements Group<Result> {
 
   /** A peer, which has applied it, says so. */
   removedBy(peer: NodeId): void {
-    const members = membersOf(this.#view.configuration);
-    if (members.length === 0 || members.includes(peer)) this.remove();
+    const { role, configuration } = this.#view;
+    const members = membersOf(configuration);
+    if (members.length > 0 && !members.includes(peer)) return;
+    // That a learner knows it helps no voter. A leader sees to it that they come to know, and applies it itself.
+    if (role === 'leader' && !isVoter(configuration, peer)) return;
+    this.#answerRetirement();
+    this.remove();
+  }
+
+  /** Those who go on know that this member is removed: it may be switched off. */
+  #answerRetirement(): void {
+    if (this.#retirement === null) return;
+    this.#changes.inForce(this.#retirement.index, this.#retirement.configuration);
+    this.#retirement = null;
+  }
+
+  get #isRemoved(): boolean {
+    return this.#view.configuration.removed.includes(this.#context.nodeId);
   }
 
   onRemoved(listener: () => void): void {
@@ -523,6 +542,10 @@ export class HostedGroup<Result> implements Group<Result> {
     }
     // Votes that were on their way when it was told that it is removed.
     if (change.role === 'leader' && this.#life.state === 'removed') this.resign();
+    if (before.role === 'leader' && change.role !== 'leader' && this.#isRemoved) {
+      if (this.#view.retired) this.#answerRetirement();
+      this.remove();
+    }
     if (change.role === 'leader' || before.role === 'leader') this.#context.leadershipChanged();
     const { platform } = this.#context;
     if (platform.tracing) {
@@ -560,13 +583,19 @@ export class HostedGroup<Result> implements Group<Result> {
     if (indexes.length === 0) return;
     for (const index of indexes) {
       const configuration = this.#view.configurationAt(index);
-      if (configuration !== null) this.#changes.inForce(index, configuration);
+      if (configuration === null) continue;
+      const retires = this.leadsTerm !== null && configuration.removed.includes(this.#context.nodeId);
+      if (retires) this.#retirement = { index, configuration };
+      else this.#changes.inForce(index, configuration);
     }
+    // A core that finds that the others know already has left office with that.
+    if (this.#view.role !== 'leader' && this.#view.retired) this.#answerRetirement();
     this.#membershipChanged();
   }
 
   #membershipChanged(): void {
-    if (this.#view.configuration.removed.includes(this.#context.nodeId)) this.remove();
+    // A leader stays until the others know, or they might never learn of it; see `retireIfKnown` of the core.
+    if (this.#isRemoved && this.#view.role !== 'leader') this.remove();
     this.#context.membershipChanged();
   }
 

@@ -291,7 +291,7 @@ class PendingChange {
 
   stage(commit: Index): string {
     if (this.state === 'leaving') {
-      return `is applied at ${this.index}, and its joint configuration is not left yet`;
+      return `is applied at ${this.index}, and a joint configuration, or the leader that it removes, is still in office`;
     }
     if (this.forward > 0) return `was forwarded to member ${this.peer}`;
     if (this.index === 0) return 'was handed to the core';

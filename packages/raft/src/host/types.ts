@@ -151,8 +151,9 @@ export interface Group<Result> {
   readBarrier(options: ReadOptions): Promise<void>;
   /**
    * Changes who takes part, by joint consensus when more than one member changes. Callable at any member: it goes to the
-   * leader as proposals do. Resolves when the change is applied here and an automatic joint configuration is left again.
-   * `change.context` reaches every state machine with the entry.
+   * leader as proposals do. Resolves when the change is applied here and an automatic joint configuration is left again;
+   * at a leader that it removes, when enough of the others know of it for them to go on without this member, which must
+   * not be switched off before. `change.context` reaches every state machine with the entry.
    *
    * Rejects at once with `FLOTILLA_MEMBERSHIP_PENDING` (another change is on its way), `FLOTILLA_MEMBERSHIP_INVALID`,
    * `FLOTILLA_MEMBERSHIP_ID_REUSED` or `FLOTILLA_LEARNER_BEHIND`; after the time-out, when nothing was changed, with
