@@ -1,77 +1,25 @@
 import { configurationOf, emptyConfiguration } from '../../src/core/configuration.ts';
-import { Coverage, EventHeap, TraceHash } from '@flotilla/sim';
+import { Coverage, TraceHash } from '@flotilla/sim';
 import type { Tape } from '@flotilla/sim';
-import { present } from '@flotilla/platform';
-import type {
-  Configuration,
-  Effects,
-  Entry,
-  Index,
-  LogRead,
-  MembershipChange,
-  NodeId,
-  PeerMessage,
-  Ref,
-  RefusalReason,
-  Settlement,
-} from '@flotilla/raft';
-import type { SnapshotMeta, SnapshotSend, Term, Write, WriteSequence } from '@flotilla/raft';
+import type { Configuration, NodeId, PeerMessage } from '@flotilla/raft';
+import { Agenda } from './agenda.ts';
+import { Clients } from './clients.ts';
+import { Disks } from './disks.ts';
+import type { CoreEvent, MemberEvent, WorldEvent } from './event.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { Leases } from './leases.ts';
 import { SimulatedMember } from './member.ts';
-import type { PendingClientRead, Proposal } from './member.ts';
 import { Monitor } from './monitor.ts';
-import { isQuorum, membersIn } from './sets.ts';
+import { Network } from './network.ts';
+import { membersIn } from './sets.ts';
 import type { CoreSettings } from './settings.ts';
-import { Violation } from './violation.ts';
-
-/** `life`: of the member that it is meant for; an event of an earlier life means nothing. */
-type MemberEvent = { readonly to: NodeId; readonly life: number } & (
-  | { readonly kind: 'message'; readonly message: PeerMessage; readonly sentMs: number }
-  | { readonly kind: 'tick' }
-  | { readonly kind: 'beat' }
-  | { readonly kind: 'drain' }
-  | { readonly kind: 'synced'; readonly upTo: WriteSequence }
-  | { readonly kind: 'applied'; readonly entries: readonly Entry[] }
-  | { readonly kind: 'log-read'; readonly read: LogRead }
-  | { readonly kind: 'snapshot'; readonly from: NodeId; readonly send: SnapshotSend }
-  | { readonly kind: 'snapshot-sent'; readonly peer: NodeId; readonly ok: boolean }
-  | {
-      readonly kind: 'alive';
-      readonly from: NodeId;
-      readonly leadsTerm: Term | null;
-      readonly beat: number;
-      readonly sentMs: number;
-    }
-  | { readonly kind: 'reset'; readonly from: NodeId }
-);
-
-type WorldEvent =
-  | { readonly kind: 'propose' }
-  | { readonly kind: 'read' }
-  | { readonly kind: 'fault' }
-  | { readonly kind: 'change' }
-  | { readonly kind: 'call'; readonly run: () => void };
-
-type SimEvent = MemberEvent | WorldEvent;
-
-const refusals: Readonly<Record<RefusalReason, string>> = {
-  'no-leader': 'refused: no-leader',
-  'uncommitted-bytes': 'refused: uncommitted-bytes',
-  'too-large': 'refused: too-large',
-  transferring: 'refused: transferring',
-  'not-ready': 'refused: not-ready',
-  'change-pending': 'refused: change-pending',
-  'term-not-committed': 'refused: term-not-committed',
-  'id-reused': 'refused: id-reused',
-  'learner-behind': 'refused: learner-behind',
-  'invalid-change': 'refused: invalid-change',
-};
-/** Messages kept for re-delivery: the whole history of any but the longest runs. */
-const historyMax = 20_000;
+import { Snapshots } from './snapshots.ts';
+import { StateMachines } from './state-machines.ts';
+import { Turns } from './turns.ts';
 
 /**
- * Cores on simulated disks and a simulated datagram network, in one thread and one heap of events. The network loses,
- * duplicates, delays and reorders; nothing but forwarded proposals relies on it not to (the host's connections deliver
- * those at most once).
+ * Cores on simulated disks and a simulated datagram network, in one thread and one heap of events. The rooms around the
+ * cores (network, disks, state machines...) are what their hosts would be.
  */
 export class CoreCluster {
   readonly settings: CoreSettings;
@@ -82,17 +30,21 @@ export class CoreCluster {
   readonly coverage = new Coverage();
   readonly hash = new TraceHash();
   readonly faults: { timeMs: number; text: string }[] = [];
-  readonly history: PeerMessage[] = [];
-  now = 0;
+  readonly agenda = new Agenda();
+  readonly network: Network;
+  readonly heartbeats: Heartbeats;
+  readonly leases: Leases;
+  readonly turns: Turns;
+  readonly disks: Disks;
+  readonly stateMachines: StateMachines;
+  readonly snapshots: Snapshots;
+  readonly clients: Clients;
   events = 0;
   /** While it is on, faults happen and the network is what the settings say; afterwards everything is calm. */
   faulty = true;
 
   readonly #tape: Tape;
-  readonly #heap = new EventHeap<SimEvent>();
-  readonly #cut = new Set<number>();
   readonly #seed: number;
-  #proposals = 0;
   /** Called when a member has just become leader. */
   onLeader: (member: SimulatedMember) => void = () => {};
   onFault: () => void = () => {};
@@ -101,11 +53,23 @@ export class CoreCluster {
   constructor(tape: Tape, settings: CoreSettings) {
     this.#tape = tape;
     this.settings = settings;
+    this.network = new Network(tape, this);
+    this.heartbeats = new Heartbeats(this);
+    this.leases = new Leases(this);
+    this.turns = new Turns(tape, this);
+    this.disks = new Disks(tape, this);
+    this.stateMachines = new StateMachines(tape, this);
+    this.snapshots = new Snapshots(tape, this);
+    this.clients = new Clients(tape, this);
     this.#seed = tape.choose(0x7fff_ffff, 'elections');
     this.founders = configurationOf(Array.from({ length: settings.members }, (_, i) => i + 1));
     for (const _ of this.founders.voters) this.#newMember(this.founders);
     this.monitor = new Monitor(this.members, this.founders);
     for (const member of this.members) this.#start(member);
+  }
+
+  get now(): number {
+    return this.agenda.now;
   }
 
   /** A member with an empty disk. It knows the founders, or waits for a snapshot that tells it who is who. */
@@ -166,19 +130,22 @@ export class CoreCluster {
     return leader;
   }
 
+  // --- time ----------------------------------------------------------------------------------------------------
+
+  /** From now on clients, faults and changes come, again and again. */
   startClients(): void {
-    this.#push(this.#soon(this.settings.proposeEveryMs), { kind: 'propose' });
-    this.#push(this.#soon(this.settings.readEveryMs), { kind: 'read' });
-    const { faultEveryMs, changeEveryMs } = this.settings;
-    if (faultEveryMs > 0) this.#push(this.#soon(faultEveryMs), { kind: 'fault' });
-    if (changeEveryMs > 0) this.#push(this.#soon(changeEveryMs), { kind: 'change' });
+    const { proposeEveryMs, readEveryMs, faultEveryMs, changeEveryMs } = this.settings;
+    this.#soon(proposeEveryMs, 'propose');
+    this.#soon(readEveryMs, 'read');
+    if (faultEveryMs > 0) this.#soon(faultEveryMs, 'fault');
+    if (changeEveryMs > 0) this.#soon(changeEveryMs, 'change');
   }
 
   /** Runs the next event. False: nothing is left. */
   next(): boolean {
-    if (this.#heap.size === 0) return false;
-    this.now = Math.max(this.now, this.#heap.nextTime);
-    this.#handle(this.#heap.pop());
+    const event = this.agenda.take();
+    if (event === null) return false;
+    this.#handle(event);
     if (this.events % 1000 === 0) this.monitor.checkAll();
     return true;
   }
@@ -186,8 +153,8 @@ export class CoreCluster {
   /** Runs until `done`; false when that has not come by `untilMs`. */
   runUntil(untilMs: number, done: () => boolean): boolean {
     while (!done()) {
-      if (this.#heap.nextTime > untilMs || !this.next()) {
-        this.now = Math.max(this.now, untilMs);
+      if (this.agenda.nextMs > untilMs || !this.next()) {
+        this.agenda.passUntil(untilMs);
         return done();
       }
     }
@@ -195,14 +162,20 @@ export class CoreCluster {
   }
 
   later(delayMs: number, run: () => void): void {
-    this.#push(delayMs, { kind: 'call', run });
+    this.agenda.after(delayMs, { kind: 'call', run });
   }
 
   say(text: string): void {
     this.faults.push({ timeMs: this.now, text });
   }
 
-  // --- what a nemesis does -------------------------------------------------------------------------------------
+  // --- what happens to a member --------------------------------------------------------------------------------
+
+  step(member: SimulatedMember, input: Parameters<SimulatedMember['core']['step']>[0]): void {
+    if (!member.up) return;
+    member.core.step(input);
+    this.turns.drainSoon(member);
+  }
 
   crash(member: SimulatedMember, survivors: number): void {
     if (!member.up) return;
@@ -210,7 +183,7 @@ export class CoreCluster {
     if (member.disk.pendingWrites > survivors) this.coverage.count('crash loses writes');
     this.say(`crash ${member.id}: ${survivors} of ${member.disk.pendingWrites} unsynced writes survive`);
     member.crash(survivors);
-    for (const other of this.members) if (other !== member) this.#reset(other, member.id);
+    for (const other of this.members) if (other !== member) this.heartbeats.reset(other, member.id);
   }
 
   restart(member: SimulatedMember): void {
@@ -218,8 +191,7 @@ export class CoreCluster {
     this.coverage.count('restart');
     this.say(`restart ${member.id}`);
     member.restart();
-    // It does not know any more what it promised.
-    if (this.settings.leasePerMille > 0) member.pledge = this.#promise(member, 0, 0, 0);
+    this.leases.promiseNobody(member);
     this.#start(member);
   }
 
@@ -245,126 +217,57 @@ export class CoreCluster {
     member.pausedUntilMs = this.now + forMs;
   }
 
-  cut(from: NodeId, to: NodeId, cut: boolean): void {
-    if (cut) this.#cut.add(from * 64 + to);
-    else this.#cut.delete(from * 64 + to);
+  #start(member: SimulatedMember): void {
+    const { id: to, life } = member;
+    const { tickMs, liveness } = this.settings;
+    this.agenda.after(this.#tape.choose(tickMs, 'tick phase'), { kind: 'tick', to, life });
+    if (liveness === 'peers') {
+      this.agenda.after(this.#tape.choose(tickMs, 'beat phase'), { kind: 'beat', to, life });
+    }
+    if (member.core.ready) this.turns.drainSoon(member);
   }
 
-  healNetwork(): void {
-    this.#cut.clear();
-  }
-
-  /** The connection between two hosts breaks: both notice, as far as they can hear of each other. */
-  resetConnection(a: SimulatedMember, b: SimulatedMember): void {
-    this.#reset(a, b.id);
-    this.#reset(b, a.id);
-  }
-
-  redeliver(message: PeerMessage, delayMs: number): void {
-    this.coverage.count(`redelivered ${message.type}`);
-    // An old word of a leader is no promise to it now.
-    this.#deliver(message, delayMs, -Infinity);
-  }
-
-  step(member: SimulatedMember, input: Parameters<SimulatedMember['core']['step']>[0]): void {
-    if (!member.up) return;
-    member.core.step(input);
-    this.#drainSoon(member);
-  }
-
-  propose(member: SimulatedMember, sizeBytes: number): Proposal {
-    this.#proposals += 1;
-    const proposal: Proposal = {
-      number: this.#proposals,
-      payload: new Uint8Array(sizeBytes),
-      member,
-      life: member.life,
-      term: 0,
-      state: 'asked',
-      committedAt: 0,
-    };
-    this.monitor.register(proposal);
-    const ref = member.nextRef as Ref;
-    member.nextRef += 1;
-    member.proposals.set(ref, proposal);
-    this.step(member, { type: 'propose', ref, payload: proposal.payload });
-    return proposal;
-  }
-
-  read(member: SimulatedMember): PendingClientRead {
-    const ref = member.nextRef as Ref;
-    member.nextRef += 1;
-    const read = { floor: this.monitor.maxApplied, answered: false };
-    member.reads.set(ref, read);
-    const { leasePerMille } = this.settings;
-    const lease =
-      leasePerMille > 0 && this.#tape.chance(leasePerMille, 1000, 'lease') && this.#vouches(member);
-    if (lease) this.coverage.count('read under a lease');
-    this.step(member, { type: 'read', ref, policy: lease ? 'lease' : 'read-index' });
-    return read;
-  }
-
-  changeMembership(member: SimulatedMember, change: MembershipChange): void {
-    if (!member.up) return;
-    const ref = member.nextRef as Ref;
-    member.nextRef += 1;
-    member.changes.add(ref);
-    const steps = change.steps.map(({ operation, id }) => `${operation} ${id}`).join(', ');
-    this.say(`ask ${member.id} for ${change.transition} change: ${steps || 'leave'}`);
+  #tick(member: SimulatedMember): void {
+    const { id: to, life } = member;
+    this.agenda.after(this.settings.tickMs * member.clockRate, { kind: 'tick', to, life });
+    if (!member.core.wantsTicks || this.leases.keepsStill(member)) return;
     this.events += 1;
-    this.step(member, { type: 'change-membership', ref, change });
-  }
-
-  compact(member: SimulatedMember): void {
-    const index = Math.min(member.flushed.index, member.view.applied) as Index;
-    const term = member.view.termAt(index);
-    if (term === null || !member.disk.holds(index, term) || index <= member.disk.snapshot.index) return;
-    this.coverage.count('compaction');
-    const { configuration } = index === member.flushed.index ? member.flushed : member.applied;
-    const through: SnapshotMeta = { index, term, configuration };
-    member.disk.compact(through);
-    this.step(member, { type: 'compacted', through });
+    member.core.step({ type: 'tick' });
+    this.turns.drainSoon(member);
   }
 
   // --- events --------------------------------------------------------------------------------------------------
 
-  #handle(event: SimEvent): void {
-    if (event.kind === 'propose') this.#clientProposes();
-    else if (event.kind === 'read') this.#clientReads();
-    else if (event.kind === 'fault') this.#strike();
-    else if (event.kind === 'change') this.#wantChange();
-    else if (event.kind === 'call') event.run();
-    else this.#handleAt(event);
+  #handle(event: CoreEvent): void {
+    if (event.kind === 'call') event.run();
+    else if ('to' in event) this.#handleAt(event);
+    else if (this.faulty) this.#handleInWorld(event.kind);
   }
 
-  #strike(): void {
-    if (!this.faulty) return;
-    this.onFault();
-    this.#push(this.#soon(this.settings.faultEveryMs), { kind: 'fault' });
+  /** Clients come again before what they do now, faults and changes after it: recorded tapes rely on it. */
+  #handleInWorld(kind: Exclude<WorldEvent['kind'], 'call'>): void {
+    switch (kind) {
+      case 'propose':
+        this.#soon(this.settings.proposeEveryMs, kind);
+        this.clients.wantWrites();
+        break;
+      case 'read':
+        this.#soon(this.settings.readEveryMs, kind);
+        this.clients.wantRead();
+        break;
+      case 'fault':
+        this.onFault();
+        this.#soon(this.settings.faultEveryMs, kind);
+        break;
+      case 'change':
+        this.onChange();
+        this.#soon(this.settings.changeEveryMs, kind);
+        break;
+    }
   }
 
-  #receive(member: SimulatedMember, message: PeerMessage): void {
-    const { term } = member.view;
-    const undisturbed =
-      message.type === 'pre-vote' || (message.type === 'vote' && this.#isLed(member, message));
-    member.core.step({ type: 'receive', message });
-    if (undisturbed) this.monitor.asked(member, message, term);
-  }
-
-  /** Whether the member's host knows for sure that its leader lives; by ticks only the core knows. */
-  #isLed(
-    { view, peers }: SimulatedMember,
-    message: Extract<PeerMessage, { type: 'vote' | 'pre-vote' }>,
-  ): boolean {
-    if (!this.settings.checkQuorum || message.forced || message.from === view.leader) return false;
-    const belief = peers.get(view.leader);
-    return belief !== undefined && belief.alive && belief.leadsTerm === view.term;
-  }
-
-  #wantChange(): void {
-    if (!this.faulty) return;
-    this.onChange();
-    this.#push(this.#soon(this.settings.changeEveryMs), { kind: 'change' });
+  #soon(everyMs: number, kind: Exclude<WorldEvent['kind'], 'call'>): void {
+    this.agenda.after(everyMs * (0.5 + this.#tape.choose(8, 'interval') / 8), { kind });
   }
 
   #handleAt(event: MemberEvent): void {
@@ -372,7 +275,7 @@ export class CoreCluster {
     if (member === undefined || !member.up) return;
     if (event.life !== member.life && event.kind !== 'message' && event.kind !== 'snapshot') return;
     if (member.pausedUntilMs > this.now) {
-      this.#heap.push(member.pausedUntilMs, event);
+      this.agenda.at(member.pausedUntilMs, event);
       return;
     }
     this.hash.add(event.to);
@@ -381,497 +284,59 @@ export class CoreCluster {
       case 'message':
         this.events += 1;
         this.hash.add(event.message.term);
-        if (this.#breaksPromise(member, event.message)) break;
-        this.#receive(member, event.message);
-        this.#promiseLeader(member, event.message, event.sentMs);
-        this.#drainSoon(member, event.message.type === 'append-response');
+        this.#receive(member, event.message, event.sentMs);
         break;
       case 'drain':
-        member.drainScheduled = false;
-        this.#drain(member, true);
+        this.turns.end(member);
         break;
       case 'tick':
         this.#tick(member);
         break;
       case 'beat':
-        this.#beat(member);
+        this.heartbeats.beat(member);
         break;
       case 'synced':
         this.events += 1;
-        this.#synced(member, event.upTo);
+        this.disks.synced(member, event.upTo);
         break;
       case 'applied':
         this.events += 1;
-        this.#applied(member, event.entries);
+        this.stateMachines.applied(member, event.entries);
         break;
-      case 'log-read': {
+      case 'log-read':
         this.events += 1;
-        const { ref, from, to, maxBytes } = event.read;
-        const result = member.disk.read(from, to, maxBytes);
-        this.coverage.count(result === 'compacted' ? 'log read: compacted' : 'log read');
-        this.step(member, { type: 'log-read', ref, result });
+        this.disks.read(member, event.read);
         break;
-      }
       case 'snapshot':
         this.events += 1;
-        this.#snapshotArrives(member, event.from, event.send);
+        this.snapshots.arrive(member, event.from, event.send);
         break;
       case 'snapshot-sent':
         this.step(member, { type: 'snapshot-sent', to: event.peer, ok: event.ok });
         break;
       case 'alive':
-        this.#hears(member, event);
+        this.heartbeats.hear(member, event);
         break;
       case 'reset':
-        this.#silent(member, event.from);
+        this.heartbeats.fallSilent(member, event.from);
         break;
     }
   }
 
-  #start(member: SimulatedMember): void {
-    const { id: to, life } = member;
-    const { tickMs } = this.settings;
-    this.#push(this.#tape.choose(tickMs, 'tick phase'), { kind: 'tick', to, life });
-    if (this.settings.liveness === 'peers') {
-      this.#push(this.#tape.choose(tickMs, 'beat phase'), { kind: 'beat', to, life });
-    }
-    if (member.core.ready) this.#drainSoon(member);
-  }
-
-  #tick(member: SimulatedMember): void {
-    this.#push(this.settings.tickMs * member.clockRate, {
-      kind: 'tick',
-      to: member.id,
-      life: member.life,
-    });
-    if (!member.core.wantsTicks || this.#keepsStill(member)) return;
-    this.events += 1;
-    member.core.step({ type: 'tick' });
-    this.#drainSoon(member);
-  }
-
-  /** A host tells its peers that it lives and what it leads, and notices whom it has not heard. */
-  #beat(member: SimulatedMember): void {
-    const { tickMs, heartbeatTicks, electionTicks } = this.settings;
-    const everyMs = tickMs * heartbeatTicks;
-    this.#push(everyMs * member.clockRate, {
-      kind: 'beat',
-      to: member.id,
-      life: member.life,
-    });
-    member.beats += 1;
-    const leadsTerm = member.view.role === 'leader' ? member.view.term : null;
-    for (const other of this.members) {
-      if (other === member) continue;
-      const belief = member.peers.get(other.id);
-      if (belief?.alive === true && this.now - belief.heardAtMs > electionTicks * tickMs) {
-        this.#silent(member, other.id);
-      }
-      if (this.#isCut(member.id, other.id) || !other.up) continue;
-      const { id: from, beats: beat } = member;
-      const sentMs = this.now;
-      this.#push(this.#delay(), {
-        kind: 'alive',
-        to: other.id,
-        life: other.life,
-        from,
-        leadsTerm,
-        beat,
-        sentMs,
-      });
-    }
-  }
-
-  #hears(
-    member: SimulatedMember,
-    { from, leadsTerm, beat, sentMs }: Extract<MemberEvent, { kind: 'alive' }>,
-  ): void {
-    const belief = member.peers.get(from) ?? { alive: false, leadsTerm: null, heardAtMs: 0, beat: 0 };
-    member.peers.set(from, belief);
-    if (beat <= belief.beat) return;
-    belief.beat = beat;
-    belief.heardAtMs = this.now;
-    if (!belief.alive || belief.leadsTerm !== leadsTerm) {
-      belief.alive = true;
-      belief.leadsTerm = leadsTerm;
-      this.events += 1;
-      this.step(member, { type: 'peer-alive', peer: from, leadsTerm });
-    }
-    if (this.settings.leasePerMille === 0 || leadsTerm === null) return;
-    if (member.view.leader === from && member.view.term === leadsTerm) {
-      member.pledge = this.#promise(member, from, leadsTerm, sentMs);
-    }
-  }
-
-  // --- leases: what hosts do about them --------------------------------------------------------------------------
-
-  /** By the member's own clock, which may run faster or slower than others by a tenth. */
-  #promise(member: SimulatedMember, to: number, term: number, sentMs: number): SimulatedMember['pledge'] {
-    const { electionTicks, tickMs } = this.settings;
-    return { to, term, sentMs, untilMs: this.now + electionTicks * tickMs * member.clockRate };
-  }
-
-  #promiseLeader(member: SimulatedMember, { type, from, term }: PeerMessage, sentMs: number): void {
-    if (this.settings.leasePerMille === 0 || this.settings.liveness === 'peers') return;
-    if (type !== 'heartbeat' && type !== 'append') return;
-    if (member.view.leader !== from || member.view.term !== term) return;
-    member.pledge = this.#promise(member, from, term, sentMs);
-  }
-
-  #breaksPromise(member: SimulatedMember, message: PeerMessage): boolean {
-    if (this.settings.leasePerMille === 0 || (message.type !== 'vote' && message.type !== 'pre-vote'))
-      return false;
-    return !message.forced && message.from !== member.pledge.to && this.now < member.pledge.untilMs;
-  }
-
-  /** Nor does it campaign itself. (With a leader that lives, `peers` give it ticks for other reasons.) */
-  #keepsStill({ view, pledge }: SimulatedMember): boolean {
-    if (this.settings.leasePerMille === 0 || view.role === 'leader') return false;
-    return this.now < pledge.untilMs && (this.settings.liveness === 'ticks' || view.leader === 0);
-  }
-
-  /** Whether a quorum has promised this leader, from when it sent what they answer, for longer than clocks may differ. */
-  #vouches(leader: SimulatedMember): boolean {
-    const { view } = leader;
-    if (view.role !== 'leader') return false;
-    const { electionTicks, tickMs } = this.settings;
-    const sinceMs = this.now - 0.8 * electionTicks * tickMs * leader.clockRate;
-    return isQuorum(view.configuration, (id) => {
-      if (id === leader.id) return true;
-      const pledge = this.member(id)?.pledge;
-      return pledge?.to === leader.id && pledge.term === view.term && pledge.sentMs >= sinceMs;
-    });
-  }
-
-  #silent(member: SimulatedMember, peer: NodeId): void {
-    const belief = member.peers.get(peer);
-    if (belief === undefined || !belief.alive || !member.up) return;
-    belief.alive = false;
-    this.events += 1;
-    this.coverage.count('peer silent');
-    this.step(member, { type: 'peer-silent', peer });
-  }
-
-  #reset(member: SimulatedMember, from: NodeId): void {
-    if (this.settings.liveness !== 'peers' || !member.up || this.#isCut(from, member.id)) return;
-    // A new connection counts its beats anew.
-    const belief = member.peers.get(from);
-    if (belief !== undefined) belief.beat = 0;
-    this.#push(this.#delay(), { kind: 'reset', to: member.id, life: member.life, from });
-  }
-
-  #synced(member: SimulatedMember, upTo: WriteSequence): void {
-    member.syncing = false;
-    member.disk.sync(upTo);
-    member.core.step({ type: 'persisted', upTo });
-    for (const message of member.takePromises(upTo)) this.#release(member, message);
-    this.#drainSoon(member, true);
-    this.#syncSoon(member);
-  }
-
-  #syncSoon(member: SimulatedMember): void {
-    if (member.syncing || !member.disk.unsynced) return;
-    const upTo = member.disk.syncTarget();
-    if (!member.disk.needsSync()) {
-      // Only commit indexes: acknowledged at once, safe with the next sync.
-      member.disk.acknowledge(upTo);
-      member.core.step({ type: 'persisted', upTo });
-      this.#drainSoon(member);
-      return;
-    }
-    member.syncing = true;
-    this.#push(this.#syncDelay(member), { kind: 'synced', to: member.id, life: member.life, upTo });
-  }
-
-  #applied(member: SimulatedMember, entries: readonly Entry[]): void {
-    const last = entries[entries.length - 1] as Entry;
-    // A snapshot may have overtaken the batch.
-    if (last.index > member.applied.index) {
-      const from = member.applied.index;
-      for (const entry of entries) if (entry.index > from) this.#apply(member, entry);
-      member.core.step({ type: 'applied', upTo: last.index });
-      for (const entry of entries) if (entry.index > from) this.#configured(member, entry);
-      const configuration = present(member.view.configurationAt(last.index), 'what is in force');
-      member.applied = { index: last.index, term: last.term, configuration };
-    } else {
-      member.core.step({ type: 'applied', upTo: member.applied.index });
-    }
-    if (last.index > this.monitor.maxApplied) this.monitor.maxApplied = last.index;
-    if (this.#tape.chance(1, 4, 'flush')) member.flushed = member.applied;
-    this.#drainSoon(member);
-    const { compactAfter } = this.settings;
-    if (compactAfter > 0 && member.flushed.index - member.disk.snapshot.index >= compactAfter)
-      this.compact(member);
-  }
-
-  #configured(member: SimulatedMember, { kind, index }: Entry): void {
-    if (kind !== 'membership') return;
-    const configuration = present(member.view.configurationAt(index), 'what a change has led to');
-    if (index > this.monitor.configuredAt) this.coverage.count('members changed');
-    this.monitor.configured(member, index, configuration);
-  }
-
-  #apply(member: SimulatedMember, entry: Entry): void {
-    const proposal = this.monitor.proposalOf(entry.payload);
-    if (entry.term > member.applied.term) this.#laterTermApplied(member, entry.term, proposal);
-    if (proposal !== undefined && proposal.member === member && proposal.life === member.life) {
-      proposal.state = 'applied';
-      member.openProposals.delete(proposal.number);
-      this.coverage.count('write acknowledged');
-    }
-  }
-
-  /** What an earlier leadership took and is not here now never will be: the host would propose it again. */
-  #laterTermApplied(member: SimulatedMember, term: number, applying: Proposal | undefined): void {
-    for (const proposal of member.openProposals.values()) {
-      if (proposal === applying || proposal.term >= term) continue;
-      proposal.state = 'lost';
-      this.coverage.count('proposal lost for sure');
-      if (proposal.committedAt !== 0) {
-        throw new Violation(
-          'I10 at most once',
-          `proposal ${proposal.number} counts as lost, and is committed`,
-        );
-      }
-      member.openProposals.delete(proposal.number);
-    }
-  }
-
-  #snapshotArrives(member: SimulatedMember, from: NodeId, send: SnapshotSend): void {
-    const sender = this.member(from);
-    // What the sender's state machine held when it was read; a crashed sender has sent nothing.
-    if (sender === undefined || !sender.up || sender.applied.index < send.index) return;
-    const snapshot: SnapshotMeta = sender.applied;
-    const { to, term, session } = send;
-    const message: PeerMessage = { type: 'install-snapshot', from, to, term, session, snapshot };
-    this.#remember(message);
-    this.#receiveSnapshot(member, message);
-  }
-
-  #receiveSnapshot(
-    member: SimulatedMember,
-    message: Extract<PeerMessage, { type: 'install-snapshot' }>,
-  ): void {
-    const { index } = message.snapshot;
-    if (index > member.view.commit) {
-      this.coverage.count('snapshot installed');
-      member.applied = message.snapshot;
-      member.flushed = member.applied;
-      // Whether open proposals are in it nobody can tell.
-      member.openProposals.clear();
-    }
-    if (index > this.monitor.maxApplied) this.monitor.maxApplied = index;
+  #receive(member: SimulatedMember, message: PeerMessage, sentMs: number): void {
+    if (this.leases.breaksPromise(member, message)) return;
+    const { term } = member.view;
+    const undisturbed =
+      message.type === 'pre-vote' || (message.type === 'vote' && this.#isLed(member, message));
     member.core.step({ type: 'receive', message });
-    this.#drainSoon(member);
+    if (undisturbed) this.monitor.asked(member, message, term);
+    this.leases.promiseLeader(member, message, sentMs);
+    this.turns.drainSoon(member, message.type === 'append-response');
   }
 
-  #clientProposes(): void {
-    if (!this.faulty) return;
-    this.#push(this.#soon(this.settings.proposeEveryMs), { kind: 'propose' });
-    const member = this.#anyMember();
-    if (member === undefined) return;
-    const burst = 1 + this.#tape.choose(4, 'burst');
-    this.events += burst;
-    for (let i = 0; i < burst; i += 1) {
-      this.propose(member, 4 + this.#tape.choose(this.settings.payloadBytesMax, 'payload bytes'));
-    }
-  }
-
-  #clientReads(): void {
-    if (!this.faulty) return;
-    this.#push(this.#soon(this.settings.readEveryMs), { kind: 'read' });
-    const member = this.#anyMember();
-    if (member === undefined) return;
-    this.events += 1;
-    this.read(member);
-  }
-
-  #anyMember(): SimulatedMember | undefined {
-    const { leader } = this;
-    const chosen =
-      leader !== undefined && this.#tape.chance(1, 2, 'ask the leader')
-        ? leader
-        : (this.present[this.#tape.choose(this.present.length, 'ask')] as SimulatedMember);
-    return chosen.up && chosen.pausedUntilMs <= this.now ? chosen : undefined;
-  }
-
-  // --- effects -------------------------------------------------------------------------------------------------
-
-  #drainSoon(member: SimulatedMember, matchesMayHaveMoved = false): void {
-    if (this.settings.turnMs === 0) {
-      this.#drain(member, matchesMayHaveMoved);
-      return;
-    }
-    if (member.drainScheduled) return;
-    member.drainScheduled = true;
-    const { id: to, life } = member;
-    this.#push(this.faulty ? this.#tape.choose(this.settings.turnMs + 1, 'turn') : 0, {
-      kind: 'drain',
-      to,
-      life,
-    });
-  }
-
-  #drain(member: SimulatedMember, matchesMayHaveMoved: boolean): void {
-    const { core, seenLeadingTerm: led } = member;
-    if (!core.ready) {
-      this.monitor.stepped(member, matchesMayHaveMoved);
-      return;
-    }
-    // A drain gives everything; one that leaves something would keep its host busy for ever.
-    let drains = 0;
-    do {
-      if (drains === 3) throw new Violation('I13 drained', `${member.id} is ready after ${drains} drains`);
-      drains += 1;
-      const effects = core.drain();
-      if (effects.write !== null) this.#write(member, effects.write);
-      this.monitor.stepped(member, matchesMayHaveMoved);
-      this.#perform(member, effects);
-    } while (member.core.ready);
-    if (member.seenLeadingTerm !== led) {
-      this.coverage.count('leader elected');
-      this.onLeader(member);
-    }
-  }
-
-  #write(member: SimulatedMember, write: Write): void {
-    if (write.truncateFrom !== null) this.coverage.count('truncation');
-    member.model(write);
-    member.disk.write(write);
-    member.promise(write);
-    this.monitor.wrote(member, write);
-  }
-
-  #perform(member: SimulatedMember, effects: Effects): void {
-    for (const message of effects.send) this.#release(member, message);
-    for (const settlement of effects.settle) this.#settle(member, settlement);
-    if (effects.apply.length > 0) {
-      this.monitor.applying(member, effects.apply);
-      const { id: to, life } = member;
-      const delayMs = this.faulty ? this.#tape.choose(this.settings.applyMaxMs + 1, 'apply delay') : 0;
-      this.#push(delayMs, { kind: 'applied', to, life, entries: effects.apply });
-    }
-    for (const read of effects.readLog) {
-      const { id: to, life } = member;
-      this.#push(this.faulty ? 0.1 + this.#tape.choose(3, 'log read') : 0, {
-        kind: 'log-read',
-        to,
-        life,
-        read,
-      });
-    }
-    for (const send of effects.sendSnapshot) this.#shipSnapshot(member, send);
-    if (effects.write !== null) this.#syncSoon(member);
-  }
-
-  #shipSnapshot(member: SimulatedMember, send: SnapshotSend): void {
-    this.coverage.count('snapshot sent');
-    const { id: from, life } = member;
-    const delayMs = 2 * this.#delay() + this.#tape.choose(30, 'snapshot transfer');
-    const lost = this.#isCut(from, send.to) || this.#tape.chance(this.faulty ? 1 : 0, 5, 'snapshot lost');
-    if (!lost) this.#push(delayMs, { kind: 'snapshot', to: send.to, life: 0, send, from });
-    this.#push(delayMs + this.#delay(), { kind: 'snapshot-sent', to: from, life, peer: send.to, ok: !lost });
-  }
-
-  #settle(member: SimulatedMember, settlement: Settlement): void {
-    switch (settlement.type) {
-      case 'appended':
-      case 'forwarded': {
-        if (member.changes.delete(settlement.ref)) this.coverage.count(`change ${settlement.type}`);
-        const proposal = member.proposals.get(settlement.ref);
-        if (proposal === undefined) return;
-        proposal.state = 'taken';
-        proposal.term = settlement.term;
-        member.proposals.delete(settlement.ref);
-        member.openProposals.set(proposal.number, proposal);
-        break;
-      }
-      case 'readable': {
-        const read = member.reads.get(settlement.ref);
-        if (read === undefined) return;
-        member.reads.delete(settlement.ref);
-        read.answered = true;
-        this.coverage.count('read answered');
-        this.monitor.readable(member, settlement.index, read.floor);
-        break;
-      }
-      case 'read-forwarded':
-        break;
-      case 'refused': {
-        this.coverage.count(refusals[settlement.reason]);
-        member.reads.delete(settlement.ref);
-        member.changes.delete(settlement.ref);
-        const proposal = member.proposals.get(settlement.ref);
-        if (proposal !== undefined) proposal.state = 'refused';
-        member.proposals.delete(settlement.ref);
-        break;
-      }
-    }
-  }
-
-  #release(member: SimulatedMember, message: PeerMessage): void {
-    this.monitor.released(member, message);
-    this.#remember(message);
-    if (this.#isCut(message.from, message.to)) return;
-    if (this.faulty && this.#tape.chance(this.settings.lossPerMille, 1000, 'loss')) {
-      this.coverage.count('message lost');
-      return;
-    }
-    this.#deliver(message, this.#delay());
-    // A forwarded proposal that came twice would be taken twice: the connection between hosts sees to it.
-    if (!this.faulty || message.type === 'propose') return;
-    if (this.#tape.chance(this.settings.duplicatePerMille, 1000, 'duplicate')) {
-      this.coverage.count('message duplicated');
-      this.#deliver(message, this.#delay() + this.#tape.choose(100, 'duplicate delay'));
-    }
-  }
-
-  #remember(message: PeerMessage): void {
-    if (message.type !== 'propose' && this.history.length < historyMax) this.history.push(message);
-  }
-
-  #deliver(message: PeerMessage, delayMs: number, sentMs = this.now): void {
-    if (message.type === 'install-snapshot') {
-      // Its data comes with it, and goes through the host as the first time.
-      this.later(delayMs, () => {
-        const member = this.member(message.to);
-        if (member?.up === true && member.pausedUntilMs <= this.now) this.#receiveSnapshot(member, message);
-      });
-      return;
-    }
-    this.#push(delayMs, { kind: 'message', to: message.to, life: 0, message, sentMs });
-  }
-
-  #isCut(from: NodeId, to: NodeId): boolean {
-    return this.#cut.has(from * 64 + to);
-  }
-
-  #delay(): number {
-    const { delayMinMs, delayMaxMs, spikePerMille, spikeMaxMs } = this.settings;
-    if (!this.faulty) return delayMinMs;
-    const spread = ((delayMaxMs - delayMinMs) * this.#tape.choose(16, 'delay')) / 16;
-    const spike = this.#tape.chance(spikePerMille, 1000, 'spike')
-      ? this.#tape.choose(spikeMaxMs, 'spike ms')
-      : 0;
-    return delayMinMs + spread + spike;
-  }
-
-  #syncDelay(member: SimulatedMember): number {
-    const { syncMinMs, syncMaxMs, stallPerMille, stallMaxMs } = this.settings;
-    if (!this.faulty) return syncMinMs;
-    const spread = ((syncMaxMs - syncMinMs) * this.#tape.choose(8, 'sync')) / 8;
-    const slow = member.slowDiskUntilMs > this.now ? 50 : 0;
-    const stall = this.#tape.chance(stallPerMille, 1000, 'stall')
-      ? this.#tape.choose(stallMaxMs, 'stall ms')
-      : 0;
-    return syncMinMs + spread + slow + stall;
-  }
-
-  #soon(everyMs: number): number {
-    return everyMs * (0.5 + this.#tape.choose(8, 'interval') / 8);
-  }
-
-  #push(delayMs: number, event: SimEvent): void {
-    this.#heap.push(this.now + delayMs, event);
+  /** Whether the member's host knows for sure that its leader lives; by ticks only the core knows. */
+  #isLed(member: SimulatedMember, message: Extract<PeerMessage, { type: 'vote' | 'pre-vote' }>): boolean {
+    if (!this.settings.checkQuorum || message.forced || message.from === member.view.leader) return false;
+    return this.heartbeats.leaderLives(member);
   }
 }

@@ -72,7 +72,7 @@ export class Nemesis {
         const from = this.#member('from');
         const to = this.#member('to');
         cluster.say(`cut ${from.id} -> ${to.id}`);
-        cluster.cut(from.id, to.id, true);
+        cluster.network.cut(from.id, to.id, true);
         break;
       }
       case 'isolate':
@@ -86,13 +86,13 @@ export class Nemesis {
         break;
       case 'heal-network':
         cluster.say('heal the network');
-        cluster.healNetwork();
+        cluster.network.heal();
         break;
       case 'redeliver':
-        this.#redeliver(1, cluster.history.length);
+        this.#redeliver(1, cluster.network.history.length);
         break;
       case 'redeliver-burst':
-        this.#redeliver(20, this.#tape.chance(1, 2, 'recent') ? 200 : cluster.history.length);
+        this.#redeliver(20, this.#tape.chance(1, 2, 'recent') ? 200 : cluster.network.history.length);
         break;
       case 'campaign':
         this.#campaign(this.#running());
@@ -103,7 +103,7 @@ export class Nemesis {
       case 'reset-connection': {
         const a = this.#member('from');
         const b = this.#member('to');
-        if (a !== b) cluster.resetConnection(a, b);
+        if (a !== b) cluster.heartbeats.resetConnection(a, b);
         break;
       }
       case 'slow-disk':
@@ -155,8 +155,8 @@ export class Nemesis {
     );
     for (const other of cluster.members) {
       if (other === member || other === friend) continue;
-      cluster.cut(member.id, other.id, true);
-      cluster.cut(other.id, member.id, true);
+      cluster.network.cut(member.id, other.id, true);
+      cluster.network.cut(other.id, member.id, true);
     }
     this.#healLater();
   }
@@ -167,7 +167,7 @@ export class Nemesis {
     cluster.say(`partition ${sides.map((side, i) => `${i + 1}:${side}`).join(' ')}`);
     for (const a of cluster.members) {
       for (const b of cluster.members) {
-        if (a !== b) cluster.cut(a.id, b.id, sides[a.id - 1] !== sides[b.id - 1]);
+        if (a !== b) cluster.network.cut(a.id, b.id, sides[a.id - 1] !== sides[b.id - 1]);
       }
     }
     this.#healLater();
@@ -176,16 +176,17 @@ export class Nemesis {
   #healLater(): void {
     const cluster = this.#cluster;
     if (this.#tape.chance(1, 4, 'lasting')) return;
-    cluster.later(10 * (1 + this.#tape.choose(80, 'cut')), () => cluster.healNetwork());
+    cluster.later(10 * (1 + this.#tape.choose(80, 'cut')), () => cluster.network.heal());
   }
 
   #redeliver(times: number, reach: number): void {
-    const { history } = this.#cluster;
+    const { history } = this.#cluster.network;
     if (history.length === 0) return;
     for (let i = 0; i < times; i += 1) {
       const back = this.#tape.choose(Math.min(reach, history.length), 'old message');
       const message = history[history.length - 1 - back];
-      if (message !== undefined) this.#cluster.redeliver(message, this.#tape.choose(20, 'redelivery'));
+      if (message !== undefined)
+        this.#cluster.network.redeliver(message, this.#tape.choose(20, 'redelivery'));
     }
   }
 

@@ -49,7 +49,7 @@ export class Operator {
       leader !== undefined && !this.#tape.chance(1, 4, 'ask a follower')
         ? leader
         : this.#pick(cluster.present, 'ask');
-    if (asked !== undefined) cluster.changeMembership(asked, change);
+    if (asked !== undefined) cluster.clients.changeMembership(asked, change);
   }
 
   #stepsFor(wish: (typeof wishes)[number]): MembershipStep[] | null {

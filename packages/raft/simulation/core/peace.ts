@@ -25,7 +25,7 @@ export class Peace {
     const cluster = this.#cluster;
     cluster.faulty = false;
     cluster.say('heal everything');
-    cluster.healNetwork();
+    cluster.network.heal();
     for (const member of cluster.members) {
       if (!cluster.isStranger(member) || member.up) cluster.restart(member);
       member.pausedUntilMs = 0;
@@ -37,13 +37,13 @@ export class Peace {
   converge(): void {
     const cluster = this.#cluster;
     let askedMs = -Infinity;
-    let proposal: ReturnType<CoreCluster['propose']> | null = null;
+    let proposal: ReturnType<CoreCluster['clients']['propose']> | null = null;
     this.#demand('no write is committed', () => {
       if (proposal !== null && proposal.committedAt !== 0) return true;
       if (cluster.now < askedMs + this.#patienceMs) return false;
       askedMs = cluster.now;
       const asked = cluster.leader ?? this.#living[0];
-      if (asked !== undefined) proposal = cluster.propose(asked, 1);
+      if (asked !== undefined) proposal = cluster.clients.propose(asked, 1);
       return false;
     });
     this.#demand('not everybody has the last write', () => {
@@ -83,11 +83,11 @@ export class Peace {
   #requireRead(member: SimulatedMember): void {
     const cluster = this.#cluster;
     let askedMs = cluster.now;
-    let read = cluster.read(member);
+    let read = cluster.clients.read(member);
     this.#demand(`a read at ${member.id} is not answered`, () => {
       if (!read.answered && cluster.now >= askedMs + this.#patienceMs) {
         askedMs = cluster.now;
-        read = cluster.read(member);
+        read = cluster.clients.read(member);
       }
       return read.answered;
     });
@@ -118,7 +118,7 @@ export class Peace {
     this.#switchOffFormers();
     const { configuration } = cluster.monitor;
     if (isJointSet(configuration) && !configuration.autoLeave && cluster.leader !== undefined) {
-      cluster.changeMembership(cluster.leader, leave);
+      cluster.clients.changeMembership(cluster.leader, leave);
     }
     this.#campaignByHand();
   }
