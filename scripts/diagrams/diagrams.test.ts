@@ -37,7 +37,7 @@ describe.each(tables)('the diagrams of $file', ({ file, table, states, events, s
     const page = readFileSync(join(folder, 'README.md'), 'utf8');
     for (const name of [...table.states, ...edges.map(({ event }) => event)]) {
       // Graphviz escapes hyphens, and indents labels with spaces that do not break.
-      expect(svg).toMatch(new RegExp(`>(&#160;)*${name.replaceAll('-', '&#45;')}</text>`));
+      expect(svg).toMatch(new RegExp(`>\\s*(&#160;)*${name.replaceAll('-', '&#45;')}</text>`));
       expect(page).toContain(`\`${name}\``);
     }
     for (const { from, event, to } of edges) {
