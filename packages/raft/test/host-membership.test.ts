@@ -171,7 +171,7 @@ describe('a member of two groups', () => {
 
   it('is removed only from the groups that a refusal names', async () => {
     cluster = await TestCluster.create(2);
-    cluster.initialConfigurationOf = () => configurationOf([1 as NodeId]);
+    cluster.initialConfigurationOf = () => configurationOf([1]);
     await cluster.start();
     const [first, second] = [cluster.member(1), cluster.member(2)];
     const bound = { stateMachine: new ListMachine(new ListImage()) };
