@@ -150,7 +150,9 @@ export class HostedGroup<Result> implements Group<Result> {
       life,
       installed: (link, begin) => this.#snapshotInstalled(link, begin),
     });
-    if (stateIsMissing) {
+    if (options.joining) {
+      platform.log.info('this member waits for its first snapshot', { group: id });
+    } else if (stateIsMissing) {
       platform.log.warn('the state is missing: a peer will be asked for a snapshot', {
         group: id,
         applied: stateMachine.applied.index,

@@ -260,7 +260,8 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
    * on), `FLOTILLA_TRANSFER_TARGET` (no voter), `FLOTILLA_REMOVED`, `FLOTILLA_REPLICA_CLOSED` or `FLOTILLA_STOPPED`.
    *
    * @example
-   * await replica.transferLeadership(); // before this process is stopped
+   * // Before this process is stopped; a follower that asks is made the leader.
+   * if (replica.status().role === 'leader') await replica.transferLeadership();
    */
   async transferLeadership(to: number | null = null, options: CallOptions = {}): Promise<void> {
     this.#requireMember();
@@ -335,7 +336,8 @@ export class Replica<Machine extends ReplicaStateMachine<unknown>> {
 
   /**
    * Rejects every pending call with `FLOTILLA_STOPPED`, stops taking part, and lets go of the port and the directory.
-   * Idempotent. A leader that closes leaves the others to an election: {@link transferLeadership} first avoids the gap.
+   * Idempotent. A leader that closes leaves the others to an election: a leader that calls
+   * {@link transferLeadership} first avoids the gap.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
