@@ -1,4 +1,4 @@
-import type { Connection, ConnectionHandler } from '@flotilla/platform';
+import type { Connection } from '@flotilla/platform';
 import type { World } from '@flotilla/sim';
 import type { NodeId } from '../src/core/types.ts';
 import { ByteWriter } from '../src/host/bytes.ts';
@@ -7,6 +7,7 @@ import { decodeBatch, encodeHostMessage, encodeRaftMessage } from '../src/host/m
 import type { HostMessage } from '../src/host/messages.ts';
 import type { TransportFactory } from '../src/transport/types.ts';
 import { peerFrames } from './peer-frames.ts';
+import { RelayedConnection } from './relayed-connection.ts';
 
 const batchKind = 4;
 
@@ -73,52 +74,15 @@ function encode(
   return writer.take();
 }
 
-class DamagingConnection implements Connection {
-  readonly #inner: Connection;
+class DamagingConnection extends RelayedConnection {
   readonly #rewrite: (bytes: Uint8Array) => Uint8Array;
 
   constructor(inner: Connection, rewrite: (bytes: Uint8Array) => Uint8Array) {
-    this.#inner = inner;
+    super(inner);
     this.#rewrite = rewrite;
   }
 
-  get remote(): Connection['remote'] {
-    return this.#inner.remote;
-  }
-
-  get identity(): Connection['identity'] {
-    return this.#inner.identity;
-  }
-
-  get protocol(): Connection['protocol'] {
-    return this.#inner.protocol;
-  }
-
-  get bufferedBytes(): number {
-    return this.#inner.bufferedBytes;
-  }
-
-  start(handler: ConnectionHandler): void {
-    this.#inner.start(handler);
-  }
-
   write(bytes: Uint8Array): boolean {
-    return this.#inner.write(this.#rewrite(bytes));
-  }
-
-  pause(): void {
-    this.#inner.pause();
-  }
-
-  resume(): void {
-    this.#inner.resume();
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-
-  destroy(): void {
-    this.#inner.destroy();
+    return this.inner.write(this.#rewrite(bytes));
   }
 }

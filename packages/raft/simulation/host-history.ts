@@ -1,5 +1,6 @@
 import { FlotillaError } from '@flotilla/platform';
 import type { ErrorCode } from '@flotilla/platform';
+import type { Coverage } from '@flotilla/sim';
 import type { ListMachine, ListResult } from './host-machine.ts';
 import { nextHash } from './host-machine.ts';
 
@@ -74,6 +75,24 @@ export class HostHistory {
     this.unknown += 1;
   }
 
+  /** What the errors of `propose` promise. Any other error is none that a client may get. */
+  appendFailed(value: number, error: FlotillaError): void {
+    switch (error.code) {
+      case 'FLOTILLA_NO_LEADER':
+      case 'FLOTILLA_TOO_MANY_PROPOSALS':
+      case 'FLOTILLA_TRANSFERRING':
+        this.appendRefused(value);
+        return;
+      case 'FLOTILLA_PROPOSAL_TIMEOUT':
+      case 'FLOTILLA_PROPOSAL_UNKNOWN':
+      case 'FLOTILLA_STOPPED':
+        this.appendUnknown();
+        return;
+      default:
+        throw error;
+    }
+  }
+
   readCompleted(count: number, hash: number, completedBefore: number): void {
     this.reads += 1;
     if (count < completedBefore) {
@@ -92,6 +111,14 @@ export class HostHistory {
   restored(count: number, hash: number): void {
     if (this.#values.slice(0, count).reduce(nextHash, 0) === hash && count <= this.#values.length) return;
     throw violation('FLOTILLA_REPLICAS_DIFFER', `a snapshot has ${count} values, a list that never was`);
+  }
+
+  /** What clients were told. */
+  countInto(coverage: Coverage): void {
+    coverage.count('appends acknowledged', this.appends);
+    coverage.count('appends of unknown outcome', this.unknown);
+    coverage.count('appends refused', this.refused);
+    coverage.count('reads', this.reads);
   }
 
   /** At the end, against a replica that has everything. */

@@ -361,21 +361,9 @@ export class MembershipSimulation {
   #appendFailed(value: number, error: unknown): void {
     if (!isFlotillaError(error)) throw error;
     this.world.coverage.count(`append: ${error.code}`);
-    switch (error.code) {
-      case 'FLOTILLA_NO_LEADER':
-      case 'FLOTILLA_TRANSFERRING':
-      case 'FLOTILLA_TOO_MANY_PROPOSALS':
-        this.#history.appendRefused(value);
-        return;
-      case 'FLOTILLA_PROPOSAL_TIMEOUT':
-      case 'FLOTILLA_PROPOSAL_UNKNOWN':
-      case 'FLOTILLA_PEER_REMOVED':
-      case 'FLOTILLA_STOPPED':
-        this.#history.appendUnknown();
-        return;
-      default:
-        throw error;
-    }
+    // Whoever is removed cannot tell what has become of what it proposed.
+    if (error.code === 'FLOTILLA_PEER_REMOVED') this.#history.appendUnknown();
+    else this.#history.appendFailed(value, error);
   }
 
   #read(member: StormMember): Promise<void> {
@@ -504,8 +492,7 @@ export class MembershipSimulation {
   #result(): RunResult {
     const { world } = this;
     const { coverage } = world;
-    coverage.count('appends acknowledged', this.#history.appends);
-    coverage.count('reads', this.#history.reads);
+    this.#history.countInto(coverage);
     coverage.count('membership changes', this.truth.changes);
     for (const member of this.members) this.#count(member);
     for (const { from, event, count } of memberLives.coverage()) coverage.count(`${from} ${event}`, count);

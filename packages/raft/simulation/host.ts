@@ -262,20 +262,7 @@ export class HostSimulation {
   #appendFailed(value: number, error: unknown): void {
     if (!isFlotillaError(error)) throw error;
     this.#world.coverage.count(`append: ${error.code}`);
-    switch (error.code) {
-      case 'FLOTILLA_NO_LEADER':
-      case 'FLOTILLA_TOO_MANY_PROPOSALS':
-      case 'FLOTILLA_TRANSFERRING':
-        this.#history.appendRefused(value);
-        return;
-      case 'FLOTILLA_PROPOSAL_TIMEOUT':
-      case 'FLOTILLA_PROPOSAL_UNKNOWN':
-      case 'FLOTILLA_STOPPED':
-        this.#history.appendUnknown();
-        return;
-      default:
-        throw error;
-    }
+    this.#history.appendFailed(value, error);
   }
 
   #read(member: Member): Promise<void> {
@@ -409,10 +396,7 @@ export class HostSimulation {
   #result(): RunResult {
     const world = this.#world;
     const { coverage } = world;
-    coverage.count('appends acknowledged', this.#history.appends);
-    coverage.count('appends of unknown outcome', this.#history.unknown);
-    coverage.count('appends refused', this.#history.refused);
-    coverage.count('reads', this.#history.reads);
+    this.#history.countInto(coverage);
     for (const member of this.#members) this.#count(member);
     return {
       violation: world.violation,

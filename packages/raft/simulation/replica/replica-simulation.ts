@@ -390,10 +390,7 @@ class ReplicaSimulation {
   #result(): RunResult {
     const world = this.#world;
     const { coverage } = world;
-    coverage.count('appends acknowledged', this.#history.appends);
-    coverage.count('appends of unknown outcome', this.#history.unknown);
-    coverage.count('appends refused', this.#history.refused);
-    coverage.count('reads', this.#history.reads);
+    this.#history.countInto(coverage);
     for (const member of this.#members) this.#count(member);
     return {
       violation: world.violation,

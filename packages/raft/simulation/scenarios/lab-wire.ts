@@ -1,4 +1,4 @@
-import type { Address, Connection, ConnectionHandler, Platform } from '@flotilla/platform';
+import type { Connection, Platform } from '@flotilla/platform';
 import type { Tape } from '@flotilla/sim';
 import type { NodeId, PeerMessage } from '../../src/core/types.ts';
 import { ByteWriter } from '../../src/host/bytes.ts';
@@ -6,6 +6,7 @@ import { beginFrame, endFrame, frameHeaderBytes, preface } from '../../src/host/
 import { decodeBatch, encodeHostMessage, encodeRaftMessage } from '../../src/host/messages.ts';
 import type { HostMessage } from '../../src/host/messages.ts';
 import type { TransportFactory } from '../../src/transport/types.ts';
+import { RelayedConnection } from '../relayed-connection.ts';
 
 /** How the courses' network treats single messages. */
 export interface WireFaults {
@@ -120,9 +121,8 @@ interface WireEnd {
 }
 
 /** One host's end of a connection. */
-class LabConnection implements Connection {
+class LabConnection extends RelayedConnection {
   readonly #end: WireEnd;
-  readonly #inner: Connection;
   readonly #peer: string;
   readonly #from: NodeId;
   readonly #to: NodeId;
@@ -130,47 +130,11 @@ class LabConnection implements Connection {
   #greeted = false;
 
   constructor(end: WireEnd, inner: Connection, peer: string) {
+    super(inner);
     this.#end = end;
-    this.#inner = inner;
     this.#peer = peer;
     this.#from = idOf(end.platform.nodeName);
     this.#to = idOf(peer);
-  }
-
-  get remote(): Address {
-    return this.#inner.remote;
-  }
-
-  get identity(): Connection['identity'] {
-    return this.#inner.identity;
-  }
-
-  get protocol(): string | null {
-    return this.#inner.protocol;
-  }
-
-  get bufferedBytes(): number {
-    return this.#inner.bufferedBytes;
-  }
-
-  start(handler: ConnectionHandler): void {
-    this.#inner.start(handler);
-  }
-
-  pause(): void {
-    this.#inner.pause();
-  }
-
-  resume(): void {
-    this.#inner.resume();
-  }
-
-  close(): void {
-    this.#inner.close();
-  }
-
-  destroy(): void {
-    this.#inner.destroy();
   }
 
   /** Hosts write whole frames, and the preface alone. */
@@ -179,7 +143,7 @@ class LabConnection implements Connection {
     wire.counts.bytes += bytes.length;
     if (this.#prefaceLeft > 0) {
       this.#prefaceLeft -= bytes.length;
-      return this.#inner.write(bytes);
+      return this.inner.write(bytes);
     }
     if (!this.#greeted) {
       // The handshake: one frame each way, and the member with the lower id begins.
@@ -187,7 +151,7 @@ class LabConnection implements Connection {
       this.#end.current.set(this.#peer, this);
       if (this.#from < this.#to) wire.counts.requests += 1;
       else wire.counts.answers += 1;
-      return this.#inner.write(bytes);
+      return this.inner.write(bytes);
     }
     const { lossy } = wire;
     for (let at = 0; at < bytes.length;) {
@@ -196,7 +160,7 @@ class LabConnection implements Connection {
       at += length;
       decodeBatch(body, this.#from, this.#to, (message) => this.#message(message, lossy));
     }
-    return lossy ? this.#inner.bufferedBytes === 0 : this.#inner.write(bytes);
+    return lossy ? this.inner.bufferedBytes === 0 : this.inner.write(bytes);
   }
 
   #message(message: HostMessage, lossy: boolean): void {
@@ -209,22 +173,22 @@ class LabConnection implements Connection {
         message.type === 'snapshot-chunk' &&
         wire.tape.chance(wire.faults.lossPerMille, 1000, 'lose a snapshot chunk')
       ) {
-        this.#inner.destroy();
+        this.inner.destroy();
         return;
       }
-      this.#inner.write(frameOf(platform, message));
+      this.inner.write(frameOf(platform, message));
       return;
     }
     const delayMs = wire.fate(message);
     if (delayMs === null) return;
     const frame = frameOf(platform, message);
-    if (delayMs === 0) this.#inner.write(frame);
+    if (delayMs === 0) this.inner.write(frame);
     else platform.timer(delayMs, 'lab-wire', () => this.#end.current.get(this.#peer)?.late(frame));
   }
 
   /** A frame that left in this connection, or in one before it. */
   late(frame: Uint8Array): void {
-    this.#inner.write(frame);
+    this.inner.write(frame);
   }
 }
 
