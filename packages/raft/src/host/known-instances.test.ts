@@ -23,7 +23,11 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 async function open(told: Readonly<Record<number, bigint>>): Promise<KnownInstances> {
   const known = await KnownInstances.open({
-    platform: nodePlatform({ nodeName: 'n1', logger: silentLogger, onFatal: (error) => failures.push(error) }),
+    platform: nodePlatform({
+      nodeName: 'n1',
+      logger: silentLogger,
+      onFatal: (error) => failures.push(error),
+    }),
     directory,
     instanceOf: (peer) => told[peer] ?? null,
     failed: (error) => failures.push(error),
