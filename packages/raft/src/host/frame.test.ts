@@ -52,6 +52,23 @@ describe('FrameDecoder', () => {
     );
   });
 
+  it('finds a header that is none before its body has come, in a stream that has lost bytes', () => {
+    // The frame ends in zeros, and so its checksum holds with the first bytes of the next header in their place.
+    const bytes = encode([
+      { kind: 'batch', body: [7, 0, 0, 0] },
+      { kind: 'batch', body: [8] },
+      { kind: 'batch', body: [9] },
+    ]);
+    const end = preface.length + frameHeaderBytes + 4;
+    const stream = Uint8Array.from([...bytes.subarray(0, end - 3), ...bytes.subarray(end)]);
+    const all = 1 << 30;
+    for (const chunks of [[stream], [...stream].map((byte) => Uint8Array.of(byte))]) {
+      expect(() => decode(chunks, all)).toThrow(
+        expect.toSatisfy((error) => isFlotillaError(error, 'FLOTILLA_PEER_CHECKSUM')),
+      );
+    }
+  });
+
   it('gives back every frame when bytes come one by one', () => {
     const all: Frame[] = [
       { kind: 'hello', body: [1, 2, 3] },

@@ -50,6 +50,7 @@ export class FrameDecoder {
       }
       const needed = this.#frameLength(chunk, position, chunk.length - position);
       if (needed === 0 || needed > chunk.length - position) {
+        if (needed > 0) this.#requireHeader(chunk, position);
         this.#keep(chunk, position, needed);
         return;
       }
@@ -86,6 +87,15 @@ export class FrameDecoder {
     return length + frameHeaderBytes;
   }
 
+  /**
+   * Looks at a header before its body is waited for. In a stream that has lost bytes any three of a checksum can pass for
+   * a length of many megabytes, and the peer would seem alive for as long as they take to come.
+   */
+  #requireHeader(bytes: Uint8Array, position: number): void {
+    if (this.#awaitsPreface || isHeader(bytes, position)) return;
+    throw new FlotillaError('FLOTILLA_PEER_CHECKSUM', 'the header of a frame is damaged');
+  }
+
   #keep(chunk: Uint8Array, position: number, needed: number): void {
     const available = chunk.length - position;
     this.#partial = new Uint8Array(Math.max(needed, frameHeaderBytes));
@@ -101,6 +111,7 @@ export class FrameDecoder {
       at = this.#append(chunk, at, frameHeaderBytes);
       if (this.#partialLength < frameHeaderBytes) return at;
       needed = this.#frameLength(this.#partial, 0, this.#partialLength);
+      this.#requireHeader(this.#partial, 0);
     }
     if (needed > this.#partial.length) {
       const grown = new Uint8Array(needed);
@@ -137,8 +148,7 @@ export class FrameDecoder {
       throw new FlotillaError('FLOTILLA_PEER_CHECKSUM', 'a frame does not match its checksum');
     }
     const kind = frameKinds[bytes[position + 8] ?? 0];
-    const reserved = (bytes[position + 9] ?? 0) | (bytes[position + 10] ?? 0) | (bytes[position + 11] ?? 0);
-    if (kind === undefined || reserved !== 0) {
+    if (kind === undefined || !isHeader(bytes, position)) {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', 'a frame of unknown kind');
     }
     this.#deliver(kind, bytes.subarray(position + frameHeaderBytes, position + length));
@@ -173,6 +183,12 @@ export function beginFrame(writer: ByteWriter, kind: FrameKind): number {
 export function endFrame(writer: ByteWriter, start: number, checksum: Checksum): void {
   writer.patchU32(start, writer.length - start - frameHeaderBytes);
   writer.patchU32(start + 4, frameChecksum(checksum, writer.peek(start)));
+}
+
+/** Whether a frame of a known kind may begin here. */
+function isHeader(bytes: Uint8Array, position: number): boolean {
+  const reserved = (bytes[position + 9] ?? 0) | (bytes[position + 10] ?? 0) | (bytes[position + 11] ?? 0);
+  return frameKinds[bytes[position + 8] ?? 0] !== undefined && reserved === 0;
 }
 
 function frameChecksum(checksum: Checksum, frame: Uint8Array): number {
