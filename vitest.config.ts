@@ -6,6 +6,8 @@ export default defineConfig({
     reporters: ['default', './scripts/left-out-reporter.ts'],
     // One thread a core and no isolation: the suite is pure logic, and start-up would be most of its time.
     pool: 'threads',
+    // (Left alone, vitest keeps one core for itself, and half of a small machine idles.)
+    maxWorkers: '100%',
     isolate: false,
     testTimeout: 120_000,
     hookTimeout: 60_000,
