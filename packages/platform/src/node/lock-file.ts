@@ -1,8 +1,12 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
-import { FlotillaError } from '../errors.ts';
+import { FlotillaError, isFlotillaError } from '../errors.ts';
 import { diskError, systemCode } from './disk-error.ts';
+
+/** Together longer than a program takes to start, and too short to be noticed by whoever is really locked out. */
+const claimAttempts = 6;
+const claimPauseMs = 20;
 
 /**
  * Takes an exclusive lock on the file at `path`, which is created when it is missing. The answer releases it.
@@ -17,7 +21,7 @@ import { diskError, systemCode } from './disk-error.ts';
 export async function lockFile(path: string): Promise<() => Promise<void>> {
   const descriptor = openLockFile(path);
   try {
-    const server = await claim(path, nameOf(path, descriptor));
+    const server = await claimPatiently(path, nameOf(path, descriptor));
     writeOwner(descriptor);
     let released: Promise<void> | null = null;
     return () => (released ??= release(server, descriptor));
@@ -38,6 +42,21 @@ function openLockFile(path: string): number {
 function nameOf(path: string, descriptor: number): string {
   const { dev, ino } = fstatSync(descriptor, { bigint: true });
   return process.platform === 'linux' ? `\0flotilla-lock-${dev}-${ino}` : `${path}.socket`;
+}
+
+/**
+ * A program that another thread of this process is starting has all our descriptors until it runs, so a lock that was
+ * just released can seem to be held for some milliseconds.
+ */
+async function claimPatiently(path: string, name: string): Promise<Server> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await claim(path, name);
+    } catch (error) {
+      if (attempt === claimAttempts || !isFlotillaError(error, 'FLOTILLA_DISK_LOCKED')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, claimPauseMs));
+    }
+  }
 }
 
 function claim(path: string, name: string): Promise<Server> {
