@@ -57,6 +57,8 @@ describe('a group of hosts', () => {
     const added = await follower.running.changeMembership(change(['add-learner', 4]), { timeoutMs });
     expect(added.configuration).toMatchObject({ voters: [1, 2, 3], learners: [4] });
     await until('the newcomer has a state', () => newcomer.running.status().life === 'serving');
+    // Its first snapshot may be older than the command, which then follows through the log.
+    await until('the newcomer has the command', () => newcomer.machine.values.length > 0);
     expect(newcomer.machine.values).toEqual([1]);
     // Its answer shows the leader that it has caught up.
     await newcomer.running.propose(appendCommand(2), { timeoutMs });
