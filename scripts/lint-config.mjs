@@ -12,7 +12,8 @@ const mayImport = {
   sim: ['platform'],
   check: [],
   store: ['platform', 'raft', 'wire'],
-  server: ['platform', 'raft', 'store', 'wire'],
+  client: ['platform', 'wire'],
+  server: ['platform', 'raft', 'store', 'wire', 'client'],
 };
 
 /** Pure functions that every ring may use; everything else of `node:*` is for ring 2. */

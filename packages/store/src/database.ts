@@ -1,4 +1,4 @@
-import { assert, unreachable } from '@flotilla/platform';
+import { assert } from '@flotilla/platform';
 import type { Platform, Timer } from '@flotilla/platform';
 import type {
   Entry,
@@ -9,25 +9,23 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
-import { CompactionRequest, DeleteRangeRequest, PutRequest, RpcError, TxnRequest } from '@flotilla/wire';
-import type { RangeRequest, RangeResponse, TxnResponse } from '@flotilla/wire';
-import type { ApplyResult } from './apply-result.ts';
-import { copyBytes } from './bytes.ts';
+import type { RangeRequest, RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
+import { AppliedState } from './applied-state.ts';
+import { type ApplyResult, noAnswer } from './apply-result.ts';
 import { limits } from './limits.ts';
 import { compactSlice } from './mvcc/compaction.ts';
-import { Layers } from './mvcc/layers.ts';
 import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
 import { decodeState, encodeState, installedKey, installingKey, stateKey } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Pinned } from './mvcc/pinned.ts';
 import { RangeScan, range } from './mvcc/range.ts';
 import type { ReadPoint } from './mvcc/range.ts';
-import { MultiVersionState, emptySummary } from './mvcc/state.ts';
+import { emptySummary } from './mvcc/state.ts';
 import type { Change } from './mvcc/state.ts';
 import { Table } from './mvcc/tables.ts';
-import { executeTxn, readTxn } from './mvcc/txn.ts';
+import { readTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
-import { decodeMember, decodeProposal } from './proposal.ts';
+import { decodeProposal } from './proposal.ts';
 import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
 import type { InstallMark, KnownMembers } from './snapshot-install.ts';
 import { DatabaseSnapshot } from './snapshot-stream.ts';
@@ -75,8 +73,7 @@ export class Database implements StateMachine<ApplyResult> {
   readonly #storage: OrderedStorage;
   #applied: Position;
   #flushed: Position;
-  #state: MultiVersionState;
-  #members: MemberRecords;
+  #state: AppliedState;
   /** Of the state that was given up, as long as the present one is behind it. */
   #known: KnownMembers | null;
   #installed: SnapshotMeta | null;
@@ -113,6 +110,7 @@ export class Database implements StateMachine<ApplyResult> {
     if (mark === null) {
       const record = storage.get(Table.META, stateKey);
       const stored = record === null ? fresh : decodeState(record);
+      if (!stored.usesSystem) await clearSystem(storage);
       return new Database(platform, storage, stored, null, options);
     }
     // Part of a snapshot is no state. Emptied, the database can take another, or the log from its first entry.
@@ -139,10 +137,9 @@ export class Database implements StateMachine<ApplyResult> {
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
     this.#frozenApplied = this.#applied.index;
-    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), [], storage), stored.summary);
-    this.#members = stored.members;
-    this.#readable = this.#state;
-    this.watches = new WatchHub(platform, this.#state, options.watch);
+    this.#state = new AppliedState(storage, stored);
+    this.#readable = this.#state.keys;
+    this.watches = new WatchHub(platform, this.#state.keys, options.watch);
     this.#observe();
     this.#scheduleCompaction();
   }
@@ -166,7 +163,7 @@ export class Database implements StateMachine<ApplyResult> {
   /** What each member has told the others about itself, by node id. */
   get members(): MemberRecords {
     const known = this.#known;
-    return known !== null && this.#applied.index < known.at ? known.members : this.#members;
+    return known !== null && this.#applied.index < known.at ? known.members : this.#state.members;
   }
 
   get compactRevision(): number {
@@ -180,11 +177,11 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Of keys and values at their latest revisions and in the history: what a quota counts. Cheap, unlike {@link stats}. */
   get liveBytes(): number {
-    return this.#state.liveBytes;
+    return this.#state.keys.liveBytes;
   }
 
   get stats(): DatabaseStats {
-    const { active, frozen } = this.#state.layers;
+    const { active, frozen } = this.#state.keys.layers;
     return {
       revision: this.revision,
       compactRevision: this.compactRevision,
@@ -203,7 +200,7 @@ export class Database implements StateMachine<ApplyResult> {
     for (let i = 0; i < entries.length; i += 1) {
       const entry = entries[i] as Entry;
       assert(entry.index === this.#applied.index + 1, 'entries are applied one after the other, each once');
-      results.push(entry.kind === 'command' ? this.#execute(entry.payload) : nothing);
+      results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
     }
     if (this.#changes.length > 0) {
@@ -231,7 +228,7 @@ export class Database implements StateMachine<ApplyResult> {
     if (first.step(limits.rangeSliceKeys)) return first.response();
     first.close();
     // Too long for one turn: once more from the start, on a view that outlives the turn.
-    const pinned = new Pinned(this.#state, this.#storage);
+    const pinned = new Pinned(this.#state.keys, this.#storage);
     try {
       const scan = new RangeScan(pinned, request);
       while (!scan.step(limits.rangeSliceKeys)) await this.#nextTurn();
@@ -248,7 +245,7 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Resolves when nothing at or below `revision` is left that compaction has to remove, and that is stored. */
   async compacted(revision: number): Promise<void> {
-    if (this.#state.compactedThrough < Math.min(revision, this.#state.compactRevision)) {
+    if (this.#state.keys.compactedThrough < Math.min(revision, this.#state.keys.compactRevision)) {
       await new Promise<void>((resolve) => {
         this.#compactionWaiters.push({ revision, resolve });
       });
@@ -267,12 +264,8 @@ export class Database implements StateMachine<ApplyResult> {
 
   snapshot(): SnapshotSource {
     assert(!this.#installing, 'a member that is being given a state has none to give');
-    const pinned = new Pinned(this.#state, this.#storage);
-    return new DatabaseSnapshot(this.#platform, pinned, {
-      applied: this.#applied,
-      summary: this.#state.summary,
-      members: this.#members,
-    });
+    const pinned = new Pinned(this.#state.keys, this.#storage);
+    return new DatabaseSnapshot(this.#platform, pinned, this.#state.stored(this.#applied));
   }
 
   async install(meta: SnapshotMeta): Promise<SnapshotSink> {
@@ -283,7 +276,7 @@ export class Database implements StateMachine<ApplyResult> {
     while (this.#committing !== null) await this.#committing;
     // Reads go on from the state before, until there is another.
     if (this.#before === null) {
-      this.#before = new Pinned(this.#state, this.#storage);
+      this.#before = new Pinned(this.#state.keys, this.#storage);
       this.#readable = this.#before;
       this.watches.readFrom(this.#before);
     }
@@ -318,43 +311,16 @@ export class Database implements StateMachine<ApplyResult> {
     await this.#flushing;
   }
 
-  #execute(payload: Uint8Array): ApplyResult {
-    const proposal = decodeProposal(payload);
-    const state = this.#state;
-    try {
-      switch (proposal.kind) {
-        case 'put':
-          return { kind: 'put', response: state.put(PutRequest.decode(proposal.request)) };
-        case 'delete-range':
-          return {
-            kind: 'delete-range',
-            response: state.deleteRange(DeleteRangeRequest.decode(proposal.request)),
-          };
-        case 'txn':
-          return { kind: 'txn', response: executeTxn(state, TxnRequest.decode(proposal.request)) };
-        case 'compact': {
-          const response = state.compact(CompactionRequest.decode(proposal.request));
-          this.#scheduleCompaction();
-          return { kind: 'compact', response };
-        }
-        case 'member': {
-          const { nodeId, record } = decodeMember(proposal.request);
-          this.#members = new Map(this.#members).set(nodeId, copyBytes(record));
-          return nothing;
-        }
-        default:
-          return unreachable(proposal.kind);
-      }
-    } catch (error) {
-      if (!(error instanceof RpcError)) throw error;
-      assert(state.readRevision === state.revision, 'a request that is refused has changed nothing');
-      return { kind: 'error', error };
-    }
+  #execute(entry: Entry): ApplyResult {
+    const proposal = decodeProposal(entry.payload);
+    const result = this.#state.execute(proposal, entry);
+    if (proposal.kind === 'compact') this.#scheduleCompaction();
+    return result;
   }
 
   #observe(): void {
     const { watches } = this;
-    this.#state.observer = {
+    this.#state.keys.observer = {
       get listening() {
         return watches.listening;
       },
@@ -363,7 +329,7 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   #bufferedBytes(): number {
-    const { active, frozen } = this.#state.layers;
+    const { active, frozen } = this.#state.keys.layers;
     return frozen.reduce((sum, buffer) => sum + buffer.bytes, active.bytes);
   }
 
@@ -372,12 +338,12 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   #unfrozen(): boolean {
-    return this.#applied.index !== this.#frozenApplied || this.#state.layers.active.operations > 0;
+    return this.#applied.index !== this.#frozenApplied || this.#state.keys.layers.active.operations > 0;
   }
 
   #scheduleCommit(): void {
     if (this.#installing || this.#closed) return;
-    const { active } = this.#state.layers;
+    const { active } = this.#state.keys.layers;
     if (active.operations >= limits.freezeOperations) this.#freeze();
     if (this.#committing !== null || this.#commitDeferred) return;
     const much = active.operations >= limits.commitOperations || active.bytes >= limits.commitBytes;
@@ -399,10 +365,10 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** What is applied becomes a commit, whenever its turn comes. */
   #freeze(): void {
-    const state = this.#state;
-    state.settle();
-    const { layers } = state;
-    const record = encodeState({ applied: this.#applied, summary: state.summary, members: this.#members });
+    const { keys } = this.#state;
+    keys.settle();
+    const { layers } = keys;
+    const record = encodeState(this.#state.stored(this.#applied));
     this.#frozen.push({ buffer: layers.active, applied: this.#applied, record });
     layers.frozen = [layers.active, ...layers.frozen];
     layers.active = new WriteBuffer();
@@ -413,7 +379,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#commitTimer?.cancel();
     this.#commitTimer = null;
     if (this.#frozen.length === 0) this.#freeze();
-    const { layers } = this.#state;
+    const { layers } = this.#state.keys;
     const { buffer, applied, record } = this.#frozen[0] as FrozenBuffer;
     // What is applied after an interrupted install is state again.
     const meta: TableWrites =
@@ -454,11 +420,12 @@ export class Database implements StateMachine<ApplyResult> {
   get #knownMembers(): KnownMembers {
     const known = this.#known;
     if (known !== null && this.#applied.index < known.at) return known;
-    return { at: this.#applied.index, members: this.#members };
+    return { at: this.#applied.index, members: this.#state.members };
   }
 
   #scheduleCompaction(): void {
-    if (this.#compactionScheduled || this.#state.compactedThrough >= this.#state.compactRevision) return;
+    if (this.#compactionScheduled || this.#state.keys.compactedThrough >= this.#state.keys.compactRevision)
+      return;
     this.#compactionScheduled = true;
     this.#platform.timer(limits.compactionPauseMs, 'database-compaction', () => {
       this.#compactionScheduled = false;
@@ -469,8 +436,8 @@ export class Database implements StateMachine<ApplyResult> {
   #compactSlice(): void {
     if (this.#installing || this.#closed) return;
     // The disk is behind: compaction can wait, it only makes more work for it.
-    if (!this.overloaded) compactSlice(this.#state, limits.compactionSliceEvents);
-    const { compactedThrough } = this.#state;
+    if (!this.overloaded) compactSlice(this.#state.keys, limits.compactionSliceEvents);
+    const { compactedThrough } = this.#state.keys;
     this.#compactionWaiters = this.#compactionWaiters.filter(({ revision, resolve }) => {
       if (compactedThrough < revision) return true;
       resolve();
@@ -484,14 +451,13 @@ export class Database implements StateMachine<ApplyResult> {
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
     this.#frozenApplied = this.#applied.index;
-    this.#state = new MultiVersionState(new Layers(new WriteBuffer(), [], this.#storage), stored.summary);
-    this.#members = stored.members;
+    this.#state = new AppliedState(this.#storage, stored);
     this.#known = null;
-    this.#readable = this.#state;
+    this.#readable = this.#state.keys;
     this.#frozen = [];
     this.#installing = false;
     this.#observe();
-    this.watches.restore(this.#state);
+    this.watches.restore(this.#state.keys);
     this.#before?.release();
     this.#before = null;
     const waiters = this.#compactionWaiters;
@@ -503,6 +469,20 @@ export class Database implements StateMachine<ApplyResult> {
   #nextTurn(): Promise<void> {
     return new Promise((resolve) => this.#platform.defer(resolve));
   }
+}
+
+/**
+ * A program that does not know the system table may have replaced the state, and left in it what belonged to the one
+ * before. By the state's format nothing is there.
+ */
+async function clearSystem(storage: OrderedStorage): Promise<void> {
+  const keys: Uint8Array[] = [];
+  const cursor = storage.scan(Table.SYSTEM, { from: null, to: null, reverse: false });
+  for (; cursor.key !== null; cursor.advance()) keys.push(cursor.key);
+  if (keys.length === 0) return;
+  const tables: TableWrites[] = storage.tables.map(() => ({ keys: [], values: [] }));
+  tables[Table.SYSTEM] = { keys, values: keys.map(() => null) };
+  await storage.commit({ clear: false, tables }).committed;
 }
 
 interface FrozenBuffer {
@@ -517,6 +497,9 @@ interface Position {
   readonly term: Term;
 }
 
-const fresh: StoredState = { applied: { index: 0, term: 0 }, summary: emptySummary, members: new Map() };
-
-const nothing: ApplyResult = Object.freeze({ kind: 'none' });
+const fresh: StoredState = {
+  applied: { index: 0, term: 0 },
+  summary: emptySummary,
+  members: new Map(),
+  usesSystem: false,
+};

@@ -3,6 +3,7 @@ export * from './database.ts';
 export { storedPositions } from './installed-snapshot.ts';
 export * from './limits.ts';
 export * from './memory/memory-storage.ts';
+export type { MemberRecords } from './mvcc/meta.ts';
 export { isReadOnly } from './mvcc/txn.ts';
 export { storageTables } from './mvcc/tables.ts';
 export * from './proposal.ts';

@@ -7,7 +7,7 @@ import {
   installedKey,
   installingKey,
   stateKey,
-  storedFormat,
+  storedFormats,
 } from './mvcc/meta.ts';
 import { Table } from './mvcc/tables.ts';
 import type { OrderedStorage } from './storage.ts';
@@ -15,7 +15,7 @@ import type { OrderedStorage } from './storage.ts';
 /** Index, term and configuration of the snapshot that the stored state came from. */
 export function encodeInstalled({ index, term, configuration }: SnapshotMeta): Uint8Array {
   const writer = new ByteWriter(64);
-  writer.byte(storedFormat);
+  writer.byte(storedFormats.keys);
   writer.varint(index);
   writer.varint(term);
   for (const ids of listsOf(configuration)) {

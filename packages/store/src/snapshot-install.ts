@@ -14,7 +14,7 @@ import {
   installingKey,
   readMembers,
   stateKey,
-  storedFormat,
+  storedFormats,
   writeMembers,
 } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
@@ -65,7 +65,7 @@ export class SnapshotInstall {
     if (!this.#ended || this.#header === null || this.#parser.incomplete) {
       throw damaged('it ends before its end');
     }
-    const { applied, summary, members } = this.#header;
+    const { applied, summary, members, usesSystem } = this.#header;
     const { revision, compactRevision } = summary;
     const state: StoredState = {
       applied,
@@ -77,6 +77,7 @@ export class SnapshotInstall {
         liveBytes: this.#liveBytes,
       },
       members,
+      usesSystem,
     };
     this.#buckets.end();
     await this.#commit(state);
@@ -157,7 +158,7 @@ export interface KnownMembers {
 export function markedEmpty(storage: OrderedStorage, { position, known }: InstallMark): WriteBatch {
   const tables: TableWrites[] = storage.tables.map(() => ({ keys: [], values: [] }));
   const writer = new ByteWriter(32);
-  writer.byte(storedFormat);
+  writer.byte(storedFormats.keys);
   writer.varint(position.index);
   writer.varint(position.term);
   writer.varint(known.at);

@@ -5,7 +5,7 @@ import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
 import { limits } from './limits.ts';
 import { eventKey } from './mvcc/keys.ts';
-import { readState, writeState } from './mvcc/meta.ts';
+import { formatOf, readState, storedFormats, writeState } from './mvcc/meta.ts';
 import type { StoredState } from './mvcc/meta.ts';
 import type { Pinned } from './mvcc/pinned.ts';
 import { writePastVersion, writeVersion } from './mvcc/records.ts';
@@ -15,13 +15,11 @@ import { successor } from './bytes.ts';
 /**
  * A snapshot as a stream of frames: length, CRC-32 and content. The first says which format and state it is, the
  * last how many entries came, and those between carry sorted entries of one table each. Frames are cut by size and do
- * not depend on how the stream is cut into chunks on its way.
+ * not depend on how the stream is cut into chunks on its way. Its format is that of the stored state.
  */
-const snapshotFormat = 1;
+type FrameKind = 'header' | 'latest' | 'history' | 'events' | 'end' | 'system';
 
-type FrameKind = 'header' | 'latest' | 'history' | 'events' | 'end';
-
-const frameKinds: readonly FrameKind[] = ['header', 'latest', 'history', 'events', 'end'];
+const frameKinds: readonly FrameKind[] = ['header', 'latest', 'history', 'events', 'end', 'system'];
 const frameHeaderBytes = 8;
 const frameContentBytes = limits.snapshotChunkBytes - 64;
 
@@ -82,12 +80,13 @@ export class DatabaseSnapshot implements SnapshotSource {
 
   *#frames(): Iterable<Uint8Array> {
     yield this.#frame('header', (writer) => {
-      writer.byte(snapshotFormat);
+      writer.byte(formatOf(this.#state));
       writeState(writer, this.#state);
     });
     yield* this.#latest();
     yield* this.#history();
     yield* this.#events();
+    yield* this.#system();
     yield this.#frame('end', (writer) => writer.varint(this.#entries));
   }
 
@@ -130,6 +129,15 @@ export class DatabaseSnapshot implements SnapshotSource {
       yield* this.#entry('events', body, cursor.key, cursor.value);
     }
     yield* this.#rest('events', body);
+  }
+
+  *#system(): Iterable<Uint8Array> {
+    const body = new ByteWriter();
+    const cursor = this.#pinned.layers.scanSystem({ from: null, to: null, reverse: false });
+    for (; cursor.key !== null; cursor.advance()) {
+      yield* this.#entry('system', body, cursor.key, cursor.value);
+    }
+    yield* this.#rest('system', body);
   }
 
   *#entry(kind: FrameKind, body: ByteWriter, key: Uint8Array, value: Uint8Array): Iterable<Uint8Array> {
@@ -206,13 +214,13 @@ function parseFrame(content: Uint8Array): SnapshotFrame {
   switch (kind) {
     case 'header': {
       const format = reader.byte();
-      if (format !== snapshotFormat) {
+      if (format !== storedFormats.keys && format !== storedFormats.system) {
         throw new FlotillaError(
           'FLOTILLA_SNAPSHOT_VERSION',
-          `the snapshot has format ${format}; this program reads ${snapshotFormat}`,
+          `the snapshot has format ${format}; this program reads ${storedFormats.system}`,
         );
       }
-      return { kind: 'header', state: readState(reader) };
+      return { kind: 'header', state: readState(reader, format) };
     }
     case 'end':
       return { kind: 'end', entries: reader.varint() };
@@ -222,6 +230,8 @@ function parseFrame(content: Uint8Array): SnapshotFrame {
       return { kind: 'entries', table: Table.HISTORY, entries: readEntries(reader) };
     case 'events':
       return { kind: 'entries', table: Table.EVENTS, entries: readEntries(reader) };
+    case 'system':
+      return { kind: 'entries', table: Table.SYSTEM, entries: readEntries(reader) };
     case undefined:
     default:
       throw damaged('a frame is of an unknown kind');

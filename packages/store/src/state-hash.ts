@@ -12,7 +12,7 @@ export interface StateHash {
   readonly hash: number;
 }
 
-/** Hashes everything that a client could read: latest versions, past ones, and the two revisions. */
+/** Hashes everything that a client could read: latest versions, past ones, the two revisions, leases and the like. */
 export function hashState(platform: Platform, point: ReadPoint): StateHash {
   const { layers, revision, compactRevision } = point;
   const writer = new ByteWriter();
@@ -31,6 +31,12 @@ export function hashState(platform: Platform, point: ReadPoint): StateHash {
     if (!isReadable(past.kv.modRevision, past.end, compactRevision)) continue;
     writer.lengthPrefixed(history.key);
     writePastVersion(writer, past);
+    hash = platform.checksum(writer.take(), hash);
+  }
+  const system = layers.scanSystem({ from: null, to: null, reverse: false });
+  for (; system.key !== null; system.advance()) {
+    writer.lengthPrefixed(system.key);
+    writer.lengthPrefixed(system.value);
     hash = platform.checksum(writer.take(), hash);
   }
   return { revision, compactRevision, hash };

@@ -53,7 +53,7 @@ export class Harness {
     const index = (this.database.applied.index + 1) as Index;
     const payload = encodeProposal({ kind, requestId: index, request });
     const [result] = this.database.apply([{ index, term: 1 as Term, kind: 'command', payload }]);
-    if (result!.kind === 'error') throw result!.error;
+    if (result!.kind === 'error') throw result.error;
     return result!;
   }
 

@@ -18,6 +18,15 @@ export function plainResult(result: ApplyResult): unknown {
       return { error: result.error.message };
     case 'none':
       return null;
+    case 'lease-grant':
+    case 'lease-revoke':
+    case 'lease-renew':
+    case 'auth':
+    case 'authenticate':
+    case 'alarm':
+    case 'cluster':
+    case 'downgrade':
+      return result.response;
   }
 }
 

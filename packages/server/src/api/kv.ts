@@ -4,6 +4,7 @@ import {
   checkRangeRequest,
   checkTxnRequest,
   isReadOnly,
+  type Origin,
 } from '@flotilla/store';
 import {
   type CompactionRequest,
@@ -25,6 +26,7 @@ import {
 import { limits } from '../limits.ts';
 import type { Backend } from '../member/backend.ts';
 import { requireLeaderIfAsked } from './leader.ts';
+import { originOf } from './origin.ts';
 
 /** `etcdserverpb.KV`: every answer is linearizable unless the client asked for a serializable one. */
 export function kvMethods(backend: Backend): Method[] {
@@ -59,7 +61,7 @@ class KvService {
     checkPutRequest(request);
     this.#checkSize(bytes);
     this.#checkQuota(putCost(request));
-    const response = await this.#backend.write('put', bytes);
+    const response = await this.#backend.write('put', bytes, originOf(this.#backend, call));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 
@@ -71,7 +73,7 @@ class KvService {
     requireLeaderIfAsked(this.#backend, call);
     checkDeleteRangeRequest(request);
     this.#checkSize(bytes);
-    const response = await this.#backend.write('delete-range', bytes);
+    const response = await this.#backend.write('delete-range', bytes, originOf(this.#backend, call));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 
@@ -80,7 +82,7 @@ class KvService {
     checkTxnRequest(request, this.#backend.settings.maxTransactionOperations);
     const response = isReadOnly(request)
       ? await this.#readTxn(request)
-      : await this.#writeTxn(request, bytes);
+      : await this.#writeTxn(request, bytes, originOf(this.#backend, call));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 
@@ -91,7 +93,7 @@ class KvService {
   ): Promise<CompactionResponse> {
     requireLeaderIfAsked(this.#backend, call);
     this.#checkSize(bytes);
-    const response = await this.#backend.write('compact', bytes);
+    const response = await this.#backend.write('compact', bytes, originOf(this.#backend, call));
     if (request.physical) await this.#backend.compacted(request.revision);
     return { ...response, header: this.#backend.stamp(response.header) };
   }
@@ -103,11 +105,11 @@ class KvService {
     return this.#backend.readTxn(request);
   }
 
-  async #writeTxn(request: TxnRequest, bytes: Uint8Array): Promise<TxnResponse> {
+  async #writeTxn(request: TxnRequest, bytes: Uint8Array, origin: Origin): Promise<TxnResponse> {
     this.#checkSize(bytes);
     const cost = txnCost(request);
     if (cost > 0) this.#checkQuota(cost);
-    return await this.#backend.write('txn', bytes);
+    return await this.#backend.write('txn', bytes, origin);
   }
 
   #checkSize(bytes: Uint8Array): void {

@@ -1,14 +1,5 @@
-import type {
-  CompactionResponse,
-  DeleteRangeResponse,
-  PutResponse,
-  RangeRequest,
-  RangeResponse,
-  ResponseHeader,
-  TxnRequest,
-  TxnResponse,
-} from '@flotilla/wire';
-import type { WatchHub } from '@flotilla/store';
+import type { RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse } from '@flotilla/wire';
+import type { AnsweredKind, Answers, Origin, WatchHub } from '@flotilla/store';
 
 /**
  * What the API edge asks of the member behind it. Requests and answers are bytes and plain data, so that the edge can
@@ -28,8 +19,11 @@ export interface Backend {
   status(): BackendStatus;
   members(): readonly BackendMember[];
 
-  /** Replicates a request as it came, and answers what applying it here answered. The bytes are copied. */
-  write<Kind extends keyof WriteResponses>(kind: Kind, request: Uint8Array): Promise<WriteResponses[Kind]>;
+  /**
+   * Replicates a request as it came, and answers what applying it here answered. The bytes are copied. `not capable`
+   * while a member of the cluster does not understand such a proposal.
+   */
+  write<Kind extends AnsweredKind>(kind: Kind, request: Uint8Array, origin: Origin): Promise<Answers[Kind]>;
   /** After it, reads of local state see every write that was acknowledged before. */
   readBarrier(): Promise<void>;
   /** Throws when this member has no state to read: it waits for a snapshot. */
@@ -41,13 +35,6 @@ export interface Backend {
   /** Resolves when what lies below the revision is gone from the storage. */
   compacted(revision: number): Promise<void>;
   readonly watches: WatchHub;
-}
-
-export interface WriteResponses {
-  readonly put: PutResponse;
-  readonly 'delete-range': DeleteRangeResponse;
-  readonly txn: TxnResponse;
-  readonly compact: CompactionResponse;
 }
 
 export interface ApiSettings {

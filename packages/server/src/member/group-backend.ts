@@ -1,6 +1,16 @@
 import type { Platform } from '@flotilla/platform';
 import type { Group, NodeId } from '@flotilla/raft';
-import { type ApplyResult, type Database, encodeProposal, type WatchHub } from '@flotilla/store';
+import {
+  type AnsweredKind,
+  type Answers,
+  type ApplyResult,
+  type Database,
+  encodeProposal,
+  levelOf,
+  type MemberRecords,
+  type Origin,
+  type WatchHub,
+} from '@flotilla/store';
 import {
   etcdErrors,
   type RangeRequest,
@@ -13,7 +23,8 @@ import {
 } from '@flotilla/wire';
 import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
-import type { ApiSettings, Backend, BackendMember, BackendStatus, WriteResponses } from './backend.ts';
+import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
+import { clusterLevel } from './cluster-level.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
@@ -39,6 +50,8 @@ export class GroupBackend implements Backend {
   /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
   readonly #timeout: { readonly timeoutMs: number };
   #requestId = 0;
+  #clusterLevel = 0;
+  #levelMembers: MemberRecords | null = null;
 
   constructor(parts: GroupBackendParts) {
     const { platform, configuration, directory, database, group } = parts;
@@ -107,14 +120,16 @@ export class GroupBackend implements Backend {
     }));
   }
 
-  async write<Kind extends keyof WriteResponses>(
+  async write<Kind extends AnsweredKind>(
     kind: Kind,
     request: Uint8Array,
-  ): Promise<WriteResponses[Kind]> {
+    origin: Origin,
+  ): Promise<Answers[Kind]> {
     // The disk is behind: more would only wait in memory.
     if (this.#database.overloaded) throw etcdErrors.tooManyRequests;
+    if (levelOf(kind, origin) > this.#level()) throw etcdErrors.notCapable;
     this.#requestId += 1;
-    const payload = encodeProposal({ kind, requestId: this.#requestId, request });
+    const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     const startMs = this.#platform.now();
     let result: ApplyResult;
     try {
@@ -123,7 +138,7 @@ export class GroupBackend implements Backend {
       throw toEtcdError(error, this.#leadership, startMs);
     }
     if (result.kind === 'error') throw result.error;
-    if (result.kind === kind) return result.response as WriteResponses[Kind];
+    if (result.kind === kind) return result.response as Answers[Kind];
     throw new RpcError(Status.INTERNAL, `a ${kind} was answered as a ${result.kind}`);
   }
 
@@ -158,6 +173,16 @@ export class GroupBackend implements Backend {
 
   stop(): void {
     this.#leadership.stop();
+  }
+
+  /** Looked at again only when a member has said something new. */
+  #level(): number {
+    const { members } = this.#database;
+    if (members !== this.#levelMembers) {
+      this.#levelMembers = members;
+      this.#clusterLevel = clusterLevel(this.#directory.identity.members, members);
+    }
+    return this.#clusterLevel;
   }
 
   #memberIdOf(nodeId: NodeId): bigint {

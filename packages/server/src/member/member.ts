@@ -10,7 +10,7 @@ import {
   type HostOptions,
   hostLimits,
 } from '@flotilla/raft';
-import { type ApplyResult, Database, type OrderedStorage, storageTables } from '@flotilla/store';
+import { type ApplyResult, Database, noOrigin, type OrderedStorage, storageTables } from '@flotilla/store';
 import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
 import { clusterMethods } from '../api/cluster.ts';
 import { healthMethods } from '../api/health.ts';
@@ -257,7 +257,7 @@ function startCompactor(
     compactedRevision: () => database.compactRevision,
     leads: () => group.status().role === 'leader',
     compact: async (revision) => {
-      await backend.write('compact', CompactionRequest.encode({ revision, physical: false }));
+      await backend.write('compact', CompactionRequest.encode({ revision, physical: false }), noOrigin);
     },
   });
 }

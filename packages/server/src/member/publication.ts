@@ -1,6 +1,6 @@
 import { FlotillaError, isFlotillaError, messageOf, type Platform } from '@flotilla/platform';
 import type { Group } from '@flotilla/raft';
-import { type ApplyResult, type Database, encodeMember, encodeProposal } from '@flotilla/store';
+import { type ApplyResult, type Database, encodeMember, encodeProposal, highestLevel } from '@flotilla/store';
 import { limits } from '../limits.ts';
 import type { DataDirectory } from './data-directory.ts';
 
@@ -9,6 +9,8 @@ export interface Publication {
   /** Of the data directory: two processes with one name, or one that lost its data, are told apart by it. */
   readonly instance: string;
   readonly clientUrls: readonly string[];
+  /** The highest level of proposals that the member understands; builds before level 2 say nothing. */
+  readonly level?: number;
 }
 
 /** Null: nothing is known of that member, or a newer version wrote what this one does not understand. */
@@ -16,7 +18,8 @@ export function decodePublication(record: Uint8Array | undefined): Publication |
   if (record === undefined) return null;
   const content = JSON.parse(new TextDecoder().decode(record)) as Partial<Publication>;
   if (typeof content.instance !== 'string' || !Array.isArray(content.clientUrls)) return null;
-  return { instance: content.instance, clientUrls: content.clientUrls };
+  const { instance, clientUrls, level } = content;
+  return typeof level === 'number' ? { instance, clientUrls, level } : { instance, clientUrls };
 }
 
 export interface Publisher {
@@ -36,7 +39,11 @@ export interface Publisher {
 export async function publish(publisher: Publisher): Promise<void> {
   const { group, database, directory, platform } = publisher;
   const { nodeId, name } = directory.self;
-  const own: Publication = { instance: directory.instance, clientUrls: publisher.clientUrls };
+  const own: Publication = {
+    instance: directory.instance,
+    clientUrls: publisher.clientUrls,
+    level: highestLevel,
+  };
   const record = new TextEncoder().encode(JSON.stringify(own));
   for (;;) {
     try {

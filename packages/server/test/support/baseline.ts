@@ -38,9 +38,9 @@ export class BaselineCheckout {
     const directory = realpathSync(mkdtempSync(join(tmpdir(), 'flotilla-baseline-')));
     const archive = execFileSync('git', ['archive', commit], { cwd: root, maxBuffer: 256 * 1024 * 1024 });
     execFileSync('tar', ['-x', '-C', directory], { input: archive });
-    if (runtimeDependencies(directory) === runtimeDependencies(root)) shareModules(directory);
-    else
-      execFileSync('npm', ['ci', '--omit=optional', '--ignore-scripts'], { cwd: directory, stdio: 'ignore' });
+    const present = new Set(runtimeDependencies(root));
+    if (runtimeDependencies(directory).every((pinned) => present.has(pinned))) shareModules(directory);
+    else execFileSync('npm', ['ci', '--ignore-scripts'], { cwd: directory, stdio: 'ignore' });
     return new BaselineCheckout(directory);
   }
 
@@ -50,14 +50,14 @@ export class BaselineCheckout {
 }
 
 /** What the member's own code depends on, as the lock file pins it; development tools may differ. */
-function runtimeDependencies(checkout: string): string {
+function runtimeDependencies(checkout: string): string[] {
   const lock = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8')) as {
     readonly packages: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>;
   };
   const pinned = Object.entries(lock.packages).filter(
     ([path, { dev }]) => path.includes('node_modules/') && dev !== true,
   );
-  return JSON.stringify(pinned.map(([path, { version }]) => [path, version ?? null]));
+  return pinned.map(([path, { version }]) => `${path} ${version ?? ''}`);
 }
 
 /** Libraries are this checkout's; the packages of the workspace are the other one's own. */

@@ -97,6 +97,22 @@ export class Layers {
     return merge(buffers, this.storage.scan(Table.EVENTS, range), readBytes, range.reverse);
   }
 
+  system(key: Uint8Array): Uint8Array | null {
+    const active = this.active.system.get(key);
+    if (active !== undefined) return active;
+    for (const buffer of this.frozen) {
+      const frozen = buffer.system.get(key);
+      if (frozen !== undefined) return frozen;
+    }
+    return this.storage.get(Table.SYSTEM, key);
+  }
+
+  scanSystem(range: ScanRange): Cursor<Uint8Array> {
+    const buffers = [this.active.system.scan(range)];
+    for (const frozen of this.frozen) buffers.push(frozen.system.scan(range));
+    return merge(buffers, this.storage.scan(Table.SYSTEM, range), readBytes, range.reverse);
+  }
+
   scanBuckets(range: ScanRange): Cursor<BucketCount> {
     const buffers = [this.active.buckets.scan(range)];
     for (const frozen of this.frozen) buffers.push(frozen.buckets.scan(range));

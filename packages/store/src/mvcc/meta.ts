@@ -4,8 +4,11 @@ import { ByteReader } from '../encoding/byte-reader.ts';
 import { ByteWriter } from '../encoding/byte-writer.ts';
 import type { StateSummary } from './state.ts';
 
-/** Of everything in storage. A newer one is refused before anything is read. */
-export const storedFormat = 1;
+/**
+ * Of everything in storage. A newer one is refused before anything is read. What is written has the oldest format that
+ * can hold it, so that an older program goes on with a state that uses nothing new: 2 has records in the system table.
+ */
+export const storedFormats = { keys: 1, system: 2 } as const;
 
 /** Where stored state stands in the log. */
 export interface LogPosition {
@@ -17,6 +20,8 @@ export interface StoredState {
   readonly applied: LogPosition;
   readonly summary: StateSummary;
   readonly members: MemberRecords;
+  /** Whether the system table has ever held a record. */
+  readonly usesSystem: boolean;
 }
 
 /** By node id: what each member has told about itself. A few hundred bytes in all. */
@@ -30,7 +35,7 @@ export const stateKey: Uint8Array = new Uint8Array([0x73]);
 
 export function encodeState(state: StoredState): Uint8Array {
   const writer = new ByteWriter(64);
-  writer.byte(storedFormat);
+  writer.byte(formatOf(state));
   writeState(writer, state);
   return writer.take();
 }
@@ -38,15 +43,20 @@ export function encodeState(state: StoredState): Uint8Array {
 /** Throws `FLOTILLA_STORAGE_VERSION` for state that a newer program wrote. */
 export function decodeState(record: Uint8Array): StoredState {
   const reader = new ByteReader(record);
-  checkFormat(reader.byte());
-  return readState(reader);
+  const format = reader.byte();
+  checkFormat(format);
+  return readState(reader, format);
+}
+
+export function formatOf({ usesSystem }: StoredState): number {
+  return usesSystem ? storedFormats.system : storedFormats.keys;
 }
 
 export function checkFormat(format: number): void {
-  if (format === storedFormat) return;
+  if (format === storedFormats.keys || format === storedFormats.system) return;
   throw new FlotillaError(
     'FLOTILLA_STORAGE_VERSION',
-    `the stored state has format ${format}; this program reads ${storedFormat}`,
+    `the stored state has format ${format}; this program reads ${storedFormats.system}`,
   );
 }
 
@@ -70,7 +80,7 @@ export function writeMembers(writer: ByteWriter, members: MemberRecords): void {
   }
 }
 
-export function readState(reader: ByteReader): StoredState {
+export function readState(reader: ByteReader, format: number): StoredState {
   return {
     applied: { index: reader.varint(), term: reader.varint() },
     summary: {
@@ -80,6 +90,7 @@ export function readState(reader: ByteReader): StoredState {
       liveBytes: reader.varint(),
     },
     members: readMembers(reader),
+    usesSystem: format === storedFormats.system,
   };
 }
 

@@ -1,5 +1,5 @@
 /** The tables of the database, in the order in which its storage is opened. */
-export const storageTables: readonly string[] = ['meta', 'latest', 'history', 'events', 'buckets'];
+export const storageTables: readonly string[] = ['meta', 'latest', 'history', 'events', 'buckets', 'system'];
 
 export const Table = {
   /** What is true of the whole: applied index, revision, compaction. */
@@ -12,4 +12,6 @@ export const Table = {
   EVENTS: 3,
   /** First key of a bucket → how many keys it holds. */
   BUCKETS: 4,
+  /** What is not a key of a client: leases, users, sessions, alarms, members; see `system/`. */
+  SYSTEM: 5,
 } as const;

@@ -16,6 +16,7 @@ export class WriteBuffer {
   readonly history: ByteTree<PastVersion | null>;
   readonly events: ByteTree<Uint8Array | null>;
   readonly buckets: ByteTree<BucketCount | null>;
+  readonly system: ByteTree<Uint8Array | null>;
   /** Of the keys and values that wait here, about. */
   bytes = 0;
 
@@ -24,16 +25,18 @@ export class WriteBuffer {
     history: ByteTree<PastVersion | null> = new ByteTree(),
     events: ByteTree<Uint8Array | null> = new ByteTree(),
     buckets: ByteTree<BucketCount | null> = new ByteTree(),
+    system: ByteTree<Uint8Array | null> = new ByteTree(),
   ) {
     this.latest = latest;
     this.history = history;
     this.events = events;
     this.buckets = buckets;
+    this.system = system;
   }
 
   /** Table writes that a commit would hand over. */
   get operations(): number {
-    return this.latest.size + this.history.size + this.events.size + this.buckets.size;
+    return this.latest.size + this.history.size + this.events.size + this.buckets.size + this.system.size;
   }
 
   /** O(1): the copy shares everything until one of them is written. */
@@ -43,6 +46,7 @@ export class WriteBuffer {
       this.history.clone(),
       this.events.clone(),
       this.buckets.clone(),
+      this.system.clone(),
     );
   }
 
@@ -55,6 +59,7 @@ export class WriteBuffer {
         encodeTree(this.history, writePastVersion),
         encodeTree(this.events, writeBytes),
         encodeTree(this.buckets, writeBucketCount),
+        encodeTree(this.system, writeBytes),
       ],
     };
   }

@@ -1,0 +1,128 @@
+import { assert, unreachable } from '@flotilla/platform';
+import { CompactionRequest, DeleteRangeRequest, PutRequest, RpcError, TxnRequest } from '@flotilla/wire';
+import { type ApplyResult, noAnswer } from './apply-result.ts';
+import { Auth } from './auth/auth.ts';
+import { copyBytes } from './bytes.ts';
+import { Alarms } from './cluster/alarms.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { Leases } from './leases/leases.ts';
+import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
+import { Layers } from './mvcc/layers.ts';
+import { MultiVersionState } from './mvcc/state.ts';
+import { executeTxn } from './mvcc/txn.ts';
+import { WriteBuffer } from './mvcc/write-buffer.ts';
+import { decodeMember, type Proposal } from './proposal.ts';
+import { Sessions } from './sessions/sessions.ts';
+import type { StorageReader } from './storage.ts';
+import { SystemTable } from './system/system-table.ts';
+
+/**
+ * Everything that is replicated, as one synchronous machine: the keys of clients and, beside them in the system table,
+ * leases, users and roles, sessions, alarms and members. Equal on all members that have applied the same entries.
+ *
+ * Each module keeps what it must find fast on the heap and the whole of it in the system table, from which it is
+ * opened; what grows with the number of keys stays in the table.
+ */
+export class AppliedState {
+  readonly keys: MultiVersionState;
+  readonly system: SystemTable;
+  readonly leases: Leases;
+  readonly auth: Auth;
+  readonly sessions: Sessions;
+  readonly alarms: Alarms;
+  readonly cluster: Cluster;
+  /** What each member has told the others about itself, by node id. */
+  members: MemberRecords;
+
+  constructor(storage: StorageReader, stored: StoredState) {
+    this.keys = new MultiVersionState(new Layers(new WriteBuffer(), [], storage), stored.summary);
+    this.system = new SystemTable(this.keys, stored.usesSystem);
+    this.members = stored.members;
+    this.leases = new Leases(this.system, this.keys);
+    this.auth = new Auth(this.system, this.keys);
+    this.sessions = new Sessions(this.system);
+    this.alarms = new Alarms(this.system, this.keys);
+    this.cluster = new Cluster(this.system, this.keys);
+  }
+
+  /** What a commit at this position stores beside the tables. */
+  stored(applied: LogPosition): StoredState {
+    return { applied, summary: this.keys.summary, members: this.members, usesSystem: this.system.used };
+  }
+
+  /** Applies one proposal. What is refused has changed nothing. `position`: its entry's. */
+  execute(proposal: Proposal, position: LogPosition): ApplyResult {
+    const { session } = proposal.origin;
+    try {
+      this.auth.check(proposal);
+    } catch (error) {
+      return this.#refusal(error);
+    }
+    if (session === null) return this.#attempt(proposal, position);
+    const known = this.sessions.recall(session, proposal);
+    if (known !== null) return known;
+    const result = this.#attempt(proposal, position);
+    this.sessions.remember(session, proposal, result);
+    return result;
+  }
+
+  #attempt(proposal: Proposal, position: LogPosition): ApplyResult {
+    try {
+      return this.#dispatch(proposal, position);
+    } catch (error) {
+      return this.#refusal(error);
+    }
+  }
+
+  #refusal(error: unknown): ApplyResult {
+    if (!(error instanceof RpcError)) throw error;
+    assert(this.keys.readRevision === this.keys.revision, 'a request that is refused has changed nothing');
+    return { kind: 'error', error };
+  }
+
+  #dispatch({ kind, request, origin }: Proposal, position: LogPosition): ApplyResult {
+    const { keys, leases } = this;
+    switch (kind) {
+      case 'put':
+        return { kind, response: keys.put(PutRequest.decode(request)) };
+      case 'delete-range':
+        return { kind, response: keys.deleteRange(DeleteRangeRequest.decode(request)) };
+      case 'txn':
+        return { kind, response: executeTxn(keys, TxnRequest.decode(request)) };
+      case 'compact':
+        return { kind, response: keys.compact(CompactionRequest.decode(request)) };
+      case 'member': {
+        const { nodeId, record } = decodeMember(request);
+        this.members = new Map(this.members).set(nodeId, copyBytes(record));
+        return noAnswer;
+      }
+      case 'lease-grant':
+        return { kind, response: leases.grant(request, position) };
+      case 'lease-revoke':
+        return { kind, response: leases.revoke(request) };
+      case 'lease-renew':
+        return { kind, response: leases.renew(request, position) };
+      case 'lease-checkpoint':
+        leases.checkpoint(request);
+        return noAnswer;
+      case 'lease-expire':
+        leases.expire(request);
+        return noAnswer;
+      case 'auth':
+        return { kind, response: this.auth.apply(request) };
+      case 'authenticate':
+        return { kind, response: this.auth.authenticate(request, origin) };
+      case 'session-expire':
+        this.sessions.expire(request);
+        return noAnswer;
+      case 'alarm':
+        return { kind, response: this.alarms.apply(request) };
+      case 'cluster':
+        return { kind, response: this.cluster.apply(request) };
+      case 'downgrade':
+        return { kind, response: this.cluster.downgrade(request) };
+      default:
+        return unreachable(kind);
+    }
+  }
+}
