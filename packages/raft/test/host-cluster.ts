@@ -179,14 +179,24 @@ export async function until(what: string, condition: () => boolean, timeoutMs = 
   }
 }
 
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Below the ports that the system gives to outgoing connections (from 32768 on Linux): one of those once took the port
+ * of a member that was down. In turn, so that one process takes none twice.
+ */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    nextPort = nextPort >= 30_000 ? 10_000 : nextPort + 1;
+    if (await isFree(nextPort)) return nextPort;
+  }
+  throw new Error('no free port found');
+}
+
+let nextPort = 10_000 + Math.floor(Math.random() * 20_000);
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = address !== null && typeof address === 'object' ? address.port : 0;
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }

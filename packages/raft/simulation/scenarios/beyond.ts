@@ -135,8 +135,9 @@ function changeByte(lab: Lab, node: SimNode): void {
   let end = Math.min(bytes.size, config.logLimits.segmentBytes);
   while (end > 0 && bytes.read(end - 1, 1)[0] === 0) end -= 1;
   lab.expect(end > 3_000, `the log has some bytes, and ends at ${end}`);
-  // Behind the header of the segment, and well before the last record.
-  let at = 512 + lab.draw(end - 1_500, 'which byte');
+  // Behind the segment's header and its mark, which carries no record and may be lost (seed 105 of the former draw hit
+  // it), and well before the last record.
+  let at = 1_024 + lab.draw(end - 2_012, 'which byte');
   // Not in the space between batches, which means nothing.
   while (bytes.read(at, 1)[0] === 0) at += 1;
   const byte = bytes.read(at, 1)[0] ?? 0;
