@@ -13,6 +13,8 @@ import type { RangeRequest, RangeResponse, TxnRequest, TxnResponse } from '@flot
 import { AppliedState } from './applied-state.ts';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
 import { limits } from './limits.ts';
+import { LeaseRecords } from './leases/lease-records.ts';
+import type { LeaseObserver } from './leases/leases.ts';
 import { compactSlice } from './mvcc/compaction.ts';
 import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
 import { decodeState, encodeState, installedKey, installingKey, stateKey } from './mvcc/meta.ts';
@@ -32,6 +34,7 @@ import { DatabaseSnapshot } from './snapshot-stream.ts';
 import { hashState } from './state-hash.ts';
 import type { StateHash } from './state-hash.ts';
 import type { OrderedStorage, TableWrites } from './storage.ts';
+import { SystemTable } from './system/system-table.ts';
 import { WatchHub } from './watch/hub.ts';
 import type { WatchHubOptions } from './watch/hub.ts';
 
@@ -51,6 +54,12 @@ export interface DatabaseStats {
   readonly bufferedOperations: number;
   readonly watchers: number;
   readonly watchStreams: number;
+}
+
+/** Keeps the time of leases. */
+export interface LeaseKeeper extends LeaseObserver {
+  /** Another state has taken the place of the one before: look at its leases anew. */
+  restored(): void;
 }
 
 /**
@@ -94,6 +103,7 @@ export class Database implements StateMachine<ApplyResult> {
   #compactionScheduled = false;
   #compactionWaiters: { revision: number; resolve: () => void }[] = [];
   #changes: Change[] = [];
+  #leaseKeeper: LeaseKeeper | null = null;
   /** Commits that the storage took and has not flushed. */
   #flushing: Promise<void> = Promise.resolve();
 
@@ -164,6 +174,18 @@ export class Database implements StateMachine<ApplyResult> {
   get members(): MemberRecords {
     const known = this.#known;
     return known !== null && this.#applied.index < known.at ? known.members : this.#state.members;
+  }
+
+  /** As reads see them. Not to be kept. */
+  get leases(): LeaseRecords {
+    return new LeaseRecords(new SystemTable(this.#readable, true));
+  }
+
+  /** There is one; it looks at the leases that are there already by itself. */
+  keepLeases(keeper: LeaseKeeper): void {
+    assert(this.#leaseKeeper === null, 'one keeps the time of leases');
+    this.#leaseKeeper = keeper;
+    this.#observe();
   }
 
   get compactRevision(): number {
@@ -326,6 +348,7 @@ export class Database implements StateMachine<ApplyResult> {
       },
       changed: (change) => this.#changes.push(change),
     };
+    this.#state.leases.observer = this.#leaseKeeper;
   }
 
   #bufferedBytes(): number {
@@ -460,6 +483,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.watches.restore(this.#state.keys);
     this.#before?.release();
     this.#before = null;
+    this.#leaseKeeper?.restored();
     const waiters = this.#compactionWaiters;
     this.#compactionWaiters = [];
     for (const { resolve } of waiters) resolve();

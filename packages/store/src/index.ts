@@ -1,6 +1,9 @@
 export * from './apply-result.ts';
 export * from './database.ts';
 export { storedPositions } from './installed-snapshot.ts';
+export type { Lease, LeaseRecords } from './leases/lease-records.ts';
+export * from './leases/lease-requests.ts';
+export type { LeaseObserver, RenewAnswer } from './leases/leases.ts';
 export * from './limits.ts';
 export * from './memory/memory-storage.ts';
 export type { MemberRecords } from './mvcc/meta.ts';

@@ -30,6 +30,9 @@ export const limits = {
   compactionSliceEvents: 500,
   compactionPauseMs: 1,
 
+  /** The longest time that a lease can be granted for; etcd's. */
+  leaseTtlSeconds: 9_000_000_000,
+
   snapshotChunkBytes: 256 * 1024,
   /** Entries that an installing member writes in one commit. */
   installBatchBytes: 4 * 1024 * 1024,

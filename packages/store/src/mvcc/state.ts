@@ -19,7 +19,7 @@ import { historyKey } from './keys.ts';
 import type { Layers, Pending } from './layers.ts';
 import { range } from './range.ts';
 import type { ReadPoint } from './range.ts';
-import { versionBytes } from './records.ts';
+import { PlacedVersion, versionBytes } from './records.ts';
 
 /** One change of one key, as watchers are told of it. */
 export interface Change {
@@ -35,6 +35,14 @@ export interface ChangeObserver {
   /** False: nobody wants to know, and nothing is allocated to tell. */
   readonly listening: boolean;
   changed(change: Change): void;
+}
+
+/** What keys need of leases. */
+export interface LeaseBook {
+  /** Throws what etcd answers to a put with a lease that is not there. */
+  require(id: bigint): void;
+  /** A key goes with the lease `to` from now on, and no longer with `from`. 0: with none. */
+  moved(key: Uint8Array, from: bigint, to: bigint): void;
 }
 
 /** The numbers that stored state begins with. */
@@ -70,6 +78,8 @@ export class MultiVersionState implements ReadPoint, Pending {
   liveBytes: number;
   /** Receives every change, in order, while it listens. */
   observer: ChangeObserver | null = null;
+  /** Null: there are no leases, and nothing can be attached to one. */
+  leases: LeaseBook | null = null;
   readonly #counts: KeyCounts;
   readonly #events = new EventLog();
   /** Changes in the write in progress. */
@@ -122,8 +132,10 @@ export class MultiVersionState implements ReadPoint, Pending {
 
   /** Throws what etcd answers to a put that the state does not allow. */
   checkPut(request: PutRequest): void {
-    // No lease is granted yet, so none is found.
-    if (request.lease !== 0n) throw etcdErrors.leaseNotFound;
+    if (request.lease !== 0n) {
+      if (this.leases === null) throw etcdErrors.leaseNotFound;
+      this.leases.require(request.lease);
+    }
     if ((request.ignoreValue || request.ignoreLease) && this.layers.latest(request.key) === null) {
       throw etcdErrors.keyNotFound;
     }
@@ -204,16 +216,22 @@ export class MultiVersionState implements ReadPoint, Pending {
     return kvs;
   }
 
+  #placed(kv: KeyValue): KeyValue {
+    return this.#sub === 0 ? kv : new PlacedVersion(kv, this.#sub);
+  }
+
   #record(kv: KeyValue, deleted: boolean, previous: KeyValue | null): void {
     const { key, modRevision } = kv;
     const { active } = this.layers;
-    active.latest.set(key, deleted ? null : kv);
+    active.latest.set(key, deleted ? null : this.#placed(kv));
     active.bytes += key.length + kv.value.length + limits.bufferedRecordBytes;
     if (!deleted) this.liveBytes += versionBytes(kv);
     if (previous !== null) {
       active.history.set(historyKey(key, previous.modRevision), { kv: previous, end: modRevision });
       active.bytes += key.length + previous.value.length + limits.bufferedRecordBytes;
     }
+    const before = previous === null ? 0n : previous.lease;
+    if (before !== kv.lease) this.leases?.moved(key, before, kv.lease);
     if (previous === null) this.#counts.add(key);
     else if (deleted) this.#counts.remove(key);
     this.#events.append({

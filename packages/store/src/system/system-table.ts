@@ -1,4 +1,4 @@
-import type { MultiVersionState } from '../mvcc/state.ts';
+import type { Layers } from '../mvcc/layers.ts';
 import type { Cursor } from '../storage.ts';
 import type { Namespace } from './namespaces.ts';
 
@@ -11,11 +11,11 @@ import type { Namespace } from './namespaces.ts';
  * for (const cursor = table.scan(Namespace.ALARM); cursor.key !== null; cursor.advance()) use(cursor.value);
  */
 export class SystemTable {
-  readonly #state: MultiVersionState;
+  readonly #state: LayeredState;
   #used: boolean;
 
   /** `used`: as the stored state says. */
-  constructor(state: MultiVersionState, used: boolean) {
+  constructor(state: LayeredState, used: boolean) {
     this.#state = state;
     this.#used = used;
   }
@@ -45,6 +45,11 @@ export class SystemTable {
     const from = placeOf(namespace, prefix);
     return this.#state.layers.scanSystem({ from, to: endOf(from), reverse: false });
   }
+}
+
+/** The live state, or a view of it, which can only be read. */
+export interface LayeredState {
+  readonly layers: Layers;
 }
 
 /** The key of a record, from the key of a cursor. A view. */
