@@ -87,7 +87,10 @@ export class Connector<Endpoint, Connection> {
       if (this.#isClosed()) return;
     }
     this.#failed(
-      new RpcError(Status.UNAVAILABLE, `connection error: ${messageOf(reason)}`, { cause: reason }),
+      new RpcError(Status.UNAVAILABLE, `connection error: ${messageOf(reason)}`, {
+        cause: reason,
+        isUnsent: true,
+      }),
     );
   }
 
@@ -139,6 +142,11 @@ export interface Waiter<Connection> {
   failed(error: RpcError): void;
 }
 
-export function channelClosed(): RpcError {
+/** A call that was under way when its channel was closed: the server may have seen it. */
+export function callGivenUp(): RpcError {
   return new RpcError(Status.CANCELLED, 'grpc: the client connection is closing');
+}
+
+export function channelClosed(): RpcError {
+  return new RpcError(Status.CANCELLED, 'grpc: the client connection is closing', { isUnsent: true });
 }

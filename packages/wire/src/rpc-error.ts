@@ -10,12 +10,20 @@ import { Status, statusName } from './status.ts';
  */
 export class RpcError extends FlotillaError {
   readonly status: Status;
+  /** The server has surely not acted on the call, because it has not seen it: it may be made again. */
+  readonly isUnsent: boolean;
 
-  constructor(status: Status, message: string, options?: { readonly cause?: unknown }) {
+  constructor(status: Status, message: string, options?: RpcErrorOptions) {
     super(`FLOTILLA_RPC_${statusName(status)}`, message, options);
     this.name = 'RpcError';
     this.status = status;
+    this.isUnsent = options?.isUnsent === true;
   }
+}
+
+export interface RpcErrorOptions {
+  readonly cause?: unknown;
+  readonly isUnsent?: boolean;
 }
 
 /** What a handler's failure tells the client: itself when it is an `RpcError`, else UNKNOWN, as grpc-go does. */

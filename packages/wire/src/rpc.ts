@@ -105,6 +105,8 @@ export interface RpcChannel {
   /** Sends a frame, resolves with the message that came back. Rejects with an `RpcError`. */
   unary(path: string, frame: Uint8Array, options?: CallOptions): Promise<Uint8Array>;
   stream(path: string, options?: CallOptions): ClientStream<Uint8Array, Uint8Array>;
+  /** Resolves when there is a connection, which it makes; rejects with an `RpcError` when it cannot be made. */
+  ready(): Promise<void>;
   /** Fails the calls under way with CANCELLED. */
   close(): void;
 }

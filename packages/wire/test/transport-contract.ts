@@ -312,6 +312,23 @@ export function describeTransport(transport: Transport): void {
       expect(channel.state).toBe('ready');
     });
 
+    test('says of a call whether the server can have seen it', async () => {
+      const pending = failure(
+        callUnary(channel, KV.methods.DeleteRange, { key: KEY, rangeEnd: KEY, prevKv: false }),
+      );
+      await handlers.entered();
+      await server.destroy();
+      expect(await pending).toMatchObject({ status: Status.UNAVAILABLE, isUnsent: false });
+      expect(await failure(put(KEY))).toMatchObject({ status: Status.UNAVAILABLE, isUnsent: true });
+      await expect(channel.ready()).rejects.toMatchObject({ isUnsent: true });
+    });
+
+    test('makes a connection before there is a call', async () => {
+      expect(channel.state).toBe('idle');
+      await channel.ready();
+      expect(channel.state).toBe('ready');
+    });
+
     test('cancels the calls of a client whose connection is lost', async () => {
       const call = failure(
         callUnary(channel, KV.methods.DeleteRange, { key: KEY, rangeEnd: KEY, prevKv: false }),

@@ -16,11 +16,11 @@ export function healthMethods(backend: Backend): Method[] {
   return [
     unary(Health.methods.Check, (request): HealthCheckResponse => {
       requireKnown(request);
-      return { status: current(backend) };
+      return { status: current(backend, request.service) };
     }),
     serverStream(Health.methods.Watch, async (request, stream) => {
       if (!isKnown(request)) stream.write({ status: ServingStatus.SERVICE_UNKNOWN });
-      else await tellChanges(backend, stream);
+      else await tellChanges(backend, request.service, stream);
       // Until the client hangs up, as the protocol asks.
       await new Promise<never>((_, reject) => stream.onCancelled(reject));
     }),
@@ -32,10 +32,10 @@ interface HealthStream {
   onCancelled(listener: (reason: RpcError) => void): void;
 }
 
-async function tellChanges(backend: Backend, stream: HealthStream): Promise<void> {
+async function tellChanges(backend: Backend, service: string, stream: HealthStream): Promise<void> {
   let told: ServingStatus | null = null;
   const tell = (): void => {
-    const status = current(backend);
+    const status = current(backend, service);
     if (status === told) return;
     told = status;
     stream.write({ status });
@@ -50,13 +50,22 @@ async function tellChanges(backend: Backend, stream: HealthStream): Promise<void
   });
 }
 
-function current(backend: Backend): ServingStatus {
-  return backend.hasLeader ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
+function current(backend: Backend, service: string): ServingStatus {
+  const serves = service === sessionsService ? backend.takesSessions : backend.hasLeader;
+  return serves ? ServingStatus.SERVING : ServingStatus.NOT_SERVING;
 }
 
+/**
+ * How clients learn whether writes that carry a session are executed once: etcd knows no such service, and a member
+ * does not serve it while another one of its cluster could not apply such a write.
+ */
+const sessionsService = 'flotilla.Sessions';
+
 /** The empty name is the server as a whole. */
+const services: readonly string[] = ['', 'etcdserverpb.KV', sessionsService];
+
 function isKnown(request: HealthCheckRequest): boolean {
-  return request.service === '' || request.service === 'etcdserverpb.KV';
+  return services.includes(request.service);
 }
 
 function requireKnown(request: HealthCheckRequest): void {

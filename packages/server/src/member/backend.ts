@@ -10,6 +10,8 @@ import type { AnsweredKind, Answers, Origin, WatchHub } from '@flotilla/store';
 export interface Backend {
   readonly settings: ApiSettings;
   readonly hasLeader: boolean;
+  /** Whether every member understands a write that names its client's session. */
+  readonly takesSessions: boolean;
   /** Called when a leader is found or lost. The answer unsubscribes. */
   onLeaderChange(listener: () => void): () => void;
   /** Called once when no leader has been known for `patienceMs`. The answer unsubscribes. */

@@ -7,6 +7,7 @@ import {
   type Database,
   encodeProposal,
   levelOf,
+  noOrigin,
   type MemberRecords,
   type Origin,
   type WatchHub,
@@ -71,6 +72,10 @@ export class GroupBackend implements Backend {
 
   get hasLeader(): boolean {
     return this.#leadership.known;
+  }
+
+  get takesSessions(): boolean {
+    return this.#level() >= sessionLevel;
   }
 
   get watches(): WatchHub {
@@ -189,3 +194,6 @@ export class GroupBackend implements Backend {
     return this.#directory.identity.members.find((member) => member.nodeId === nodeId)?.memberId ?? 0n;
   }
 }
+
+/** Whoever can apply the end of a session can apply its requests. */
+const sessionLevel = levelOf('session-expire', noOrigin);

@@ -1,5 +1,5 @@
 import type { Address, Connection, Timer, TlsOptions } from '@flotilla/platform';
-import { Connector } from '../connector.ts';
+import { Connector, callGivenUp } from '../connector.ts';
 import type { Waiter } from '../connector.ts';
 import { FRAME_PREFIX_BYTES, messageTooLarge } from '../frame-parser.ts';
 import { limits } from '../limits.ts';
@@ -66,6 +66,12 @@ class FramedChannel implements RpcChannel {
     return call;
   }
 
+  ready(): Promise<void> {
+    return new Promise((connected, failed) => {
+      this.#connector.whenReady({ connected: () => connected(), failed });
+    });
+  }
+
   close(): void {
     this.#connector.close();
   }
@@ -110,7 +116,7 @@ class ClientConnection {
   /** The channel is closed. */
   destroy(): void {
     this.connection.destroy();
-    this.#end(new RpcError(Status.CANCELLED, 'grpc: the client connection is closing'));
+    this.#end(callGivenUp());
   }
 
   #data(chunk: Uint8Array): void {
@@ -174,7 +180,8 @@ class FramedClientCall implements ClientStream<Uint8Array, Uint8Array>, Waiter<C
     if (timeoutMs !== undefined) {
       const delayMs = Math.min(timeoutMs, limits.callTimeoutMsMax);
       this.#deadline = this.#platform.timer(delayMs, 'rpc deadline', () => {
-        this.#abandon(new RpcError(Status.DEADLINE_EXCEEDED, 'context deadline exceeded'));
+        const isUnsent = this.#connection === null;
+        this.#abandon(new RpcError(Status.DEADLINE_EXCEEDED, 'context deadline exceeded', { isUnsent }));
       });
     }
     signal?.addEventListener('abort', this.cancel);
@@ -205,7 +212,8 @@ class FramedClientCall implements ClientStream<Uint8Array, Uint8Array>, Waiter<C
   }
 
   readonly cancel = (): void => {
-    this.#abandon(new RpcError(Status.CANCELLED, 'context canceled'));
+    const isUnsent = this.#connection === null;
+    this.#abandon(new RpcError(Status.CANCELLED, 'context canceled', { isUnsent }));
   };
 
   read(): Promise<Uint8Array | null> {

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { channelClosed } from '../connector.ts';
+import { callGivenUp } from '../connector.ts';
 import type { Connector, Waiter } from '../connector.ts';
 import { FrameParser } from '../frame-parser.ts';
 import { decodeGrpcMessage, formatGrpcTimeout } from '../grpc-text.ts';
@@ -61,11 +61,15 @@ abstract class ClientCall implements Waiter<Http2Connection>, StreamSink {
   }
 
   cancel(): void {
-    this.#abandon(new RpcError(Status.CANCELLED, 'context canceled'));
+    this.#abandon(new RpcError(Status.CANCELLED, 'context canceled', this.#sentOrNot()));
   }
 
   expire(): void {
-    this.#abandon(new RpcError(Status.DEADLINE_EXCEEDED, 'context deadline exceeded'));
+    this.#abandon(new RpcError(Status.DEADLINE_EXCEEDED, 'context deadline exceeded', this.#sentOrNot()));
+  }
+
+  #sentOrNot(): { readonly isUnsent: boolean } {
+    return { isUnsent: this.stream === null };
   }
 
   headers(fields: HeaderFields): void {
@@ -94,7 +98,7 @@ abstract class ClientCall implements Waiter<Http2Connection>, StreamSink {
   }
 
   lost(): void {
-    if (this.#connection?.isGivenUp === true) this.#settle(channelClosed());
+    if (this.#connection?.isGivenUp === true) this.#settle(callGivenUp());
     else this.#settle(new RpcError(Status.UNAVAILABLE, 'the connection was lost'));
   }
 
@@ -259,8 +263,9 @@ function resetError(errorCode: number | null): RpcError {
   if (errorCode === null) return new RpcError(Status.INTERNAL, 'the server ended the call without a status');
   const message = `the server reset the call with HTTP/2 error ${errorCode}`;
   switch (errorCode) {
+    // The server promises with it that it has not looked at the request (RFC 9113, section 8.7).
     case ErrorCode.REFUSED_STREAM:
-      return new RpcError(Status.UNAVAILABLE, message);
+      return new RpcError(Status.UNAVAILABLE, message, { isUnsent: true });
     case ErrorCode.CANCEL:
       return new RpcError(Status.CANCELLED, message);
     case ErrorCode.ENHANCE_YOUR_CALM:

@@ -74,6 +74,12 @@ class Http2Channel implements RpcChannel {
     return call;
   }
 
+  ready(): Promise<void> {
+    return new Promise((connected, failed) => {
+      this.#connector.whenReady({ connected: () => connected(), failed });
+    });
+  }
+
   close(): void {
     this.#connector.close();
   }
