@@ -16,14 +16,33 @@ export interface TlsOptions {
    * to compare {@link Connection.identity} with whom it looked for; the authority's signature is checked in any case.
    */
   readonly verifyHost?: boolean;
+  /** As a dialer: false takes any certificate, of whomever. That keeps listeners out, not impostors. */
+  readonly verifyPeer?: boolean;
+  /** TLS 1.2 to the newest, unless one of these says otherwise. */
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+  /** In order of preference, by OpenSSL's names. Naming none of TLS 1.3 turns TLS 1.3 off. */
+  readonly cipherSuites?: readonly string[];
   /** ALPN protocols in order of preference. */
   readonly protocols?: readonly string[];
 }
 
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
+
+/**
+ * Asked before every handshake, so that what was renewed in between is in use from then on. Answers the same object as
+ * long as nothing has changed, and never one that cannot be used.
+ */
+export type TlsSource = () => TlsOptions;
+
 /** Who the other side of a TLS connection is, from its verified certificate. */
 export interface PeerIdentity {
+  /** Empty: the certificate has none. */
   readonly commonName: string;
+  /** Without their kind: `n1.example`, `127.0.0.1`. */
   readonly subjectAlternativeNames: readonly string[];
+  /** In upper-case hexadecimal: of the certificate, then of those that vouch for it. */
+  readonly serialNumbers: readonly string[];
 }
 
 /** What a connection tells its owner. `closed` comes last and exactly once. */
@@ -80,11 +99,12 @@ export interface Listener {
 export interface Network {
   /**
    * Accepts connections at `address`. Rejects with `FLOTILLA_ADDRESS_IN_USE` when the port is taken and
-   * `FLOTILLA_ADDRESS_UNAVAILABLE` when the host is not ours.
+   * `FLOTILLA_ADDRESS_UNAVAILABLE` when the host is not ours. Of a {@link TlsSource} whether client certificates are
+   * required is asked once, at the start.
    */
   listen(
     address: Address,
-    options: { readonly tls?: TlsOptions },
+    options: { readonly tls?: TlsOptions | TlsSource },
     accept: (connection: Connection) => void,
   ): Promise<Listener>;
   /**

@@ -1,1 +1,2 @@
 export * from './node-platform.ts';
+export * from './secure-context.ts';

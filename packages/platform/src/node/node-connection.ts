@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { FlotillaError } from '../errors.ts';
 import type { Address, Connection, ConnectionHandler, PeerIdentity } from '../network.ts';
 import { limits } from './limits.ts';
+import { identityOf } from './secure-context.ts';
 
 /** One TCP or TLS socket. */
 export class NodeConnection implements Connection {
@@ -129,15 +130,4 @@ export class NodeConnection implements Connection {
       this.#fail(cause);
     }
   }
-}
-
-function identityOf(socket: TLSSocket): PeerIdentity | null {
-  if (!socket.authorized) return null;
-  const certificate = socket.getPeerCertificate();
-  if (certificate.subject === undefined) return null;
-  const names = certificate.subjectaltname?.split(', ') ?? [];
-  return {
-    commonName: [certificate.subject.CN].flat().join(' '),
-    subjectAlternativeNames: names.map((name) => name.replace(/^(DNS|IP Address|URI|email):/, '')),
-  };
 }

@@ -198,7 +198,12 @@ test('with TLS both sides know each other and agree on a protocol', async () => 
     server: certificate('n1', { requireClientCertificate: true, protocols: ['flotilla/2', 'flotilla/1'] }),
     client: certificate('n2', { protocols: ['flotilla/1'] }),
   });
-  expect(server.identity).toEqual({ commonName: 'n2', subjectAlternativeNames: ['n2.example', '127.0.0.1'] });
+  expect(server.identity).toMatchObject({
+    commonName: 'n2',
+    subjectAlternativeNames: ['n2.example', '127.0.0.1'],
+  });
+  // Its own and the authority's.
+  expect(server.identity?.serialNumbers).toHaveLength(2);
   expect(client.identity?.commonName).toBe('n1');
   expect(client.protocol).toBe('flotilla/1');
   expect(server.protocol).toBe('flotilla/1');
@@ -246,6 +251,42 @@ test('a listener that was given another certificate shows it from then on', asyn
   });
   cleanups.push(() => after.destroy());
   expect([before.identity?.commonName, after.identity?.commonName]).toEqual(['n1', 'n2']);
+});
+
+test('a listener asks before every handshake which certificate is in force', async () => {
+  let current = certificate('n1');
+  const listener = await platform.network.listen(
+    { host: '127.0.0.1', port: 0 },
+    { tls: () => current },
+    (connection) => cleanups.push(() => connection.destroy()),
+  );
+  cleanups.push(() => listener.close());
+  const names: (string | undefined)[] = [];
+  for (const name of ['n1', 'n2', 'n1']) {
+    current = certificate(name);
+    const tls = certificate('n2');
+    const connection = await platform.network.connect(listener.address, { timeoutMs: 5000, tls });
+    cleanups.push(() => connection.destroy());
+    names.push(connection.identity?.commonName);
+  }
+  expect(names).toEqual(['n1', 'n2', 'n1']);
+});
+
+test('a dialer that verifies nothing is let in and believes nobody', async () => {
+  const [client] = await pair({
+    server: certificate('stranger'),
+    client: certificate('n2', { verifyPeer: false, verifyHost: false }),
+  });
+  expect(client.identity).toBeNull();
+});
+
+test('two sides without a common version of TLS do not connect', async () => {
+  await expect(
+    pair({
+      server: certificate('n1', { minVersion: 'TLSv1.3' }),
+      client: certificate('n2', { maxVersion: 'TLSv1.2' }),
+    }),
+  ).rejects.toMatchObject({ code: 'FLOTILLA_CONNECT_FAILED' });
 });
 
 test('a client without a certificate is refused where one is required, and garbage does no harm', async () => {

@@ -1,19 +1,15 @@
 import { createServer, isIP, connect as netConnect } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import {
-  createSecureContext,
-  connect as tlsConnect,
-  createServer as tlsServer,
-  Server as TlsServer,
-} from 'node:tls';
-import type { SecureContext, TlsOptions as NodeTlsOptions } from 'node:tls';
+import { connect as tlsConnect, createServer as tlsServer, Server as TlsServer } from 'node:tls';
+import type { TlsOptions as NodeTlsOptions } from 'node:tls';
 import { FlotillaError, messageOf } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Address, Connection, Listener, Network, TlsOptions } from '../network.ts';
+import type { Address, Connection, Listener, Network, TlsOptions, TlsSource } from '../network.ts';
 import type { Logger } from '../platform.ts';
 import { systemCode } from './disk-error.ts';
 import { limits } from './limits.ts';
 import { NodeConnection } from './node-connection.ts';
+import { secureContext, secureContextOptions } from './secure-context.ts';
 
 /** TCP, and TLS over it. */
 export class NodeNetwork implements Network {
@@ -27,7 +23,7 @@ export class NodeNetwork implements Network {
 
   async listen(
     address: Address,
-    options: { readonly tls?: TlsOptions },
+    options: { readonly tls?: TlsOptions | TlsSource },
     accept: (connection: Connection) => void,
   ): Promise<Listener> {
     const accepted = (socket: Socket): void => {
@@ -70,6 +66,7 @@ export class NodeNetwork implements Network {
               ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
               ALPNProtocols: [...(options.tls.protocols ?? [])],
               ...(options.tls.verifyHost === false ? { checkServerIdentity: () => undefined } : {}),
+              rejectUnauthorized: options.tls.verifyPeer !== false,
             });
       const give = (code: ErrorCode, reason: string, cause?: unknown): void => {
         clearTimeout(timer);
@@ -91,11 +88,10 @@ export class NodeNetwork implements Network {
     });
   }
 
-  #tlsServer(options: TlsOptions, accepted: (socket: Socket) => void): Server {
+  #tlsServer(given: TlsOptions | TlsSource, accepted: (socket: Socket) => void): Server {
+    let options = typeof given === 'function' ? given() : given;
     const settings: NodeTlsOptions = {
-      cert: options.certificate,
-      key: options.key,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...secureContextOptions(options),
       ...(options.protocols === undefined ? {} : { ALPNProtocols: [...options.protocols] }),
       requestCert: options.ca !== undefined || options.requireClientCertificate === true,
       rejectUnauthorized: options.requireClientCertificate === true,
@@ -103,8 +99,17 @@ export class NodeNetwork implements Network {
     };
     secureContext(options);
     const server = tlsServer({ ...socketOptions, ...settings }, accepted);
+    if (typeof given === 'function') {
+      // Before the server's own listener, which begins the handshake.
+      server.prependListener('connection', () => {
+        const current = given();
+        if (current === options) return;
+        options = current;
+        server.setSecureContext(secureContextOptions(options));
+      });
+    }
     server.on('tlsClientError', (cause, socket) => {
-      this.#logger.debug('TLS handshake failed', {
+      this.#logger.warn('TLS handshake failed', {
         remote: socket.remoteAddress ?? 'unknown',
         error: messageOf(cause),
       });
@@ -122,22 +127,6 @@ const socketOptions = {
   pauseOnConnect: true,
 } as const;
 
-function secureContext(options: TlsOptions): SecureContext {
-  try {
-    return createSecureContext({
-      cert: options.certificate,
-      key: options.key,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    });
-  } catch (cause) {
-    throw new FlotillaError(
-      'FLOTILLA_TLS_INVALID',
-      `certificate or key cannot be used: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
-}
-
 function connectCode(code: string): ErrorCode {
   if (code === 'ECONNREFUSED') return 'FLOTILLA_CONNECT_REFUSED';
   return untrusted.test(code) ? 'FLOTILLA_TLS_UNTRUSTED' : 'FLOTILLA_CONNECT_FAILED';
@@ -149,11 +138,7 @@ const untrusted =
 
 function renewServer(server: TlsServer, options: TlsOptions): void {
   secureContext(options);
-  server.setSecureContext({
-    cert: options.certificate,
-    key: options.key,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  });
+  server.setSecureContext(secureContextOptions(options));
 }
 
 function bind(server: Server, address: Address): Promise<void> {

@@ -1,9 +1,12 @@
-import type * as http from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
+import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as grpc from '@grpc/grpc-js';
-import type { PeerIdentity } from '@flotilla/platform';
+import type { Address, PeerIdentity } from '@flotilla/platform';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { certificates } from '../../test/certificates.ts';
 import {
@@ -227,6 +230,27 @@ describe('the server of gRPC and HTTP', () => {
     channel.close();
   });
 
+  test('listens at a Unix socket', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
+    const socketPath = join(directory, 'socket');
+    const local = await listenHttp2({
+      address: { host: '', port: 0 },
+      socketPath,
+      services,
+      http: answerHttp,
+    });
+    const answer = await new Promise<string>((resolve, reject) => {
+      http
+        .get({ socketPath, path: '/version' }, (response) => {
+          response.setEncoding('utf8').once('data', resolve);
+        })
+        .once('error', reject);
+    });
+    expect(answer).toBe('GET /version');
+    await local.destroy();
+    rmSync(directory, { recursive: true });
+  });
+
   test('says which address is taken', async () => {
     const again = listenHttp2({ address: server.address, services });
     await expect(again).rejects.toMatchObject({ code: 'FLOTILLA_ADDRESS_IN_USE' });
@@ -261,9 +285,82 @@ describe('with TLS', () => {
       ca: certificates.authority,
     };
     expect(await putThere(url, alice)).toEqual(KEY);
-    expect(identity).toEqual({ commonName: 'alice', subjectAlternativeNames: ['alice'] });
+    expect(identity).toEqual({
+      commonName: 'alice',
+      subjectAlternativeNames: ['alice'],
+      serialNumbers: ['08', '05'],
+    });
     const nobody = putThere(url, { ca: certificates.authority });
     await expect(nobody).rejects.toMatchObject({ status: Status.UNAVAILABLE });
+  });
+
+  test('TLS and cleartext do not meet: either is told to the log and goes away', async () => {
+    const reasons: string[] = [];
+    const rejected = (_remote: Address, reason: string): void => void reasons.push(reason);
+    const address = { host: '127.0.0.1', port: 0 };
+    server = await listenHttp2({ address, tls, services, rejected });
+    const plain = `http://127.0.0.1:${server.address.port}`;
+    await expect(putThere(plain)).rejects.toMatchObject({ status: Status.UNAVAILABLE });
+    expect(reasons.splice(0)).toEqual(['first record does not look like a TLS handshake']);
+    const open = await listenHttp2({ address, services, rejected });
+    const secure = `https://127.0.0.1:${open.address.port}`;
+    await expect(putThere(secure, { ca: certificates.authority })).rejects.toMatchObject({
+      status: Status.UNAVAILABLE,
+    });
+    expect(reasons.splice(0)).toEqual(['a TLS handshake where TLS is not served']);
+    await open.destroy();
+    // Neither has done any harm.
+    const here = `https://127.0.0.1:${server.address.port}`;
+    expect(await putThere(here, { ca: certificates.authority })).toEqual(KEY);
+  });
+
+  test('one port serves TLS and cleartext where both were asked for', async () => {
+    server = await listenHttp2({
+      address: { host: '127.0.0.1', port: 0 },
+      tls,
+      cleartext: true,
+      services,
+      http: answerHttp,
+    });
+    const { port } = server.address;
+    expect(await putThere(`https://127.0.0.1:${port}`, { ca: certificates.authority })).toEqual(KEY);
+    expect(await putThere(`http://127.0.0.1:${port}`)).toEqual(KEY);
+    expect(await (await fetch(`http://127.0.0.1:${port}/health`)).text()).toBe('GET /health');
+  });
+
+  test('the owner of a good certificate may be refused, and no other is asked about', async () => {
+    const reasons: string[] = [];
+    server = await listenHttp2({
+      address: { host: '127.0.0.1', port: 0 },
+      tls,
+      services,
+      refuse: ({ commonName }) => `${commonName} is not welcome`,
+      rejected: (_remote, reason) => void reasons.push(reason),
+    });
+    const url = `https://127.0.0.1:${server.address.port}`;
+    const alice = {
+      certificate: certificates.client,
+      key: certificates.clientKey,
+      ca: certificates.authority,
+    };
+    await expect(putThere(url, alice)).rejects.toMatchObject({ status: Status.UNAVAILABLE });
+    expect(reasons).toContain('alice is not welcome');
+    expect(await putThere(url, { ca: certificates.authority })).toEqual(KEY);
+  });
+
+  test('a handshake under way does not keep a server that is destroyed', async () => {
+    server = await listenHttp2({ address: { host: '127.0.0.1', port: 0 }, tls, services });
+    const socket = net.connect(server.address.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    // The header of a record whose content never comes.
+    socket.write(Uint8Array.of(0x16, 3, 1, 1, 0));
+    const other = net.connect(server.address.port, '127.0.0.1');
+    await new Promise((resolve) => other.once('connect', resolve));
+    other.destroy();
+    await putThere(`https://127.0.0.1:${server.address.port}`, { ca: certificates.authority });
+    await server.destroy();
+    await closed;
   });
 
   test('a certificate that cannot be used is refused at the start', async () => {

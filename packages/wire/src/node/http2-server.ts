@@ -3,7 +3,8 @@ import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { FlotillaError, messageOf } from '@flotilla/platform';
-import type { Address, PeerIdentity, TlsOptions } from '@flotilla/platform';
+import type { Address, PeerIdentity, TlsOptions, TlsSource } from '@flotilla/platform';
+import { identityOf, secureContext, secureContextOptions } from '@flotilla/platform/node';
 import { limits } from '../limits.ts';
 import type { Peer, RpcServer, RpcServerOptions } from '../rpc.ts';
 import { acceptCall } from './http2-server-call.ts';
@@ -12,7 +13,15 @@ import { earlySettings, Http2Opening } from './http2-opening.ts';
 
 export interface Http2ServerOptions extends RpcServerOptions {
   readonly address: Address;
-  readonly tls?: TlsOptions;
+  /** The path of a Unix socket to listen at instead of the address. */
+  readonly socketPath?: string;
+  readonly tls?: TlsOptions | TlsSource;
+  /** With `tls`: also serves who comes without it, on the same port. */
+  readonly cleartext?: boolean;
+  /** Why the owner of a verified certificate is not served all the same; null: it is. Asked once a connection. */
+  readonly refuse?: (identity: PeerIdentity) => string | null;
+  /** Told of connections that came to nothing because of TLS, for the log. */
+  readonly rejected?: (remote: Address, reason: string) => void;
   /**
    * Answers what is not gRPC on the same port: HTTP/1, and with TLS also HTTP/2 requests of another content type, as
    * etcd does. Absent: 404.
@@ -38,8 +47,12 @@ export async function listenHttp2(options: Http2ServerOptions): Promise<RpcServe
 class Http2Server implements RpcServer {
   readonly #options: Http2ServerOptions;
   readonly #listener: net.Server;
+  /** Never listens: it is handed the connections that begin as TLS does. */
+  readonly #tls: tls.Server | null;
   readonly #http1: http.Server;
   readonly #sockets = new Set<net.Socket>();
+  /** What TLS connections run over, those in their handshakes too. */
+  readonly #underTls = new Set<net.Socket>();
   /** Of these not enough has come to know their protocol. */
   readonly #undecided = new Set<net.Socket>();
   readonly #sessions = new Set<http2.ServerHttp2Session>();
@@ -52,10 +65,8 @@ class Http2Server implements RpcServer {
     this.#http1 = http.createServer(options.http ?? notFound);
     // It never listens itself, and without this event it would not enforce its time-outs nor know its connections.
     this.#http1.emit('listening');
-    this.#listener = options.tls === undefined ? net.createServer(socketOptions) : tlsServer(options.tls);
-    this.#listener.on(options.tls === undefined ? 'connection' : 'secureConnection', (socket: net.Socket) =>
-      this.#accept(socket),
-    );
+    this.#tls = options.tls === undefined ? null : this.#tlsServer(options.tls);
+    this.#listener = net.createServer(socketOptions, (socket) => this.#accept(socket));
   }
 
   get address(): Address {
@@ -64,14 +75,17 @@ class Http2Server implements RpcServer {
 
   listen(): Promise<void> {
     const { host, port } = this.#options.address;
+    const path = this.#options.socketPath;
+    const where = path ?? `${host}:${port}`;
     return new Promise((resolve, reject) => {
       const failed = (cause: Error): void => {
         const inUse = 'code' in cause && cause.code === 'EADDRINUSE';
         const code = inUse ? 'FLOTILLA_ADDRESS_IN_USE' : 'FLOTILLA_ADDRESS_UNAVAILABLE';
-        reject(new FlotillaError(code, `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+        reject(new FlotillaError(code, `cannot listen on ${where}: ${cause.message}`, { cause }));
       };
       this.#listener.once('error', failed);
-      this.#listener.listen({ host, port, exclusive: true }, () => {
+      const target = path === undefined ? { host, port, exclusive: true } : { path };
+      this.#listener.listen(target, () => {
         this.#listener.off('error', failed);
         // From here on only single accepts fail (too many open files); the next one may succeed.
         this.#listener.on('error', () => {});
@@ -91,6 +105,7 @@ class Http2Server implements RpcServer {
     this.#stopListening();
     // The sockets, not the sessions: those would end each stream, and clients would take that for an answer.
     for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#underTls) socket.destroy();
     await this.close();
   }
 
@@ -109,14 +124,86 @@ class Http2Server implements RpcServer {
   }
 
   #accept(socket: net.Socket): void {
+    // TLS, sessions and HTTP/1 parsers add listeners of their own; this one is for the time before and after them.
+    socket.on('error', () => socket.destroy());
+    const secure = this.#tls;
+    if (secure === null) {
+      this.#serve(socket);
+      return;
+    }
+    const remote = remoteOf(socket);
+    const forget = this.#undecidedUntil(socket, () => undefined);
+    socket.once('data', (chunk: Buffer) => {
+      forget();
+      if (chunk[0] === TLS_HANDSHAKE) {
+        this.#underTls.add(socket);
+        socket.once('close', () => this.#underTls.delete(socket));
+        this.#handOver(socket, chunk, () => secure.emit('connection', socket));
+      } else if (this.#options.cleartext === true) this.#handOver(socket, chunk, () => this.#serve(socket));
+      else this.#reject(socket, remote, 'first record does not look like a TLS handshake');
+    });
+  }
+
+  /** A connection that is HTTP from here on. */
+  #serve(socket: net.Socket): void {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    // Sessions and HTTP/1 parsers add listeners of their own; this one is for the time before and after them.
-    socket.on('error', () => socket.destroy());
     const protocol = socket instanceof tls.TLSSocket ? socket.alpnProtocol : null;
     if (protocol === 'h2') this.#acceptHttp2(socket);
     else if (protocol === 'http/1.1') this.#http1.emit('connection', socket);
     else this.#sniff(socket);
+  }
+
+  #tlsServer(given: TlsOptions | TlsSource): tls.Server {
+    let options = typeof given === 'function' ? given() : given;
+    secureContext(options);
+    const server = tls.createServer({
+      ...secureContextOptions(options),
+      ALPNProtocols: [...(options.protocols ?? ['h2', 'http/1.1'])],
+      requestCert: options.ca !== undefined || options.requireClientCertificate === true,
+      rejectUnauthorized: options.requireClientCertificate === true,
+      handshakeTimeout: limits.handshakeMs,
+    });
+    if (typeof given === 'function') {
+      // Before the server's own listener, which begins the handshake.
+      server.prependListener('connection', () => {
+        const current = given();
+        if (current === options) return;
+        options = current;
+        server.setSecureContext(secureContextOptions(options));
+      });
+    }
+    server.on('secureConnection', (socket) => this.#secured(socket));
+    server.on('tlsClientError', (cause, socket) => this.#reject(socket, remoteOf(socket), messageOf(cause)));
+    return server;
+  }
+
+  #secured(socket: tls.TLSSocket): void {
+    socket.on('error', () => socket.destroy());
+    const identity = identityOf(socket);
+    const reason = identity === null ? null : (this.#options.refuse?.(identity) ?? null);
+    if (this.#closing !== null) socket.destroy();
+    else if (reason === null) this.#serve(socket);
+    else this.#reject(socket, remoteOf(socket), reason);
+  }
+
+  #reject(socket: net.Socket, remote: Address, reason: string): void {
+    socket.destroy();
+    this.#options.rejected?.(remote, reason);
+  }
+
+  /** Destroys the socket unless the answer, which is to be called when it is known what it speaks, comes in time. */
+  #undecidedUntil(socket: net.Socket, ended: () => void): () => void {
+    const done = (): void => {
+      clearTimeout(timer);
+      this.#undecided.delete(socket);
+      socket.off('close', done);
+      ended();
+    };
+    const timer = setTimeout(() => socket.destroy(), limits.handshakeMs);
+    this.#undecided.add(socket);
+    socket.once('close', done);
+    return done;
   }
 
   /** Waits for as many bytes as tell HTTP/2 from anything else. */
@@ -128,18 +215,12 @@ class Http2Server implements RpcServer {
       if (isPreface && seen.length < PREFACE.length) return;
       done();
       if (isPreface) this.#open(socket, seen);
-      else this.#handOver(socket, seen, () => this.#http1.emit('connection', socket));
+      else if (seen[0] === TLS_HANDSHAKE) {
+        this.#reject(socket, remoteOf(socket), 'a TLS handshake where TLS is not served');
+      } else this.#handOver(socket, seen, () => this.#http1.emit('connection', socket));
     };
-    const done = (): void => {
-      clearTimeout(timer);
-      this.#undecided.delete(socket);
-      socket.off('data', look);
-      socket.off('close', done);
-    };
-    const timer = setTimeout(() => socket.destroy(), limits.handshakeMs);
-    this.#undecided.add(socket);
+    const done = this.#undecidedUntil(socket, () => socket.off('data', look));
     socket.on('data', look);
-    socket.once('close', done);
   }
 
   /** Holds an HTTP/2 connection until its first request is in, see {@link Http2Opening}. */
@@ -153,21 +234,15 @@ class Http2Server implements RpcServer {
       done();
       this.#handOver(socket, opening.bytes, () => this.#acceptHttp2(socket));
     };
-    const done = (): void => {
-      clearTimeout(timer);
+    const done = this.#undecidedUntil(socket, () => {
       clearInterval(patience);
-      this.#undecided.delete(socket);
       socket.off('data', look);
-      socket.off('close', done);
-    };
-    const timer = setTimeout(() => socket.destroy(), limits.handshakeMs);
+    });
     // A client that connects and asks nothing yet is fine, too.
     const patience = setInterval(() => {
       if (opening.acknowledged) finish();
     }, limits.firstRequestMs);
-    this.#undecided.add(socket);
     socket.on('data', look);
-    socket.once('close', done);
     socket.write(earlySettings);
     look(first);
   }
@@ -204,6 +279,8 @@ class Http2Server implements RpcServer {
 
 /** What a client of HTTP/2 sends first (RFC 9113, section 3.4); enough of it to be sure. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\n');
+/** The content type of the first record of TLS; no request of HTTP begins with it. */
+const TLS_HANDSHAKE = 0x16;
 
 function sessionOptions(options: Http2ServerOptions): http2.ServerOptions {
   return {
@@ -221,42 +298,15 @@ function sessionOptions(options: Http2ServerOptions): http2.ServerOptions {
 /** Answers must not wait for the acknowledgement of earlier ones (Nagle). */
 const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs } as const;
 
-function tlsServer(options: TlsOptions): tls.Server {
-  try {
-    return tls.createServer({
-      ...socketOptions,
-      cert: options.certificate,
-      key: options.key,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-      ALPNProtocols: [...(options.protocols ?? ['h2', 'http/1.1'])],
-      requestCert: options.ca !== undefined || options.requireClientCertificate === true,
-      rejectUnauthorized: options.requireClientCertificate === true,
-      handshakeTimeout: limits.handshakeMs,
-    });
-  } catch (cause) {
-    const reason = messageOf(cause);
-    throw new FlotillaError('FLOTILLA_TLS_INVALID', `certificate or key cannot be used: ${reason}`, {
-      cause,
-    });
-  }
-}
-
 function peerOf(socket: net.Socket): Peer {
   return {
-    remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+    remote: remoteOf(socket),
     identity: socket instanceof tls.TLSSocket ? identityOf(socket) : null,
   };
 }
 
-function identityOf(socket: tls.TLSSocket): PeerIdentity | null {
-  if (!socket.authorized) return null;
-  const certificate = socket.getPeerCertificate();
-  if (certificate.subject === undefined) return null;
-  const names = certificate.subjectaltname?.split(', ') ?? [];
-  return {
-    commonName: [certificate.subject.CN].flat().join(' '),
-    subjectAlternativeNames: names.map((name) => name.replace(/^(DNS|IP Address|URI|email):/, '')),
-  };
+function remoteOf(socket: net.Socket): Address {
+  return { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
 }
 
 function notFound(_request: http.IncomingMessage, response: http.ServerResponse): void {
