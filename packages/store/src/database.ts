@@ -9,9 +9,12 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
+import { etcdErrors } from '@flotilla/wire';
 import type { RangeRequest, RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
 import { AppliedState } from './applied-state.ts';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
+import { hashKeyValues, hashRevisionOf } from './hash/hash-kv.ts';
+import type { KeyValueHash } from './hash/hash-kv.ts';
 import { limits } from './limits.ts';
 import { LeaseRecords } from './leases/lease-records.ts';
 import type { LeaseObserver } from './leases/leases.ts';
@@ -316,6 +319,20 @@ export class Database implements StateMachine<ApplyResult> {
     };
   }
 
+  /**
+   * etcd's `HashKV` at a revision, 0: the newest. Of the state as it was at the call, in slices. Throws what etcd
+   * answers to a compacted or a future revision.
+   */
+  async hashKeyValues(revision: number): Promise<KeyValueHash> {
+    const at = hashRevisionOf(this.#readable, revision);
+    const pinned = this.#pin();
+    try {
+      return await this.#inSlices(hashKeyValues(pinned, at));
+    } finally {
+      pinned.release();
+    }
+  }
+
   /** Equal on all members at equal applied index. Reads everything: for tests and for checks that were asked for. */
   hash(): StateHash {
     return hashState(this.#platform, this.#readable);
@@ -488,6 +505,25 @@ export class Database implements StateMachine<ApplyResult> {
     this.#compactionWaiters = [];
     for (const { resolve } of waiters) resolve();
     this.#scheduleCompaction();
+  }
+
+  /** A member that is being given a state has none to pin. */
+  #pin(): Pinned {
+    if (this.#installing) throw etcdErrors.unhealthy;
+    return new Pinned(this.#state.keys, this.#storage);
+  }
+
+  /** Runs what yields often, with other work in between. */
+  async #inSlices<Result>(steps: Generator<void, Result>): Promise<Result> {
+    for (;;) {
+      const startMs = this.#platform.now();
+      for (let left = limits.keptRecordsSlice; left > 0; left -= 1) {
+        const step = steps.next();
+        if (step.done === true) return step.value;
+        if (this.#platform.now() - startMs >= limits.sliceMs) break;
+      }
+      await this.#nextTurn();
+    }
   }
 
   #nextTurn(): Promise<void> {

@@ -34,6 +34,14 @@ export const limits = {
   leaseTtlSeconds: 9_000_000_000,
 
   snapshotChunkBytes: 256 * 1024,
+  /** Kept records that are sorted by revision at a time, about 40 bytes and a key each. More take more passes. */
+  sortedPlaces: 1_000_000,
+  /** Into so many parts of the revisions they are counted before. */
+  sortedSpread: 4_096,
+  /** Records of a hash or a file between two turns of others. */
+  keptRecordsSlice: 500,
+  /** Long work that looks at the clock gives way after this time. */
+  sliceMs: 3,
   /** Entries that an installing member writes in one commit. */
   installBatchBytes: 4 * 1024 * 1024,
 
@@ -52,4 +60,21 @@ export const limits = {
   watchFragmentBytes: 2 * 1024 * 1024,
   /** etcd's interval between progress notices. */
   watchProgressIntervalMs: 600_000,
+
+  /** Of a session's name and number, as a client chooses them. */
+  sessionNameCharacters: 64,
+  /** Sessions that are known at once; one more, and the one that was used least recently is forgotten. */
+  sessions: 16_384,
+  /** What their replies may take in all: beyond it sessions are forgotten, those used least recently first. */
+  sessionsBytes: 64 * 1024 * 1024,
+  /** The newest request of a session and the oldest that may still come lie at most so far apart. */
+  sessionWindowRequests: 1_024,
+  /** Of one session. Beyond it the bodies of its oldest replies go until half of it is left. */
+  sessionBytes: 4 * 1024 * 1024,
+  /** A larger reply is not kept: that its request was executed is. */
+  sessionReplyBytes: 1024 * 1024,
+  /** What a reply takes beside its bytes, about. */
+  sessionReplyOverheadBytes: 96,
+  /** Names of forgotten sessions that are still refused. */
+  forgottenSessions: 65_536,
 } as const;

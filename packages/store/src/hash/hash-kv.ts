@@ -1,0 +1,78 @@
+import { etcdErrors, KeyValue } from '@flotilla/wire';
+import { writeUint32 } from '../encoding/byte-writer.ts';
+import { countAt, countLatest } from '../mvcc/counting.ts';
+import { keyRange } from '../mvcc/key-range.ts';
+import type { ReadPoint } from '../mvcc/range.ts';
+import { crc32c } from './crc32c.ts';
+import { keptRecords } from './kept-records.ts';
+
+/** etcd's `HashKV`: equal for equal content, on whatever member and in whatever program. */
+export interface KeyValueHash {
+  readonly hash: number;
+  /** Up to which revision; that of the request, or the newest. */
+  readonly hashRevision: number;
+  /** −1: nothing was ever compacted. */
+  readonly compactRevision: number;
+  /** The newest revision when it was asked for. */
+  readonly revision: number;
+}
+
+/** The revision up to which a request of `revision` is hashed. Throws what etcd answers to others. 0 and below: the newest. */
+export function hashRevisionOf(point: ReadPoint, revision: number): number {
+  if (revision <= 0) return point.revision;
+  if (revision < point.compactRevision) throw etcdErrors.compacted;
+  if (revision > point.revision) throw etcdErrors.futureRevision;
+  return revision;
+}
+
+/**
+ * Hashes in steps: yields where others may have their turn, and returns the hash. The rules are etcd's
+ * (`hashByRev`): of records up to the compaction revision only those count that a compaction at the hashed revision
+ * would keep; when that would keep nothing, all do. A deletion at the compaction revision never counts, since old
+ * versions of etcd do not keep it.
+ */
+export function* hashKeyValues(point: ReadPoint, hashRevision: number): Generator<void, KeyValueHash> {
+  const { compactRevision, revision } = point;
+  const keepsNothing = liveKeys(point, hashRevision) === 0;
+  let hash = crc32c(bucketName);
+  for (const record of keptRecords(point)) {
+    if (record === null) {
+      yield;
+      continue;
+    }
+    if (record.revision > hashRevision) break;
+    if (record.revision <= compactRevision) {
+      if (record.deleted) continue;
+      if (record.end <= hashRevision && !keepsNothing) continue;
+    }
+    hash = crc32c(revisionKey(record.revision, record.sub, record.deleted), hash);
+    hash = crc32c(KeyValue.encode(record.kv), hash);
+    yield;
+  }
+  return { hash, hashRevision, compactRevision, revision };
+}
+
+const bucketName = new TextEncoder().encode('key');
+const everything = keyRange(new Uint8Array(1), new Uint8Array(1));
+
+function liveKeys({ layers, revision }: ReadPoint, at: number): number {
+  return at === revision ? countLatest(layers, everything) : countAt(layers, everything, at, revision);
+}
+
+/** etcd's key of a record: revision, `_`, sub-revision, and `t` for a deletion. */
+export function revisionKey(revision: number, sub: number, deleted: boolean): Uint8Array {
+  const key = new Uint8Array(deleted ? 18 : 17);
+  writeUint64(key, 0, revision);
+  key[8] = underscore;
+  writeUint64(key, 9, sub);
+  if (deleted) key[17] = tombstoneMark;
+  return key;
+}
+
+export const underscore = 0x5f;
+export const tombstoneMark = 0x74;
+
+function writeUint64(target: Uint8Array, at: number, value: number): void {
+  writeUint32(target, at, Math.floor(value / 0x1_0000_0000));
+  writeUint32(target, at + 4, value % 0x1_0000_0000);
+}
