@@ -14,6 +14,15 @@ export const limits = {
   revisionCompactionMs: 300_000,
   /** What etcd counts beside key and value of a put against the quota. */
   putOverheadBytes: 256,
+  /** A question of one member to another, and its answer. */
+  peerCallBytes: 4 * 1024 * 1024,
+  /** Calls of other members that are answered at a time; more are hung up on, and their callers ask again. */
+  peerCallsAnswered: 64,
+  /** From the first byte of a call to the last one of its answer. */
+  peerCallAnswerMs: 30_000,
+  /** Connections to the peer port that have not said yet what they are, and for how long they may not. */
+  undecidedPeerConnections: 256,
+  peerPrefaceMs: 5_000,
   /** How long calls under way may take to end when the member stops. */
   drainMs: 500,
   /** etcd's request time-out is this and two election time-outs. */

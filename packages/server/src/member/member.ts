@@ -9,6 +9,7 @@ import {
   type HostConfig,
   type HostOptions,
   hostLimits,
+  tcp,
 } from '@flotilla/raft';
 import { type ApplyResult, Database, noOrigin, type OrderedStorage, storageTables } from '@flotilla/store';
 import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
@@ -20,6 +21,8 @@ import { maintenanceMethods } from '../api/maintenance.ts';
 import { watchMethods } from '../api/watch.ts';
 import { addressOf, type Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
+import type { PeerCalls } from '../peer/peer-calls.ts';
+import { PeerPort } from '../peer/peer-port.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { GroupBackend } from './group-backend.ts';
@@ -61,6 +64,7 @@ export class Member {
   readonly database: Database;
   readonly group: Group<ApplyResult>;
   readonly host: Host;
+  readonly peerCalls: PeerCalls;
   readonly #platform: Platform;
   readonly #directory: DataDirectory;
   readonly #servers: RpcServer[] = [];
@@ -75,6 +79,7 @@ export class Member {
     this.identity = parts.directory.identity;
     this.database = parts.database;
     this.host = parts.host;
+    this.peerCalls = parts.peerPort.calls;
     this.group = parts.group;
     this.backend = new GroupBackend({ platform, configuration, ...parts });
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
@@ -102,7 +107,9 @@ export class Member {
       // It closes the storage, too.
       undo.pop();
       undo.push(() => database.close());
-      const host = await createHost(hostOptions(options, directory, database));
+      const peerPort = new PeerPort(platform, tcp());
+      undo.push(() => Promise.resolve(peerPort.close()));
+      const host = await createHost(hostOptions(options, directory, database, peerPort));
       host.onFatal((error) => options.onFatal(error));
       undo.push(() => host.close());
       const group = await host.openGroup({
@@ -110,7 +117,7 @@ export class Member {
         stateMachine: database,
         initialConfiguration: votersOf(directory.identity),
       });
-      const member = new Member(options, { directory, database, host, group });
+      const member = new Member(options, { directory, database, peerPort, host, group });
       undo.push(() => member.#stopServing());
       await member.#listen(options);
       return member;
@@ -178,6 +185,7 @@ export class Member {
 
   async #stop(): Promise<void> {
     await this.#stopServing();
+    this.peerCalls.close();
     await this.host.close();
     await this.database.close();
     await this.#directory.release();
@@ -202,11 +210,17 @@ export class Member {
 interface Parts {
   readonly directory: DataDirectory;
   readonly database: Database;
+  readonly peerPort: PeerPort;
   readonly host: Host;
   readonly group: Group<ApplyResult>;
 }
 
-function hostOptions(options: MemberOptions, directory: DataDirectory, database: Database): HostOptions {
+function hostOptions(
+  options: MemberOptions,
+  directory: DataDirectory,
+  database: Database,
+  peerPort: PeerPort,
+): HostOptions {
   const { platform, configuration } = options;
   const { identity, self, raftDirectory } = directory;
   return {
@@ -223,6 +237,7 @@ function hostOptions(options: MemberOptions, directory: DataDirectory, database:
       identity.members.map((member) => [member.nodeId, addressOf(member.peerUrls[0] as string)]),
     ),
     listen: configuration.peerAddresses[0] as Address,
+    transport: peerPort.transport,
     config: hostConfig(configuration, options.host ?? {}),
   };
 }
