@@ -20,6 +20,7 @@ export function generate(): ReadonlyMap<string, string> {
     'index.ts',
     [HEADER, ...files.map((file) => `export * from './${file.name}.ts';`), ''].join('\n'),
   );
+  texts.set('json.ts', generateJson(files));
   return texts;
 }
 
@@ -400,6 +401,45 @@ function readMessage(field: Field, body: readonly string[]): readonly string[] {
     `  break;`,
     `}`,
   ];
+}
+
+/** What JSON needs to know about every message. */
+function generateJson(files: readonly Schema[]): string {
+  const body = [
+    `export const jsonFields: Readonly<Record<string, () => readonly JsonField[]>> = {`,
+    ...files.flatMap((file) => file.messages).flatMap((message) => indent(2, jsonMessage(message))),
+    `};`,
+  ].join('\n');
+  const imports = files.flatMap((file) => {
+    const names = [...file.messages.map(({ name }) => name), ...file.enums.map(enumName)];
+    const used = names.filter((name) => new RegExp(`: ${name} }`).test(body)).sort();
+    return used.length === 0 ? [] : [`import { ${used.join(', ')} } from './${file.name}.ts';`];
+  });
+  return [HEADER, `import type { JsonField } from '../json/schema.ts';`, ...imports, '', body, ''].join('\n');
+}
+
+function jsonMessage(message: protobuf.Type): readonly string[] {
+  const fields = membersOf(message).flatMap((member) =>
+    member.kind === 'field'
+      ? [jsonField(member.field, null)]
+      : member.fields.map((field) => jsonField(field, member.property)),
+  );
+  const name = message.fullName.slice(1);
+  if (fields.length === 0) return [`'${name}': () => [],`];
+  return [`'${name}': () => [`, ...fields.map((field) => `  { ${field} },`), `],`];
+}
+
+function jsonField(field: Field, oneof: string | null): string {
+  const { name, property, type, repeated } = field;
+  return [
+    `name: '${name}'`,
+    `property: '${property}'`,
+    ...(repeated ? ['repeated: true'] : []),
+    ...(oneof === null ? [] : [`oneof: '${oneof}'`]),
+    `type: '${type.kind}'`,
+    ...(type.kind === 'enum' ? [`values: ${type.name}`] : []),
+    ...(type.kind === 'message' ? [`codec: ${type.name}`] : []),
+  ].join(', ');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -52,6 +52,8 @@ function schemaOf(name: string, content: protobuf.Namespace): Schema {
 }
 
 export interface Field {
+  /** As in the schema. */
+  readonly name: string;
   /** As in the generated interface. */
   readonly property: string;
   readonly number: number;
@@ -110,6 +112,7 @@ function byNumber(fields: readonly protobuf.Field[]): protobuf.Field[] {
 function fieldOf(field: protobuf.Field): Field {
   if (field instanceof protobuf.MapField) throw new Error(`${field.fullName} is a map`);
   return {
+    name: field.name,
     property: propertyName(field.name),
     number: field.id,
     type: fieldType(field),

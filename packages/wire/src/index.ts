@@ -5,6 +5,8 @@ export * from './framed/framed-client.ts';
 export * from './framed/framed-server.ts';
 export * from './generated/index.ts';
 export * from './grpc-text.ts';
+export { fromJson, toJson } from './json/json.ts';
+export { JsonSplitter } from './json/splitter.ts';
 export { Codec, EMPTY_BYTES, EMPTY_LIST } from './protobuf/codec.ts';
 export type { MethodDescriptor, MethodKind, ServiceDescriptor } from './protobuf/service.ts';
 export * from './rpc.ts';

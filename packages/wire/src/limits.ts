@@ -5,6 +5,8 @@ export const limits = {
    * (`RequestOp`, `TxnRequest`), so 100, the usual bound of protobuf libraries, would refuse what etcd accepts.
    */
   messageDepth: 300,
+  /** Of JSON: each nested transaction is an array and two objects. */
+  jsonDepth: 500,
   /** Encoded messages share slabs of this size, as small Buffers share Node's pool. */
   encodeSlabBytes: 16 * 1024,
   /** etcd's bound of a request, 1.5 MiB, and 512 KiB for what gRPC adds. */
