@@ -67,6 +67,8 @@ function reasonToRefuseChange(state: CoreState, change: MembershipChange): Refus
   if (isJoint(configuration) && change.steps.length > 0) return 'change-pending';
   if (config.reusableIds !== true && reusedId(configuration, change) !== null) return 'id-reused';
   if (namesNobody(configuration, change) || !applyChange(configuration, change).ok) return 'invalid-change';
+  // No change is between this one and what is applied: what the state machine says now is as true at the entry.
+  if (config.admitsChange?.(change) === false) return 'invalid-change';
   return lagsBehind(state, change) ? 'learner-behind' : null;
 }
 

@@ -368,6 +368,11 @@ export interface CoreConfig {
   /** Entries that a learner may lack when it is promoted; Infinity: any number. */
   readonly maxPromotionLagEntries: number;
   /**
+   * What the state machine says of a change that is about to be appended, see `StateMachine.admits`. Pure, and asked
+   * when every change before it is applied. Anything, unless given.
+   */
+  readonly admitsChange?: (change: MembershipChange) => boolean;
+  /**
    * From 0 to 255; more is preferred. Time-outs of a member with less are longer, and a leader hands over to a voter
    * with more that has caught up. 0: never campaigns by itself, unless nobody else can win
    * because its log is the longest. Equal everywhere unless given.

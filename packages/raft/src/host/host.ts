@@ -198,10 +198,11 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       nodeId: this.nodeId,
       incarnation: this.incarnation,
       failure: this.#failure?.message ?? null,
-      peers: [...this.links.values()].map(({ id, alive, incarnation, queuedBytes }) => ({
+      peers: [...this.links.values()].map(({ id, alive, connectedSinceMs, incarnation, queuedBytes }) => ({
         id,
         alive,
         incarnation,
+        connectedSinceMs,
         queuedBytes,
       })),
       groups: [...this.#groups.values()].map((group) => ({ group: group.id, ...group.status() })),

@@ -31,7 +31,7 @@ import { LeadershipTransfers } from './leadership-transfers.ts';
 import type { MemberLife } from './member-life.ts';
 import { MembershipChanges } from './membership-changes.ts';
 import type { HostMessage } from './messages.ts';
-import { originBytes } from './origin.ts';
+import { changeWithoutOrigin, originBytes } from './origin.ts';
 import type { PeerLink } from './peer-link.ts';
 import { ProposalTable } from './proposals.ts';
 import { ReadTable } from './reads.ts';
@@ -118,7 +118,7 @@ export class HostedGroup<Result> implements Group<Result> {
     const { platform, config, metrics, nodeId, incarnation } = context;
     const random = platform.random.fork(`replica-${id}`);
     this.#core = createCore(
-      { ...config.core, id: nodeId, incarnation },
+      { ...config.core, id: nodeId, incarnation, admitsChange: (change) => admits(stateMachine, change) },
       restored,
       platform.random.fork(`raft-${id}`),
     );
@@ -700,4 +700,8 @@ function leaseOf(id: GroupId, view: CoreView, context: GroupContext): GroupLease
   // The former life may have run on longer time-outs than this one.
   const silentMs = Math.max(formerPromiseMs, leases === null ? 0 : config.electionMs);
   return new GroupLease(id, view, leases, platform.now() + silentMs);
+function admits(stateMachine: StateMachine<unknown>, change: MembershipChange): boolean {
+  return stateMachine.admits?.(changeWithoutOrigin(change)) ?? true;
+}
+
 }

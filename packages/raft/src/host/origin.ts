@@ -1,6 +1,6 @@
 import { FlotillaError } from '@flotilla/platform';
 import { decodeMembershipChange, encodeMembershipChange } from '../core/membership-codec.ts';
-import type { Entry, NodeId } from '../core/types.ts';
+import type { Entry, MembershipChange, NodeId } from '../core/types.ts';
 import { viewOf } from './bytes.ts';
 
 /**
@@ -80,7 +80,12 @@ export function originOf(context: Uint8Array): Uint8Array | null {
 
 /** The entry as the state machine sees it: without the origin. No-ops have none. */
 export function withoutOrigin(entry: Entry): Entry {
-  if (entry.kind === 'membership') return changeWithoutOrigin(entry);
+  if (entry.kind === 'membership') {
+    const change = decodeMembershipChange(entry.payload);
+    if (originOf(change.context) === null) return entry;
+    const payload = encodeMembershipChange(changeWithoutOrigin(change));
+    return { term: entry.term, index: entry.index, kind: entry.kind, payload };
+  }
   if (entry.kind !== 'command') return entry;
   if (entry.payload.length < originBytes) {
     throw new FlotillaError('FLOTILLA_ENTRY_INVALID', `entry ${entry.index} has no origin`);
@@ -93,12 +98,11 @@ export function withoutOrigin(entry: Entry): Entry {
   };
 }
 
-function changeWithoutOrigin(entry: Entry): Entry {
-  const change = decodeMembershipChange(entry.payload);
-  if (originOf(change.context) === null) return entry;
-  const context = change.context.subarray(originBytes);
-  const payload = encodeMembershipChange({ ...change, context });
-  return { term: entry.term, index: entry.index, kind: entry.kind, payload };
+/** The change as its proposer gave it to the host. */
+export function changeWithoutOrigin(change: MembershipChange): MembershipChange {
+  return originOf(change.context) === null
+    ? change
+    : { ...change, context: change.context.subarray(originBytes) };
 }
 
 function readU16(bytes: Uint8Array, at: number): number {

@@ -16,6 +16,8 @@ export class PeerLink {
   incarnation = 0;
   /** Of the peer's data, as it has said on the connection. */
   instance = 0n;
+  /** Of the platform's clock; null: there is no connection. */
+  connectedSinceMs: number | null = null;
   /** The peer is alive: it has a connection and has been heard on it. */
   alive = false;
   /** Which groups the peer says it leads, and in which term. Empty while it is silent. */
@@ -55,6 +57,7 @@ export class PeerLink {
   /** The handshake is over on `connection`. */
   attach(connection: PeerConnection, incarnation: number, instance: bigint): void {
     this.#connection = connection;
+    this.connectedSinceMs = this.#platform.now();
     this.instance = instance;
     if (incarnation !== this.incarnation) {
       this.forwardsSent = 0;
@@ -70,6 +73,7 @@ export class PeerLink {
 
   detach(): void {
     this.#connection = null;
+    this.connectedSinceMs = null;
     this.alive = false;
     this.leads = noLeads;
     this.#discard();

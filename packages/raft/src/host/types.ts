@@ -45,6 +45,13 @@ export interface StateMachine<Result> {
    * batch. Throwing stops the member: a state machine that cannot apply an entry must not go on without it.
    */
   apply(entries: readonly Entry[]): readonly Result[];
+  /**
+   * Asked at the leader about a change of membership that is about to be appended, while every change before it is
+   * applied here: so what the state machine checks against its own state is still true when the entry is applied, and
+   * two callers cannot both be let in on what only one of them may have. Pure. False refuses the change with
+   * `FLOTILLA_MEMBERSHIP_INVALID`. Any change is welcome, unless given.
+   */
+  admits?(change: MembershipChange): boolean;
   /** Pins a consistent view of the state as of `applied`, to be streamed while applying goes on. */
   snapshot(): SnapshotSource;
   /**
@@ -241,6 +248,8 @@ export interface HostOptions {
 export interface PeerStatus {
   readonly id: NodeId;
   readonly alive: boolean;
+  /** Of the platform's clock: since when there has been a connection to it; null: there is none. */
+  readonly connectedSinceMs: number | null;
   readonly incarnation: number;
   readonly queuedBytes: number;
 }
