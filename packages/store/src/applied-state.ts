@@ -39,7 +39,7 @@ export class AppliedState {
     this.system = new SystemTable(this.keys, stored.usesSystem);
     this.members = stored.members;
     this.leases = new Leases(this.system, this.keys);
-    this.auth = new Auth(this.system, this.keys);
+    this.auth = new Auth(this.system, this.keys, (lease) => this.leases.records.keysOf(lease));
     this.sessions = new Sessions(this.system);
     this.alarms = new Alarms(this.system, this.keys);
     this.cluster = new Cluster(this.system, this.keys);
@@ -80,7 +80,7 @@ export class AppliedState {
     return { kind: 'error', error };
   }
 
-  #dispatch({ kind, request, origin }: Proposal, position: LogPosition): ApplyResult {
+  #dispatch({ kind, request }: Proposal, position: LogPosition): ApplyResult {
     const { keys, leases } = this;
     switch (kind) {
       case 'put':
@@ -111,7 +111,7 @@ export class AppliedState {
       case 'auth':
         return { kind, response: this.auth.apply(request) };
       case 'authenticate':
-        return { kind, response: this.auth.authenticate(request, origin) };
+        return { kind, response: this.auth.authenticate(request, position) };
       case 'session-expire':
         this.sessions.expire(request);
         return noAnswer;

@@ -13,8 +13,15 @@ import { etcdErrors } from '@flotilla/wire';
 import type { RangeRequest, RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
 import { AppliedState } from './applied-state.ts';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
+import type { Auth, AuthObserver } from './auth/auth.ts';
+import { BoltWriter } from './etcd-file/bolt-writer.ts';
+import type { ByteSink } from './etcd-file/bolt-writer.ts';
+import { ContentsHash } from './etcd-file/contents-hash.ts';
+import { writeEtcdContents } from './etcd-file/etcd-contents.ts';
+import type { BucketSink, EtcdClusterFacts } from './etcd-file/etcd-contents.ts';
 import { hashKeyValues, hashRevisionOf } from './hash/hash-kv.ts';
 import type { KeyValueHash } from './hash/hash-kv.ts';
+import type { MemberRegistry } from './cluster/member-registry.ts';
 import { limits } from './limits.ts';
 import { LeaseRecords } from './leases/lease-records.ts';
 import type { LeaseObserver } from './leases/leases.ts';
@@ -57,6 +64,13 @@ export interface DatabaseStats {
   readonly bufferedOperations: number;
   readonly watchers: number;
   readonly watchStreams: number;
+  readonly sessions: SessionStats;
+}
+
+/** Keeps tokens, and watches within what their users may see. */
+export interface AuthKeeper extends AuthObserver {
+  /** Another state has taken the place of the one before. Watches have not been told anything of it yet. */
+  restored(): void;
 }
 
 /** Keeps the time of leases. */
@@ -107,6 +121,8 @@ export class Database implements StateMachine<ApplyResult> {
   #compactionWaiters: { revision: number; resolve: () => void }[] = [];
   #changes: Change[] = [];
   #leaseKeeper: LeaseKeeper | null = null;
+  #authKeeper: AuthKeeper | null = null;
+  #membersChanged: (() => void) | null = null;
   /** Commits that the storage took and has not flushed. */
   #flushing: Promise<void> = Promise.resolve();
 
@@ -191,6 +207,38 @@ export class Database implements StateMachine<ApplyResult> {
     this.#observe();
   }
 
+  /** Sessions of clients with their last uses, the one that was used least recently first. */
+  sessionUses(): IterableIterator<SessionUse> {
+    return this.#state.sessions.uses();
+  }
+
+  /** Whether applying a request of this number would not execute it here: it was executed, or is refused. */
+  settles(session: RequestSession): boolean {
+    return this.#state.sessions.settles(session);
+  }
+
+  /** Users, roles and what they allow. Not to be kept: a snapshot puts another in its place. */
+  get auth(): Auth {
+    return this.#state.auth;
+  }
+
+  keepAuth(keeper: AuthKeeper): void {
+    assert(this.#authKeeper === null, 'one keeps tokens');
+    this.#authKeeper = keeper;
+    this.#observe();
+  }
+
+  /** Who the members are, as of what is applied. Not to be kept: a snapshot puts another in its place. */
+  get registry(): MemberRegistry {
+    return this.#state.registry;
+  }
+
+  /** `changed`: called when the registry is, or when a member has told something of itself; in the middle of applying. */
+  followMembers(changed: () => void): void {
+    assert(this.#membersChanged === null, 'one follows the members');
+    this.#membersChanged = changed;
+  }
+
   get compactRevision(): number {
     return this.#readable.compactRevision;
   }
@@ -228,11 +276,7 @@ export class Database implements StateMachine<ApplyResult> {
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
     }
-    if (this.#changes.length > 0) {
-      const changes = this.#changes;
-      this.#changes = [];
-      this.watches.publish(changes);
-    }
+    this.#publish();
     this.#scheduleCommit();
     return results;
   }
@@ -350,10 +394,25 @@ export class Database implements StateMachine<ApplyResult> {
     await this.#flushing;
   }
 
+  #publish(): void {
+    if (this.#changes.length === 0) return;
+    const changes = this.#changes;
+    this.#changes = [];
+    this.watches.publish(changes);
+  }
+
+  #changeMembership(entry: Entry): void {
+    this.#state.changeMembership(decodeMembershipChange(entry.payload), entry);
+    this.#membersChanged?.();
+  }
+
   #execute(entry: Entry): ApplyResult {
     const proposal = decodeProposal(entry.payload);
+    // Who watches may lose the permission to: until here it had it, and from here on it sees nothing more.
+    if (proposal.kind === 'auth') this.#publish();
     const result = this.#state.execute(proposal, entry);
     if (proposal.kind === 'compact') this.#scheduleCompaction();
+    if (proposal.kind === 'member') this.#membersChanged?.();
     return result;
   }
 
@@ -366,6 +425,7 @@ export class Database implements StateMachine<ApplyResult> {
       changed: (change) => this.#changes.push(change),
     };
     this.#state.leases.observer = this.#leaseKeeper;
+    this.#state.auth.observer = this.#authKeeper;
   }
 
   #bufferedBytes(): number {
@@ -497,6 +557,8 @@ export class Database implements StateMachine<ApplyResult> {
     this.#frozen = [];
     this.#installing = false;
     this.#observe();
+    this.#authKeeper?.restored();
+    this.#membersChanged?.();
     this.watches.restore(this.#state.keys);
     this.#before?.release();
     this.#before = null;

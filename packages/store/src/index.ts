@@ -1,4 +1,10 @@
 export * from './apply-result.ts';
+export { Auth, type AuthAnswer, type AuthObserver, hasNoPassword, noPasswordUser } from './auth/auth.ts';
+export * from './auth/auth-requests.ts';
+export type { Access } from './auth/key-permissions.ts';
+export { UserAccess } from './auth/proposal-access.ts';
+export { MemberRegistry } from './cluster/member-registry.ts';
+export * from './cluster/registered-member.ts';
 export * from './database.ts';
 export { storedPositions } from './installed-snapshot.ts';
 export type { Lease, LeaseRecords } from './leases/lease-records.ts';

@@ -13,8 +13,8 @@ import { Database } from '../src/database.ts';
 import type { DatabaseOptions } from '../src/database.ts';
 import { MemoryImage, MemoryStorage } from '../src/memory/memory-storage.ts';
 import { storageTables } from '../src/mvcc/tables.ts';
-import { encodeProposal } from '../src/proposal.ts';
-import type { ProposalKind } from '../src/proposal.ts';
+import { encodeProposal, noOrigin } from '../src/proposal.ts';
+import type { Origin, ProposalKind } from '../src/proposal.ts';
 import { toBytes } from './model.ts';
 import { VirtualPlatform } from './virtual-platform.ts';
 
@@ -49,9 +49,9 @@ export class Harness {
     return this.platform.advance(2_000);
   }
 
-  propose(kind: ProposalKind, request: Uint8Array): ApplyResult {
+  propose(kind: ProposalKind, request: Uint8Array, origin: Origin = noOrigin): ApplyResult {
     const index = (this.database.applied.index + 1) as Index;
-    const payload = encodeProposal({ kind, requestId: index, request });
+    const payload = encodeProposal({ kind, requestId: index, request, origin });
     const [result] = this.database.apply([{ index, term: 1 as Term, kind: 'command', payload }]);
     if (result!.kind === 'error') throw result.error;
     return result!;
