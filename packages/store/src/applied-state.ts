@@ -1,10 +1,12 @@
 import { assert, unreachable } from '@flotilla/platform';
+import type { MembershipChange } from '@flotilla/raft';
 import { CompactionRequest, DeleteRangeRequest, PutRequest, RpcError, TxnRequest } from '@flotilla/wire';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
 import { Auth } from './auth/auth.ts';
 import { copyBytes } from './bytes.ts';
 import { Alarms } from './cluster/alarms.ts';
 import { Cluster } from './cluster/cluster.ts';
+import { MemberRegistry } from './cluster/member-registry.ts';
 import { Leases } from './leases/leases.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Layers } from './mvcc/layers.ts';
@@ -31,6 +33,7 @@ export class AppliedState {
   readonly sessions: Sessions;
   readonly alarms: Alarms;
   readonly cluster: Cluster;
+  readonly registry: MemberRegistry;
   /** What each member has told the others about itself, by node id. */
   members: MemberRecords;
 
@@ -43,6 +46,7 @@ export class AppliedState {
     this.sessions = new Sessions(this.system);
     this.alarms = new Alarms(this.system, this.keys);
     this.cluster = new Cluster(this.system, this.keys);
+    this.registry = new MemberRegistry(this.system);
   }
 
   /** What a commit at this position stores beside the tables. */
@@ -64,6 +68,15 @@ export class AppliedState {
     const result = this.#attempt(proposal, position);
     this.sessions.remember(session, proposal, result);
     return result;
+  }
+
+  /** Applies a change of Raft's configuration, which comes into force with the same entry. */
+  changeMembership(change: MembershipChange, { index }: LogPosition): void {
+    const { registry } = this;
+    registry.apply(change, index);
+    // What a removed member has told of itself is of no use to anybody.
+    if (!registry.isInUse || [...this.members.keys()].every((nodeId) => registry.members.has(nodeId))) return;
+    this.members = new Map([...this.members].filter(([nodeId]) => registry.members.has(nodeId)));
   }
 
   #attempt(proposal: Proposal, position: LogPosition): ApplyResult {
@@ -93,6 +106,8 @@ export class AppliedState {
         return { kind, response: keys.compact(CompactionRequest.decode(request)) };
       case 'member': {
         const { nodeId, record } = decodeMember(request);
+        // Proposed before its removal, and applied after it.
+        if (this.registry.isInUse && !this.registry.members.has(nodeId)) return noAnswer;
         this.members = new Map(this.members).set(nodeId, copyBytes(record));
         return noAnswer;
       }

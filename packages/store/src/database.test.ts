@@ -1,3 +1,4 @@
+import { encodeMembershipChange, leaveJointChange } from '@flotilla/raft';
 import type { Entry, Index, Term } from '@flotilla/raft';
 import { Compare, PutRequest, RangeRequest } from '@flotilla/wire';
 import type { RequestOp } from '@flotilla/wire';
@@ -117,10 +118,12 @@ describe('entries', () => {
   test('that are no requests are recorded as applied, and survive', async () => {
     const harness = await Harness.open();
     const none = new Uint8Array(0);
-    expect(harness.database.apply([entry(1, none, 'no-op'), entry(2, none, 'membership')])).toEqual([
-      { kind: 'none' },
-      { kind: 'none' },
-    ]);
+    expect(
+      harness.database.apply([
+        entry(1, none, 'no-op'),
+        entry(2, encodeMembershipChange(leaveJointChange), 'membership'),
+      ]),
+    ).toEqual([{ kind: 'none' }, { kind: 'none' }]);
     await harness.rest();
     expect(harness.database.flushed.index).toBe(2);
     await harness.restart();

@@ -1,8 +1,10 @@
 import { assert } from '@flotilla/platform';
 import type { Platform, Timer } from '@flotilla/platform';
+import { decodeMembershipChange } from '@flotilla/raft';
 import type {
   Entry,
   Index,
+  MembershipChange,
   SnapshotMeta,
   SnapshotSink,
   SnapshotSource,
@@ -285,6 +287,10 @@ export class Database implements StateMachine<ApplyResult> {
   range(request: RangeRequest): RangeResponse {
     return range(this.#readable, request);
   }
+  admits(change: MembershipChange): boolean {
+    return this.#state.registry.judge(change) === null;
+  }
+
 
   /**
    * As {@link Database.range}, but a long one is read in slices with other work between them, all of it from the

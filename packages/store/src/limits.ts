@@ -61,6 +61,9 @@ export const limits = {
   /** etcd's interval between progress notices. */
   watchProgressIntervalMs: 600_000,
 
+  /** Ids of removed members that are still told from ids that never were; Raft remembers as many. */
+  removedMembers: 4_096,
+
   /** Of a session's name and number, as a client chooses them. */
   sessionNameCharacters: 64,
   /** Sessions that are known at once; one more, and the one that was used least recently is forgotten. */
