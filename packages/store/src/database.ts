@@ -278,6 +278,7 @@ export class Database implements StateMachine<ApplyResult> {
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
     }
+      if (entry.kind === 'membership') this.#changeMembership(entry);
     this.#publish();
     this.#scheduleCommit();
     return results;
