@@ -28,6 +28,20 @@ export const limits = {
   /** etcd's request time-out is this and two election time-outs. */
   requestBaseMs: 5_000,
   /** How long one attempt to find the cluster in working order may take, before a member says that it is ready. */
+  /** What etcd counts a lease as against the quota. */
+  leaseCostBytes: 64,
+  /** How often leases are looked at, and how many may be revoked at a time: 1,000 a second, as in etcd. */
+  leaseLookMs: 250,
+  leaseExpiryBatch: 250,
+  /** What a pause of the process, whatever its length, counts for in the time of leases: more than a look and its delay. */
+  leaseClockStepMs: 500,
+  /** How often what is left of a longer lease is written down, and of how many at a time; etcd's interval. */
+  leaseCheckpointSeconds: 300,
+  leaseCheckpointBatch: 250,
+  /** Renewals that wait for the log, in all and in one proposal; and on one stream: a client's next ones wait unread. */
+  leaseRenewals: 100_000,
+  leaseRenewalBatch: 1_000,
+  leaseStreamRenewals: 1_000,
   readinessAttemptMs: 1_000,
   readinessPauseMs: 20,
   publicationMs: 5_000,

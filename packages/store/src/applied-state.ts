@@ -121,7 +121,7 @@ export class AppliedState {
         leases.checkpoint(request);
         return noAnswer;
       case 'lease-expire':
-        leases.expire(request);
+        leases.expire(request, position);
         return noAnswer;
       case 'auth':
         return { kind, response: this.auth.apply(request) };

@@ -37,6 +37,28 @@ export interface Backend {
   /** Resolves when what lies below the revision is gone from the storage. */
   compacted(revision: number): Promise<void>;
   readonly watches: WatchHub;
+  readonly leases: BackendLeases;
+}
+
+/** What this member knows of leases. Current after a read barrier, as everything that it has applied. */
+export interface BackendLeases {
+  /** Nothing shorter is granted. */
+  readonly minimumTtlSeconds: number;
+  /** A positive number that no lease has, for a client that leaves the choice to the server. */
+  newId(): bigint;
+  /** Through the log. Answers for how many seconds the lease is good from now on; 0: there is no such lease. */
+  renew(id: bigint): Promise<number>;
+  /** Null: there is no such lease. */
+  timeOf(id: bigint): LeaseTime | null;
+  /** The keys that go with a lease, sorted. */
+  keysOf(id: bigint): readonly Uint8Array[];
+  /** The ids of all leases, in the order in which they would expire. */
+  list(): readonly bigint[];
+}
+
+export interface LeaseTime {
+  readonly grantedSeconds: number;
+  readonly remainingMs: number;
 }
 
 export interface ApiSettings {

@@ -10,6 +10,7 @@ import {
   noOrigin,
   type MemberRecords,
   type Origin,
+  type ProposalKind,
   type WatchHub,
 } from '@flotilla/store';
 import {
@@ -29,6 +30,7 @@ import { clusterLevel } from './cluster-level.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
+import { MemberLeases } from './member-leases.ts';
 import { decodePublication } from './publication.ts';
 
 export interface GroupBackendParts {
@@ -42,6 +44,7 @@ export interface GroupBackendParts {
 /** What the API reaches: the whole keyspace in one group, group 0. */
 export class GroupBackend implements Backend {
   readonly settings: ApiSettings;
+  readonly leases: MemberLeases;
   readonly #platform: Platform;
   readonly #configuration: Configuration;
   readonly #directory: DataDirectory;
@@ -62,6 +65,13 @@ export class GroupBackend implements Backend {
     this.#database = database;
     this.#group = group;
     this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
+    this.leases = new MemberLeases({
+      platform,
+      database,
+      group,
+      electionTimeoutMs: configuration.electionTimeoutMs,
+      propose: (kind, request, origin) => this.#propose(kind, request, origin),
+    });
     this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
     this.settings = {
       maxRequestBytes: configuration.maxRequestBytes,
@@ -132,19 +142,22 @@ export class GroupBackend implements Backend {
   ): Promise<Answers[Kind]> {
     // The disk is behind: more would only wait in memory.
     if (this.#database.overloaded) throw etcdErrors.tooManyRequests;
+    const result = await this.#propose(kind, request, origin);
+    if (result.kind === 'error') throw result.error;
+    if (result.kind === kind) return result.response as Answers[Kind];
+    throw new RpcError(Status.INTERNAL, `a ${kind} was answered as a ${result.kind}`);
+  }
+
+  async #propose(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
     if (levelOf(kind, origin) > this.#level()) throw etcdErrors.notCapable;
     this.#requestId += 1;
     const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     const startMs = this.#platform.now();
-    let result: ApplyResult;
     try {
-      result = await this.#group.propose(payload, this.#timeout);
+      return await this.#group.propose(payload, this.#timeout);
     } catch (error) {
       throw toEtcdError(error, this.#leadership, startMs);
     }
-    if (result.kind === 'error') throw result.error;
-    if (result.kind === kind) return result.response as Answers[Kind];
-    throw new RpcError(Status.INTERNAL, `a ${kind} was answered as a ${result.kind}`);
   }
 
   async readBarrier(): Promise<void> {
@@ -177,6 +190,7 @@ export class GroupBackend implements Backend {
   }
 
   stop(): void {
+    this.leases.stop();
     this.#leadership.stop();
   }
 

@@ -17,6 +17,7 @@ import { clusterMethods } from '../api/cluster.ts';
 import { healthMethods } from '../api/health.ts';
 import { HttpApi } from '../api/http.ts';
 import { kvMethods } from '../api/kv.ts';
+import { leaseMethods } from '../api/lease.ts';
 import { maintenanceMethods } from '../api/maintenance.ts';
 import { watchMethods } from '../api/watch.ts';
 import { addressOf, type Configuration } from '../configuration/configuration.ts';
@@ -164,6 +165,7 @@ export class Member {
         http,
         maxReceiveMessageBytes: configuration.maxRequestBytes + limits.grpcOverheadBytes,
         maxConcurrentStreams: configuration.maxConcurrentStreams,
+      ...leaseMethods(backend),
       });
       this.#servers.push(server);
     }

@@ -26,9 +26,17 @@ export function decodeLeaseRenew(request: Uint8Array): bigint[] {
   return list(reader, () => reader.bigint64());
 }
 
-/** The request of a `lease-expire` proposal: what was not renewed for as long as it was granted for. */
-export function encodeLeaseExpire(leases: readonly LeaseGeneration[]): Uint8Array {
-  const writer = new ByteWriter(16 + leases.length * 16);
+/** What was not renewed for as long as it was granted for. */
+export interface LeaseExpiry {
+  /** In which the proposing member leads. The entry counts in this term only: whoever leads later keeps its own time. */
+  readonly term: number;
+  readonly leases: readonly LeaseGeneration[];
+}
+
+/** The request of a `lease-expire` proposal. */
+export function encodeLeaseExpire({ term, leases }: LeaseExpiry): Uint8Array {
+  const writer = new ByteWriter(24 + leases.length * 16);
+  writer.varint(term);
   writer.varint(leases.length);
   for (const { id, generation } of leases) {
     writer.bigint64(id);
@@ -37,9 +45,10 @@ export function encodeLeaseExpire(leases: readonly LeaseGeneration[]): Uint8Arra
   return writer.take();
 }
 
-export function decodeLeaseExpire(request: Uint8Array): LeaseGeneration[] {
+export function decodeLeaseExpire(request: Uint8Array): LeaseExpiry {
   const reader = new ByteReader(request);
-  return list(reader, () => ({ id: reader.bigint64(), generation: reader.varint() }));
+  const term = reader.varint();
+  return { term, leases: list(reader, () => ({ id: reader.bigint64(), generation: reader.varint() })) };
 }
 
 /** The request of a `lease-checkpoint` proposal. */

@@ -98,10 +98,14 @@ test('what was renewed after it seemed to have expired lives on', async () => {
   harness.put('a', '1', { lease: 7n });
   const seen = harness.database.leases.get(7n)!.generation;
   expect(renew(harness, [7n, 9n])).toEqual([10, 0]);
-  harness.propose('lease-expire', encodeLeaseExpire([{ id: 7n, generation: seen }]));
+  harness.propose('lease-expire', encodeLeaseExpire({ term: 1, leases: [{ id: 7n, generation: seen }] }));
   expect(harness.list('a')).toEqual(['a=1']);
   const { generation } = harness.database.leases.get(7n)!;
-  harness.propose('lease-expire', encodeLeaseExpire([{ id: 7n, generation }]));
+  const expiry = (term: number) => encodeLeaseExpire({ term, leases: [{ id: 7n, generation }] });
+  // Entries of the harness have term 1: this one was proposed by a leader that was none any more.
+  harness.propose('lease-expire', expiry(0));
+  expect(harness.list('a')).toEqual(['a=1']);
+  harness.propose('lease-expire', expiry(1));
   expect(harness.list('a')).toEqual([]);
   expect(ids(harness)).toEqual([]);
   expect(renew(harness, [7n])).toEqual([0]);
@@ -118,7 +122,7 @@ test('what expires together goes lease by lease', async () => {
     id,
     generation: harness.database.leases.get(id)?.generation ?? 0,
   }));
-  harness.propose('lease-expire', encodeLeaseExpire(leases));
+  harness.propose('lease-expire', encodeLeaseExpire({ term: 1, leases }));
   expect(harness.database.revision).toBe(7);
   expect(harness.list('0', 'z')).toEqual([]);
 });

@@ -77,8 +77,11 @@ export class Leases implements LeaseBook {
     }
   }
 
-  expire(request: Uint8Array): void {
-    for (const { id, generation } of decodeLeaseExpire(request)) {
+  expire(request: Uint8Array, position: LogPosition): void {
+    const { term, leases } = decodeLeaseExpire(request);
+    // The log carries a proposal on into the next term, where another member may have given the lease more time.
+    if (term !== position.term) return;
+    for (const { id, generation } of leases) {
       if (this.records.get(id)?.generation === generation) this.#remove(id);
     }
   }

@@ -1,0 +1,262 @@
+import { messageOf, type Platform, type Timer } from '@flotilla/platform';
+import type { Group, RoleChange } from '@flotilla/raft';
+import {
+  type Database,
+  encodeLeaseCheckpoint,
+  encodeLeaseExpire,
+  type Lease,
+  type LeaseKeeper,
+} from '@flotilla/store';
+import { limits } from '../limits.ts';
+import type { LeaseTime } from './backend.ts';
+import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
+import { LeaseClock } from './lease-clock.ts';
+
+export interface LessorParts {
+  readonly platform: Platform;
+  readonly database: Database;
+  readonly group: Pick<Group<unknown>, 'status' | 'onRoleChange' | 'readBarrier'>;
+  readonly electionTimeoutMs: number;
+  /** Replicates a request of this member's own. */
+  readonly propose: (kind: 'lease-expire' | 'lease-checkpoint', request: Uint8Array) => Promise<void>;
+}
+
+/** What a member knows of the time of one lease. */
+interface Tracked extends Deadline {
+  readonly id: bigint;
+  ttl: number;
+  generation: number;
+  /** When the others are told how much is left; null: its time is so short that they need not be. */
+  readonly checkpoint: CheckpointDue | null;
+}
+
+interface CheckpointDue extends Deadline {
+  readonly id: bigint;
+}
+
+/**
+ * Keeps the time of leases. Every member does, from what it applied, so that whoever leads next knows what is left
+ * of each; only the leader says that one has expired, after the cluster has confirmed that it leads, and the log has
+ * the last word.
+ *
+ * No lease dies before its time: deadlines only ever count time in which its client could be heard, see
+ * {@link LeaseClock}; a new leader gives every lease the least time that one can be granted for, in which clients
+ * find it; what a restart forgets makes a lease live longer, up to what was left at its last checkpoint.
+ */
+export class Lessor implements LeaseKeeper {
+  /** What a lease is granted for at least: an election must fit into it. */
+  readonly minimumTtlSeconds: number;
+  readonly #parts: LessorParts;
+  readonly #clock: LeaseClock;
+  readonly #leases = new Map<bigint, Tracked>();
+  readonly #expiries = new DeadlineHeap<Tracked>();
+  readonly #checkpoints = new DeadlineHeap<CheckpointDue>();
+  readonly #unsubscribe: () => void;
+  /** In which this member took over; 0: it does not lead. */
+  #leadingTerm = 0;
+  #timer: Timer | null = null;
+  #expiring = false;
+  #checkpointing = false;
+  #stopped = false;
+
+  constructor(parts: LessorParts) {
+    this.#parts = parts;
+    this.minimumTtlSeconds = minimumTtlSeconds(parts.electionTimeoutMs);
+    this.#clock = new LeaseClock(parts.platform, limits.leaseClockStepMs);
+    this.#roleChanged(parts.group.status());
+    this.#unsubscribe = parts.group.onRoleChange((change) => this.#roleChanged(change));
+    parts.database.keepLeases(this);
+    this.restored();
+  }
+
+  /** Null: it knows of no such lease. */
+  timeOf(id: bigint): LeaseTime | null {
+    const tracked = this.#leases.get(id);
+    if (tracked === undefined) return null;
+    return { grantedSeconds: tracked.ttl, remainingMs: Math.max(0, tracked.atMs - this.#clock.now()) };
+  }
+
+  /** By what is left of their time, as etcd lists them. */
+  list(): bigint[] {
+    return [...this.#leases.values()]
+      .sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1))
+      .map(({ id }) => id);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#unsubscribe();
+  }
+
+  // What was applied.
+
+  renewed(lease: Lease): void {
+    this.#track(lease, lease.ttl);
+  }
+
+  /** The leader knows best, unless this member knows of less: it has never given the lease more than was due. */
+  checkpointed(lease: Lease): void {
+    const tracked = this.#leases.get(lease.id);
+    if (tracked === undefined) return this.#track(lease, lease.remaining);
+    const nowMs = this.#clock.now();
+    tracked.atMs = Math.min(tracked.atMs, nowMs + lease.remaining * 1_000);
+    if (tracked.position >= 0) this.#expiries.place(tracked);
+    this.#planCheckpoint(tracked, nowMs);
+  }
+
+  removed(id: bigint): void {
+    const tracked = this.#leases.get(id);
+    if (tracked === undefined) return;
+    this.#leases.delete(id);
+    this.#expiries.remove(tracked);
+    if (tracked.checkpoint !== null) this.#checkpoints.remove(tracked.checkpoint);
+  }
+
+  restored(): void {
+    const gone = new Set(this.#leases.keys());
+    for (const lease of this.#parts.database.leases.all()) {
+      gone.delete(lease.id);
+      if (this.#leases.get(lease.id)?.generation === lease.generation) this.checkpointed(lease);
+      else this.#track(lease, lease.remaining);
+    }
+    for (const id of gone) this.removed(id);
+  }
+
+  #track(lease: Lease, leftSeconds: number): void {
+    const nowMs = this.#clock.now();
+    let tracked = this.#leases.get(lease.id);
+    if (tracked === undefined) {
+      const { id, ttl, generation } = lease;
+      const checkpoint = ttl > limits.leaseCheckpointSeconds ? { id, atMs: 0, position: -1 } : null;
+      tracked = { id, ttl, generation, atMs: 0, position: -1, checkpoint };
+      this.#leases.set(id, tracked);
+    }
+    tracked.ttl = lease.ttl;
+    tracked.generation = lease.generation;
+    tracked.atMs = nowMs + leftSeconds * 1_000;
+    this.#expiries.place(tracked);
+    this.#planCheckpoint(tracked, nowMs);
+    this.#schedule();
+  }
+
+  #planCheckpoint({ checkpoint }: Tracked, nowMs: number): void {
+    if (checkpoint === null) return;
+    checkpoint.atMs = nowMs + limits.leaseCheckpointSeconds * 1_000;
+    this.#checkpoints.place(checkpoint);
+  }
+
+  #roleChanged({ role, term, leader }: Pick<RoleChange, 'role' | 'term' | 'leader'>): void {
+    this.#clock.run(leader !== 0);
+    const leadingTerm = role === 'leader' ? term : 0;
+    if (leadingTerm !== 0 && leadingTerm !== this.#leadingTerm) this.#extend();
+    this.#leadingTerm = leadingTerm;
+  }
+
+  /** Clients that had the last leader's ear need some time to find another. */
+  #extend(): void {
+    const leastMs = this.#clock.now() + this.minimumTtlSeconds * 1_000;
+    for (const tracked of this.#leases.values()) {
+      if (tracked.atMs >= leastMs) continue;
+      tracked.atMs = leastMs;
+      if (tracked.position >= 0) this.#expiries.place(tracked);
+    }
+  }
+
+  /** There is no timer while there is no lease. */
+  #schedule(): void {
+    if (this.#timer !== null || this.#stopped || this.#leases.size === 0) return;
+    this.#timer = this.#parts.platform.timer(limits.leaseLookMs, 'leases', () => {
+      this.#timer = null;
+      this.#look();
+      this.#schedule();
+    });
+  }
+
+  #look(): void {
+    const nowMs = this.#clock.now();
+    if (this.#leadingTerm === 0) return;
+    const { platform } = this.#parts;
+    const term = this.#leadingTerm;
+    if (!this.#expiring && isDue(this.#expiries.first, nowMs)) {
+      this.#expiring = true;
+      platform.spawn('lease-expiry', () => this.#expire(term));
+    }
+    if (!this.#checkpointing && isDue(this.#checkpoints.first, nowMs)) {
+      this.#checkpointing = true;
+      platform.spawn('lease-checkpoint', () => this.#checkpoint(term));
+    }
+  }
+
+  /** Revokes what has expired, a bounded number at a time. What is renewed meanwhile has another generation. */
+  async #expire(term: number): Promise<void> {
+    try {
+      if (!(await this.#confirmed(term))) return;
+      const due = takeDue(this.#expiries, this.#clock.now(), limits.leaseExpiryBatch);
+      try {
+        const leases = due.map(({ id, generation }) => ({ id, generation }));
+        if (leases.length > 0) {
+          await this.#parts.propose('lease-expire', encodeLeaseExpire({ term, leases }));
+        }
+      } finally {
+        // Those that are still there were renewed, or it was not to be: they are looked at again.
+        for (const tracked of due)
+          if (this.#leases.get(tracked.id) === tracked) this.#expiries.place(tracked);
+      }
+    } catch (error) {
+      this.#parts.platform.log.warn('leases could not be expired, will be tried again', {
+        error: messageOf(error),
+      });
+    } finally {
+      this.#expiring = false;
+    }
+  }
+
+  /** Whether the cluster still knows this member as the leader of `term`, as of now and not of before a pause. */
+  async #confirmed(term: number): Promise<boolean> {
+    await this.#parts.group.readBarrier({ timeoutMs: this.#parts.electionTimeoutMs });
+    const { role, term: current } = this.#parts.group.status();
+    return role === 'leader' && current === term && !this.#stopped;
+  }
+
+  async #checkpoint(term: number): Promise<void> {
+    try {
+      const nowMs = this.#clock.now();
+      const checkpoints = [];
+      for (const due of takeDue(this.#checkpoints, nowMs, limits.leaseCheckpointBatch)) {
+        const tracked = this.#leases.get(due.id) as Tracked;
+        this.#planCheckpoint(tracked, nowMs);
+        const remaining = Math.ceil(Math.max(0, tracked.atMs - nowMs) / 1_000);
+        checkpoints.push({ id: tracked.id, generation: tracked.generation, remaining });
+      }
+      if (checkpoints.length > 0 && this.#leadingTerm === term) {
+        await this.#parts.propose('lease-checkpoint', encodeLeaseCheckpoint(checkpoints));
+      }
+    } catch (error) {
+      this.#parts.platform.log.warn('what is left of leases could not be written down', {
+        error: messageOf(error),
+      });
+    } finally {
+      this.#checkpointing = false;
+    }
+  }
+}
+
+/** etcd's rule: one and a half election time-outs, in whole seconds. */
+export function minimumTtlSeconds(electionTimeoutMs: number): number {
+  return Math.ceil((1.5 * electionTimeoutMs) / 1_000);
+}
+
+function isDue(deadline: Deadline | null, nowMs: number): boolean {
+  return deadline !== null && deadline.atMs <= nowMs;
+}
+
+function takeDue<Member extends Deadline>(heap: DeadlineHeap<Member>, nowMs: number, most: number): Member[] {
+  const due: Member[] = [];
+  for (let { first } = heap; first !== null && due.length < most; { first } = heap) {
+    if (first.atMs > nowMs) break;
+    heap.remove(first);
+    due.push(first);
+  }
+  return due;
+}

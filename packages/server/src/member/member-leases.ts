@@ -1,0 +1,73 @@
+import type { Platform, Random } from '@flotilla/platform';
+import type { Group } from '@flotilla/raft';
+import { type ApplyResult, type Database, noOrigin, type Origin } from '@flotilla/store';
+import type { BackendLeases, LeaseTime } from './backend.ts';
+import { LeaseRenewals } from './lease-renewals.ts';
+import { Lessor } from './lessor.ts';
+
+export interface MemberLeasesParts {
+  readonly platform: Platform;
+  readonly database: Database;
+  readonly group: Group<ApplyResult>;
+  readonly electionTimeoutMs: number;
+  readonly propose: ProposeLease;
+}
+
+/** Replicates what this member has to say of leases, even while clients' writes are refused because the disk is behind. */
+export type ProposeLease = (
+  kind: 'lease-renew' | 'lease-expire' | 'lease-checkpoint',
+  request: Uint8Array,
+  origin: Origin,
+) => Promise<ApplyResult>;
+
+/** What a member knows of leases, and does for them. */
+export class MemberLeases implements BackendLeases {
+  readonly minimumTtlSeconds: number;
+  readonly #database: Database;
+  readonly #lessor: Lessor;
+  readonly #renewals: LeaseRenewals;
+  readonly #random: Random;
+
+  constructor({ platform, database, group, electionTimeoutMs, propose }: MemberLeasesParts) {
+    this.#database = database;
+    this.#random = platform.random.fork('lease-ids');
+    this.#lessor = new Lessor({
+      platform,
+      database,
+      group,
+      electionTimeoutMs,
+      propose: async (kind, request) => {
+        await propose(kind, request, noOrigin);
+      },
+    });
+    this.minimumTtlSeconds = this.#lessor.minimumTtlSeconds;
+    this.#renewals = new LeaseRenewals(platform, (request) => propose('lease-renew', request, noOrigin));
+  }
+
+  newId(): bigint {
+    for (;;) {
+      const id = BigInt.asUintN(63, (BigInt(this.#random.u32()) << 32n) | BigInt(this.#random.u32()));
+      if (id !== 0n && !this.#database.leases.has(id)) return id;
+    }
+  }
+
+  renew(id: bigint): Promise<number> {
+    return this.#renewals.renew(id);
+  }
+
+  timeOf(id: bigint): LeaseTime | null {
+    return this.#lessor.timeOf(id);
+  }
+
+  keysOf(id: bigint): readonly Uint8Array[] {
+    return this.#database.leases.keysOf(id);
+  }
+
+  list(): readonly bigint[] {
+    return this.#lessor.list();
+  }
+
+  stop(): void {
+    this.#lessor.stop();
+  }
+}
