@@ -63,10 +63,10 @@ export class AppliedState {
       return this.#refusal(error);
     }
     if (session === null) return this.#attempt(proposal, position);
-    const known = this.sessions.recall(session, proposal);
+    const known = this.sessions.recall(session, proposal, position);
     if (known !== null) return known;
     const result = this.#attempt(proposal, position);
-    this.sessions.remember(session, proposal, result);
+    this.sessions.remember(session, proposal, result, position);
     return result;
   }
 

@@ -39,7 +39,9 @@ import type { Change } from './mvcc/state.ts';
 import { Table } from './mvcc/tables.ts';
 import { readTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
-import { decodeProposal } from './proposal.ts';
+import { decodeProposal, type RequestSession } from './proposal.ts';
+import type { SessionUse } from './sessions/session.ts';
+import type { SessionStats } from './sessions/sessions.ts';
 import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
 import type { InstallMark, KnownMembers } from './snapshot-install.ts';
 import { DatabaseSnapshot } from './snapshot-stream.ts';
@@ -266,6 +268,7 @@ export class Database implements StateMachine<ApplyResult> {
       bufferedOperations: frozen.reduce((sum, buffer) => sum + buffer.operations, active.operations),
       watchers: this.watches.watcherCount,
       watchStreams: this.watches.streamCount,
+      sessions: this.#state.sessions.stats,
     };
   }
 

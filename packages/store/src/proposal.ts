@@ -60,6 +60,11 @@ export interface RequestSession {
   readonly request: number;
   /** Replies of requests up to this one have arrived, and may be forgotten. */
   readonly done: number;
+  /**
+   * By which the request is told from another one of the same number. Empty: by the proposal's own bytes. Given where
+   * those are not the client's alone, as with an id or a salted password that a member has chosen.
+   */
+  readonly digest: Uint8Array;
 }
 
 /** A proposal to encode; without an origin it is the member's own, or that of a client that said nothing of itself. */
@@ -179,6 +184,7 @@ function writeOrigin(writer: ByteWriter, { user, session }: Origin): void {
     writer.lengthPrefixed(textToBytes(session.id));
     writer.varint(session.request);
     writer.varint(session.done);
+    writer.lengthPrefixed(session.digest);
   }
 }
 
@@ -191,6 +197,11 @@ function readOrigin(reader: ByteReader): Origin {
   const session =
     (flags & withSession) === 0
       ? null
-      : { id: bytesToText(reader.lengthPrefixed()), request: reader.varint(), done: reader.varint() };
+      : {
+          id: bytesToText(reader.lengthPrefixed()),
+          request: reader.varint(),
+          done: reader.varint(),
+          digest: reader.lengthPrefixed(),
+        };
   return { user, session };
 }

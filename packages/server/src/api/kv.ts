@@ -27,6 +27,7 @@ import { limits } from '../limits.ts';
 import type { Backend } from '../member/backend.ts';
 import { requireLeaderIfAsked } from './leader.ts';
 import { originOf } from './origin.ts';
+import { hasSession } from './session-metadata.ts';
 
 /** `etcdserverpb.KV`: every answer is linearizable unless the client asked for a serializable one. */
 export function kvMethods(backend: Backend): Method[] {
@@ -80,9 +81,11 @@ class KvService {
   async txn(request: TxnRequest, call: ServerCall, bytes: Uint8Array): Promise<TxnResponse> {
     requireLeaderIfAsked(this.#backend, call);
     checkTxnRequest(request, this.#backend.settings.maxTransactionOperations);
-    const response = isReadOnly(request)
-      ? await this.#readTxn(request)
-      : await this.#writeTxn(request, bytes, originOf(this.#backend, call));
+    // With a session even one that only reads is repeated word for word, which only the log can promise.
+    const response =
+      isReadOnly(request) && !hasSession(call)
+        ? await this.#readTxn(request)
+        : await this.#writeTxn(request, bytes, originOf(this.#backend, call));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 

@@ -1,20 +1,20 @@
-import { noOrigin, type Origin, type RequestSession, type RequestUser } from '@flotilla/store';
+import { noOrigin, type Origin, type RequestUser } from '@flotilla/store';
 import type { ServerCall } from '@flotilla/wire';
 import type { Backend } from '../member/backend.ts';
+import { sessionOf } from './session-metadata.ts';
 
-/** On whose behalf a call writes. Throws what etcd answers to a token that is not valid. */
-export function originOf(backend: Backend, call: ServerCall): Origin {
+/**
+ * On whose behalf a call writes. Throws what etcd answers to a token that is not valid. `requestBytes`: the client's
+ * own, where the proposal has more in it, as an id or a salted password that this member chose: a second try would
+ * get another one, and must still be known for what it is.
+ */
+export function originOf(backend: Backend, call: ServerCall, requestBytes: Uint8Array | null = null): Origin {
   const user = userOf(backend, call);
-  const session = sessionOf(call);
+  const session = sessionOf(call, requestBytes);
   return user === null && session === null ? noOrigin : { user, session };
 }
 
 /** Who calls; null while auth is off. */
 export function userOf(_backend: Backend, _call: ServerCall): RequestUser | null {
-  return null;
-}
-
-/** Of the call's metadata; null: the client does not want to be able to ask again. */
-export function sessionOf(_call: ServerCall): RequestSession | null {
   return null;
 }
