@@ -12,6 +12,11 @@ export const limits = {
   clusterFileBytes: 1024 * 1024,
   /** How often retention by revisions is looked at; etcd's interval. */
   revisionCompactionMs: 300_000,
+  /** Of a snapshot for a client: what one message carries (etcd's number), and what is written at a time before. */
+  snapshotBlobBytes: 32 * 1024,
+  snapshotWriteBytes: 256 * 1024,
+  /** Clients that may take a snapshot at once: each of them takes the disk space of the state. */
+  outgoingSnapshots: 4,
   /** What etcd counts beside key and value of a put against the quota. */
   putOverheadBytes: 256,
   /** A question of one member to another, and its answer. */

@@ -387,6 +387,23 @@ export class Database implements StateMachine<ApplyResult> {
     }
   }
 
+  /**
+   * Writes the state as it is now into a file of etcd's format, in slices, and answers the file's size. What the sink
+   * throws ends it.
+   */
+  async writeEtcdFile(sink: ByteSink, facts: EtcdClusterFacts): Promise<number> {
+    const file = new BoltWriter(sink);
+    await this.#writeEtcdContents(file, facts);
+    return file.finish();
+  }
+
+  /** etcd's `Hash`: over everything that is replicated, as etcd would store it. */
+  async hashEtcdContents(facts: EtcdClusterFacts): Promise<number> {
+    const hash = new ContentsHash();
+    await this.#writeEtcdContents(hash, facts);
+    return hash.value;
+  }
+
   /** Equal on all members at equal applied index. Reads everything: for tests and for checks that were asked for. */
   hash(): StateHash {
     return hashState(this.#platform, this.#readable);
@@ -577,6 +594,16 @@ export class Database implements StateMachine<ApplyResult> {
     this.#compactionWaiters = [];
     for (const { resolve } of waiters) resolve();
     this.#scheduleCompaction();
+  }
+
+  async #writeEtcdContents(sink: BucketSink, facts: EtcdClusterFacts): Promise<void> {
+    const applied = this.#applied;
+    const point = this.#pin();
+    try {
+      await this.#inSlices(writeEtcdContents(sink, { point, applied, facts }));
+    } finally {
+      point.release();
+    }
   }
 
   /** A member that is being given a state has none to pin. */

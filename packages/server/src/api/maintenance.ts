@@ -4,15 +4,24 @@ import {
   type AlarmResponse,
   AlarmType,
   etcdErrors,
+  type HashKVRequest,
+  type HashKVResponse,
+  type HashResponse,
   Maintenance,
   type Method,
+  ResponseHeader,
   RpcError,
+  type ServerStream,
+  serverStream,
+  type SnapshotResponse,
   Status,
   type StatusResponse,
   unary,
 } from '@flotilla/wire';
 import type { Backend } from '../member/backend.ts';
 import { API_VERSION } from '../member/version.ts';
+
+const noHeader = ResponseHeader.create();
 
 /**
  * `etcdserverpb.Maintenance`, as far as it is real here. Defragment has nothing to do, since free pages are used
@@ -23,7 +32,38 @@ export function maintenanceMethods(backend: Backend): Method[] {
     unary(Maintenance.methods.Status, () => statusResponse(backend)),
     unary(Maintenance.methods.Alarm, (request) => alarm(backend, request)),
     unary(Maintenance.methods.Defragment, () => ({ header: backend.stamp(null) })),
+    unary(Maintenance.methods.HashKV, (request) => hashKv(backend, request)),
+    unary(Maintenance.methods.Hash, () => hash(backend)),
+    serverStream(Maintenance.methods.Snapshot, (_request, stream) => snapshot(backend, stream)),
   ];
+}
+
+async function hashKv(backend: Backend, request: HashKVRequest): Promise<HashKVResponse> {
+  backend.requireState();
+  const { hash, hashRevision, compactRevision, revision } = await backend.operations.hashKeyValues(
+    request.revision,
+  );
+  return { header: backend.stamp({ ...noHeader, revision }), hash, compactRevision, hashRevision };
+}
+
+async function hash(backend: Backend): Promise<HashResponse> {
+  backend.requireState();
+  return { hash: await backend.operations.hash(), header: backend.stamp(null) };
+}
+
+async function snapshot(backend: Backend, stream: ServerStream<never, SnapshotResponse>): Promise<void> {
+  backend.requireState();
+  await backend.operations.snapshot(async (file) => {
+    for await (const { bytes, remainingBytes } of file.blobs()) {
+      const response = {
+        header: null,
+        remainingBytes: BigInt(remainingBytes),
+        blob: bytes,
+        version: API_VERSION,
+      };
+      if (!stream.write(response)) await stream.drained();
+    }
+  });
 }
 
 function statusResponse(backend: Backend): StatusResponse {

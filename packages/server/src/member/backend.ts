@@ -1,5 +1,6 @@
 import type { RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse } from '@flotilla/wire';
-import type { AnsweredKind, Answers, Origin, WatchHub } from '@flotilla/store';
+import type { AnsweredKind, Answers, KeyValueHash, Origin, WatchHub } from '@flotilla/store';
+import type { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
 
 /**
  * What the API edge asks of the member behind it. Requests and answers are bytes and plain data, so that the edge can
@@ -37,6 +38,7 @@ export interface Backend {
   /** Resolves when what lies below the revision is gone from the storage. */
   compacted(revision: number): Promise<void>;
   readonly watches: WatchHub;
+  readonly operations: BackendOperations;
   readonly leases: BackendLeases;
 }
 
@@ -59,6 +61,15 @@ export interface BackendLeases {
 export interface LeaseTime {
   readonly grantedSeconds: number;
   readonly remainingMs: number;
+}
+
+/** What whoever runs a cluster asks of a member. */
+export interface BackendOperations {
+  /** At a revision, 0: the newest. */
+  hashKeyValues(revision: number): Promise<KeyValueHash>;
+  hash(): Promise<number>;
+  /** Makes a snapshot, lets it be used, and removes it. */
+  snapshot(use: (snapshot: OutgoingSnapshot) => Promise<void>): Promise<void>;
 }
 
 export interface ApiSettings {

@@ -31,6 +31,7 @@ import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
 import { MemberLeases } from './member-leases.ts';
+import { MemberOperations } from './member-operations.ts';
 import { decodePublication } from './publication.ts';
 
 export interface GroupBackendParts {
@@ -45,6 +46,7 @@ export interface GroupBackendParts {
 export class GroupBackend implements Backend {
   readonly settings: ApiSettings;
   readonly leases: MemberLeases;
+  readonly operations: MemberOperations;
   readonly #platform: Platform;
   readonly #configuration: Configuration;
   readonly #directory: DataDirectory;
@@ -71,6 +73,12 @@ export class GroupBackend implements Backend {
       group,
       electionTimeoutMs: configuration.electionTimeoutMs,
       propose: (kind, request, origin) => this.#propose(kind, request, origin),
+    });
+    this.operations = new MemberOperations({
+      platform,
+      database,
+      dataDirectory: configuration.dataDirectory,
+      members: () => this.members(),
     });
     this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
     this.settings = {

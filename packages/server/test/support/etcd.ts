@@ -16,7 +16,8 @@ export class Etcd {
     this.#directory = directory;
   }
 
-  static async start(): Promise<Etcd> {
+  /** `data`: a directory that `snapshot restore` has made, if any. */
+  static async start(data?: string): Promise<Etcd> {
     const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-etcd-'));
     const port = await freePorts(2);
     const endpoint = `http://127.0.0.1:${port}`;
@@ -24,7 +25,7 @@ export class Etcd {
     const child = spawn(
       'etcd',
       [
-        `--data-dir=${join(directory, 'data')}`,
+        `--data-dir=${data ?? join(directory, 'data')}`,
         `--listen-client-urls=${endpoint}`,
         `--advertise-client-urls=${endpoint}`,
         `--listen-peer-urls=${peer}`,

@@ -1,0 +1,57 @@
+import type { Platform } from '@flotilla/platform';
+import type { Database, EtcdClusterFacts, KeyValueHash } from '@flotilla/store';
+import { etcdErrors } from '@flotilla/wire';
+import { limits } from '../limits.ts';
+import { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
+import type { BackendMember, BackendOperations } from './backend.ts';
+import { API_VERSION } from './version.ts';
+
+export interface MemberOperationsParts {
+  readonly platform: Platform;
+  readonly database: Database;
+  readonly dataDirectory: string;
+  readonly members: () => readonly BackendMember[];
+}
+
+/** What whoever runs a cluster asks of a member. */
+export class MemberOperations implements BackendOperations {
+  readonly #parts: MemberOperationsParts;
+  #snapshots = 0;
+
+  constructor(parts: MemberOperationsParts) {
+    this.#parts = parts;
+  }
+
+  hashKeyValues(revision: number): Promise<KeyValueHash> {
+    return this.#parts.database.hashKeyValues(revision);
+  }
+
+  hash(): Promise<number> {
+    return this.#parts.database.hashEtcdContents(this.#facts());
+  }
+
+  async snapshot(use: (snapshot: OutgoingSnapshot) => Promise<void>): Promise<void> {
+    const { platform, dataDirectory, database } = this.#parts;
+    if (this.#snapshots >= limits.outgoingSnapshots) throw etcdErrors.tooManyRequests;
+    this.#snapshots += 1;
+    try {
+      const snapshot = await OutgoingSnapshot.create(platform, dataDirectory, database, this.#facts());
+      try {
+        await use(snapshot);
+      } finally {
+        await snapshot.remove();
+      }
+    } finally {
+      this.#snapshots -= 1;
+    }
+  }
+
+  #facts(): EtcdClusterFacts {
+    return {
+      clusterVersion: API_VERSION,
+      storageVersion: API_VERSION,
+      members: this.#parts.members().map((member) => ({ ...member, id: member.memberId })),
+      removedMembers: [],
+    };
+  }
+}

@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { seededRandom } from '@flotilla/platform';
+import { callUnary, type HashKVResponse, KV, Maintenance, type RpcChannel } from '@flotilla/wire';
+import { openHttp2Channel } from '@flotilla/wire/node';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Etcd } from '../support/etcd.ts';
+import { etcdctl } from '../support/etcdctl.ts';
+import { InProcessCluster } from '../support/in-process.ts';
+import { requireProgram } from '../support/programs.ts';
+
+const withPrograms =
+  requireProgram('etcdctl', 'snapshots in both directions') &&
+  requireProgram('etcd', 'hashes and snapshots beside a real etcd');
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-snapshot-'));
+
+let flotilla: InProcessCluster;
+let etcd: Etcd;
+let etcdChannel: RpcChannel;
+
+/** The same request to both; what they answer to it is other tests' business. */
+async function both<T>(run: (channel: RpcChannel) => Promise<T>): Promise<[T, T]> {
+  return [await run(flotilla.channel(0)), await run(etcdChannel)];
+}
+
+function put(channel: RpcChannel, key: string, value: string): Promise<unknown> {
+  return callUnary(channel, KV.methods.Put, putOf(key, value), { timeoutMs: 10_000 });
+}
+
+function putOf(key: string, value: string) {
+  return {
+    key: bytes(key),
+    value: bytes(value),
+    lease: 0n,
+    prevKv: false,
+    ignoreValue: false,
+    ignoreLease: false,
+  };
+}
+
+async function hashKv(channel: RpcChannel, revision: number): Promise<HashKVResponse> {
+  return await callUnary(channel, Maintenance.methods.HashKV, { revision }, { timeoutMs: 10_000 });
+}
+
+/** Everything that etcdctl can see of the keys. */
+async function listing(endpoint: string): Promise<string> {
+  const { stdout } = await etcdctl([endpoint], ['get', '', '--from-key', '--write-out=json']);
+  return JSON.stringify((JSON.parse(stdout) as { kvs: unknown }).kvs);
+}
+
+/** Puts, deletions and transactions of several keys, with a compaction now and then. */
+async function history(seed: number, steps: number): Promise<void> {
+  const random = seededRandom(seed);
+  const key = (): string => `key-${random.u32() % 20}`;
+  for (let step = 0; step < steps; step += 1) {
+    const [a, value] = [key(), `value ${random.u32() % 1000}`];
+    const kind = random.u32() % 10;
+    if (kind < 5) await both((channel) => put(channel, a, value));
+    else if (kind < 7) {
+      const success = [...new Set([key(), key(), a])].map((each) => ({
+        request: { case: 'requestPut' as const, value: putOf(each, value) },
+      }));
+      await both((channel) =>
+        callUnary(channel, KV.methods.Txn, { compare: [], success, failure: [] }, { timeoutMs: 10_000 }),
+      );
+    } else if (kind < 9) {
+      const request = {
+        key: bytes(a),
+        rangeEnd: kind === 8 ? bytes('key-9') : new Uint8Array(0),
+        prevKv: false,
+      };
+      await both((channel) => callUnary(channel, KV.methods.DeleteRange, request, { timeoutMs: 10_000 }));
+    } else {
+      const [{ header }] = await both((channel) => hashKv(channel, 0));
+      const revision = (header?.revision ?? 0) - (random.u32() % 4);
+      await both((channel) =>
+        callUnary(channel, KV.methods.Compact, { revision, physical: true }, { timeoutMs: 10_000 }).catch(
+          () => null,
+        ),
+      );
+    }
+  }
+}
+
+describe.skipIf(!withPrograms)('beside a real etcd', () => {
+  beforeAll(async () => {
+    [flotilla, etcd] = await Promise.all([InProcessCluster.start(1), Etcd.start()]);
+    etcdChannel = openHttp2Channel({ endpoints: [etcd.endpoint] });
+  });
+
+  afterAll(async () => {
+    etcdChannel.close();
+    await Promise.all([flotilla.remove(), etcd.remove()]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('the hash of keys and history is the same after the same requests, at every revision that is left', async () => {
+    for (let seed = 1; seed <= 4; seed += 1) {
+      await history(seed, 60);
+      const [ours, theirs] = await both((channel) => hashKv(channel, 0));
+      expect([seed, ours.hash, ours.compactRevision]).toEqual([seed, theirs.hash, theirs.compactRevision]);
+      expect(ours.hashRevision).toBe(ours.header?.revision);
+      const { revision = 0 } = ours.header ?? {};
+      for (let at = Math.max(ours.compactRevision, 0) + 1; at <= revision; at += 1) {
+        const [one, other] = await both((channel) => hashKv(channel, at));
+        expect([seed, at, one.hash]).toEqual([seed, at, other.hash]);
+      }
+    }
+  });
+
+  it('a snapshot passes etcdctl, and an etcd that is restored from it has the same keys and history', async () => {
+    const endpoint = flotilla.endpoints[0] as string;
+    const file = join(directory, 'ours.db');
+    const saved = await etcdctl([endpoint], ['snapshot', 'save', file]);
+    expect(saved.code, saved.stderr).toBe(0);
+    expect(statSync(file).size % 512).toBe(32);
+    const status = await etcdctl([], ['snapshot', 'status', file, '--write-out=json']);
+    expect(status.code, status.stderr).toBe(0);
+    const [ours] = await both((channel) => hashKv(channel, 0));
+    expect(JSON.parse(status.stdout)).toMatchObject({ revision: ours.header?.revision });
+    const data = join(directory, 'restored');
+    execFileSync('etcdctl', ['snapshot', 'restore', file, `--data-dir=${data}`], {
+      env: { PATH: process.env['PATH'], ETCDCTL_API: '3' },
+      stdio: 'pipe',
+    });
+    const restored = await Etcd.start(data);
+    try {
+      expect(await listing(restored.endpoint)).toBe(await listing(endpoint));
+      const channel = openHttp2Channel({ endpoints: [restored.endpoint] });
+      const theirs = await hashKv(channel, 0);
+      channel.close();
+      expect([theirs.hash, theirs.header?.revision]).toEqual([ours.hash, ours.header?.revision]);
+    } finally {
+      await restored.remove();
+    }
+  });
+});
