@@ -63,6 +63,8 @@ export interface Connection {
   readonly remote: Address;
   /** Of the peer's verified certificate; null without TLS or without a client certificate. */
   readonly identity: PeerIdentity | null;
+  /** Why the certificate that the peer has shown proves nothing, where such a one is let in. */
+  readonly untrusted?: string;
   /** The ALPN protocol that both sides agreed on, or null. */
   readonly protocol: string | null;
   /** Bytes written here that the stream has not taken yet. */

@@ -3,12 +3,13 @@ import { TLSSocket } from 'node:tls';
 import { FlotillaError } from '../errors.ts';
 import type { Address, Connection, ConnectionHandler, PeerIdentity } from '../network.ts';
 import { limits } from './limits.ts';
-import { identityOf } from './secure-context.ts';
+import { distrustOf, identityOf } from './secure-context.ts';
 
 /** One TCP or TLS socket. */
 export class NodeConnection implements Connection {
   readonly remote: Address;
   readonly identity: PeerIdentity | null;
+  readonly untrusted?: string;
   readonly protocol: string | null;
   readonly #socket: Socket;
   readonly #fail: (cause: unknown) => void;
@@ -25,6 +26,8 @@ export class NodeConnection implements Connection {
     this.#fail = fail;
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     this.identity = socket instanceof TLSSocket ? identityOf(socket) : null;
+    const untrusted = socket instanceof TLSSocket ? distrustOf(socket) : null;
+    if (untrusted !== null) this.untrusted = untrusted;
     this.protocol =
       socket instanceof TLSSocket && typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null;
     socket.on('error', (cause) => {

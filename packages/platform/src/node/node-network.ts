@@ -9,7 +9,7 @@ import type { Logger } from '../platform.ts';
 import { systemCode } from './disk-error.ts';
 import { limits } from './limits.ts';
 import { NodeConnection } from './node-connection.ts';
-import { secureContext, secureContextOptions } from './secure-context.ts';
+import { handshakeFailureOf, secureContext, secureContextOptions } from './secure-context.ts';
 
 /** TCP, and TLS over it. */
 export class NodeNetwork implements Network {
@@ -111,7 +111,7 @@ export class NodeNetwork implements Network {
     server.on('tlsClientError', (cause, socket) => {
       this.#logger.warn('TLS handshake failed', {
         remote: socket.remoteAddress ?? 'unknown',
-        error: messageOf(cause),
+        error: handshakeFailureOf(cause, socket),
       });
       socket.destroy();
     });

@@ -45,6 +45,25 @@ export function identityOf(socket: TLSSocket): PeerIdentity | null {
   };
 }
 
+/**
+ * Why the certificate that the other side has shown proves nothing, in OpenSSL's words; null: it has shown none, or a
+ * good one.
+ */
+export function distrustOf(socket: TLSSocket): string | null {
+  if (socket.authorized || socket.getPeerCertificate().subject === undefined) return null;
+  // Its declared type is wrong: on a server it is the code alone.
+  const reason: unknown = socket.authorizationError;
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
+/** Why a handshake failed, in a few words: OpenSSL's own text has its source lines in it. */
+export function handshakeFailureOf(cause: Error, socket: TLSSocket): string {
+  // Node hangs up on who shows a certificate that proves nothing, and says no more than that it did.
+  const distrust = distrustOf(socket);
+  if (distrust !== null) return distrust;
+  return 'reason' in cause && typeof cause.reason === 'string' ? cause.reason : cause.message;
+}
+
 /** A root is its own issuer, which ends the chain. */
 function serialNumbersOf(leaf: DetailedPeerCertificate): string[] {
   const serialNumbers: string[] = [];

@@ -4,6 +4,8 @@ import { openLmdb } from '@flotilla/store/lmdb';
 import { listenHttp2 } from '@flotilla/wire/node';
 import type { Configuration } from '../configuration/configuration.ts';
 import { Member } from '../member/member.ts';
+import { nodeAuth } from '../node/auth/auth-adapters.ts';
+import { memberTls } from '../node/tls/member-tls.ts';
 import { httpListener } from './http-adapter.ts';
 
 /** A member of this process: Node's platform, LMDB, and gRPC over `node:http2`. */
@@ -13,14 +15,21 @@ export async function startNodeMember(
   onFatal: (error: Error) => void,
 ): Promise<Member> {
   const platform = nodePlatform({ nodeName: configuration.name, logger, onFatal });
+  const tls = memberTls(configuration, logger);
   return await Member.start({
     platform,
     configuration,
     onFatal,
+    auth: await nodeAuth(configuration),
+    peerTransport: tls.peer,
     openStorage: (directory, tables) => Promise.resolve(openLmdb(directory, tables)),
-    listen: ({ http, ...options }) =>
+    listen: ({ http, secure, ...options }) =>
       listenHttp2({
         ...options,
+        ...(secure && tls.client !== null ? { tls: tls.client.source, refuse: tls.client.refuse } : {}),
+        rejected: ({ host, port }, reason) => {
+          logger.warn('rejected connection on client endpoint', { remote: `${host}:${port}`, reason });
+        },
         http: httpListener(http),
         // What is no RpcError is a bug of ours: the client gets UNKNOWN, the log says where it came from.
         handlerFailed: (error, path) => {

@@ -1,14 +1,27 @@
-import { type Address, FlotillaError } from '@flotilla/platform';
+import { FlotillaError } from '@flotilla/platform';
 import * as v from 'valibot';
+import { type AuthToken, bcryptCost, parseAuthToken, tokenLifetimeMs } from './auth-settings.ts';
 import { parseDuration } from './duration.ts';
+import { advertisable, type ListenUrl, listenUrls } from './listen-url.ts';
 import { settings } from './settings.ts';
+import { hasCertificate, type TlsSettings, tlsSettings } from './tls-settings.ts';
 
 /** What a member is started with: parsed, checked, and trusted from here on. */
 export interface Configuration {
   readonly name: string;
   readonly dataDirectory: string;
-  readonly clientAddresses: readonly Address[];
-  readonly peerAddresses: readonly Address[];
+  /** gRPC; HTTP too, unless there are {@link httpListeners}. */
+  readonly clientListeners: readonly ListenUrl[];
+  readonly httpListeners: readonly ListenUrl[];
+  /** `/metrics` and the probes, and nothing else. */
+  readonly metricsListeners: readonly ListenUrl[];
+  readonly peerListener: ListenUrl;
+  readonly clientTls: TlsSettings;
+  readonly peerTls: TlsSettings;
+  /** Origins that a browser's scripts may come from; `*`: any. */
+  readonly corsOrigins: readonly string[];
+  /** Host names that requests of HTTP without TLS may be meant for; `*`: any. */
+  readonly hostWhitelist: readonly string[];
   readonly advertisedClientUrls: readonly string[];
   readonly advertisedPeerUrls: readonly string[];
   /** Null: the cluster was not named; a member that has data takes what is stored. */
@@ -24,6 +37,10 @@ export interface Configuration {
   readonly maxConcurrentStreams: number;
   readonly watchProgressIntervalMs: number;
   readonly autoCompaction: AutoCompaction | null;
+  readonly authToken: AuthToken;
+  /** Of a simple token that is not used. */
+  readonly authTokenLifetimeMs: number;
+  readonly bcryptCost: number;
   readonly logLevel: LogLevel;
 }
 
@@ -57,13 +74,18 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', '--listen-peer-urls takes one URL');
   }
   const advertisedPeerUrls = raw['initial-advertise-peer-urls'].map(advertisable);
+  const tls = tlsSettings(raw);
+  const listeners = listenersOf(raw, tls);
   const initialCluster = raw['initial-cluster'] === '' ? null : parseInitialCluster(raw['initial-cluster']);
   if (initialCluster !== null) checkOwnEntry(initialCluster, raw.name, advertisedPeerUrls);
   return {
     name: raw.name,
     dataDirectory: raw['data-dir'] === '' ? `${raw.name}.flotilla` : raw['data-dir'],
-    clientAddresses: raw['listen-client-urls'].map(bindable),
-    peerAddresses: raw['listen-peer-urls'].map(bindable),
+    ...listeners,
+    clientTls: tls.client,
+    peerTls: tls.peer,
+    corsOrigins: anyOr(raw.cors),
+    hostWhitelist: anyOr(raw['host-whitelist']),
     advertisedClientUrls: raw['advertise-client-urls'].map(advertisable),
     advertisedPeerUrls,
     initialCluster,
@@ -78,6 +100,9 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     maxConcurrentStreams: raw['max-concurrent-streams'],
     watchProgressIntervalMs: Math.max(100, parseDuration(raw['watch-progress-notify-interval'])),
     autoCompaction: parseAutoCompaction(raw['auto-compaction-mode'], raw['auto-compaction-retention']),
+    authToken: parseAuthToken(raw['auth-token']),
+    authTokenLifetimeMs: tokenLifetimeMs(raw['auth-token-ttl']),
+    bcryptCost: bcryptCost(raw['bcrypt-cost']),
     logLevel: raw['log-level'],
   };
 }
@@ -118,32 +143,72 @@ const count = v.pipe(
   v.minValue(1, 'must be a positive integer'),
 );
 const size = v.pipe(v.string(), v.regex(/^-?[0-9]{1,15}$/, 'must be an integer'), v.transform(Number));
-const urls = v.pipe(
+const list = v.pipe(
   v.string(),
-  v.transform((text) => text.split(',').map((part) => part.trim())),
+  v.transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ),
+);
+const switched = v.pipe(
+  v.string(),
+  v.picklist(['true', 'false'], 'must be true or false'),
+  v.transform((text) => text === 'true'),
 );
 
-/** A small quota of etcd's users, negative, turns the check off. */
 const schema = v.object({
   name: v.string(),
   'data-dir': v.string(),
   'snapshot-count': count,
   'heartbeat-interval': count,
   'election-timeout': count,
-  'listen-peer-urls': urls,
-  'listen-client-urls': urls,
+  'listen-peer-urls': list,
+  'listen-client-urls': list,
   'quota-backend-bytes': size,
   'max-txn-ops': count,
   'max-request-bytes': count,
   'max-concurrent-streams': count,
-  'initial-advertise-peer-urls': urls,
+  'initial-advertise-peer-urls': list,
   'initial-cluster': v.string(),
   'initial-cluster-state': v.picklist(['new', 'existing'], "must be 'new' or 'existing'"),
   'initial-cluster-token': v.string(),
-  'advertise-client-urls': urls,
+  'advertise-client-urls': list,
   'auto-compaction-retention': v.string(),
   'auto-compaction-mode': v.picklist(['periodic', 'revision'], "must be 'periodic' or 'revision'"),
   'watch-progress-notify-interval': v.string(),
+  'listen-client-http-urls': list,
+  'listen-metrics-urls': list,
+  'cert-file': v.string(),
+  'key-file': v.string(),
+  'client-cert-file': v.string(),
+  'client-key-file': v.string(),
+  'trusted-ca-file': v.string(),
+  'client-crl-file': v.string(),
+  'client-cert-auth': switched,
+  'client-cert-allowed-hostname': list,
+  'auto-tls': switched,
+  'peer-cert-file': v.string(),
+  'peer-key-file': v.string(),
+  'peer-client-cert-file': v.string(),
+  'peer-client-key-file': v.string(),
+  'peer-trusted-ca-file': v.string(),
+  'peer-crl-file': v.string(),
+  'peer-client-cert-auth': switched,
+  'peer-cert-allowed-cn': list,
+  'peer-cert-allowed-hostname': list,
+  'peer-auto-tls': switched,
+  'peer-skip-client-san-verification': switched,
+  'self-signed-cert-validity': size,
+  'cipher-suites': list,
+  'tls-min-version': v.string(),
+  'tls-max-version': v.string(),
+  cors: list,
+  'host-whitelist': list,
+  'auth-token': v.string(),
+  'auth-token-ttl': size,
+  'bcrypt-cost': count,
   'log-level': v.pipe(
     v.picklist(
       ['debug', 'info', 'warn', 'error', 'panic', 'fatal'],
@@ -218,48 +283,47 @@ function parseAutoCompaction(mode: 'periodic' | 'revision', retention: string): 
   return retentionMs === 0 ? null : { mode, retentionMs };
 }
 
-function parseUrl(text: string): URL {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw invalid(`not a URL: ${JSON.stringify(text)}`);
+function listenersOf(
+  raw: v.InferOutput<typeof schema>,
+  tls: { readonly client: TlsSettings; readonly peer: TlsSettings },
+): Pick<Configuration, 'clientListeners' | 'httpListeners' | 'metricsListeners' | 'peerListener'> {
+  const served = [
+    ...raw['listen-client-urls'],
+    ...raw['listen-client-http-urls'],
+    ...raw['listen-metrics-urls'],
+  ];
+  const withoutCertificate = served.find((url) => isSecure(url));
+  if (withoutCertificate !== undefined && !hasCertificate(tls.client)) {
+    throw invalid(
+      'TLS key/cert (--cert-file, --key-file) must be provided for ' +
+        `client url ${withoutCertificate} with HTTPS scheme`,
+    );
   }
-  if (url.protocol === 'https:') {
-    throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', `${text}: TLS is not supported yet`);
+  const [peerUrl] = raw['listen-peer-urls'] as [string];
+  const [peerListener] = listenUrls([peerUrl]) as [ListenUrl];
+  if (peerListener.socketPath !== null) {
+    throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', `${peerUrl}: members meet over TCP only`);
   }
-  if (url.protocol !== 'http:') throw invalid(`URL scheme must be http: ${text}`);
-  if (url.pathname !== '/' || url.search !== '') throw invalid(`URL must not contain a path: ${text}`);
-  // `URL` drops the default port of its scheme, which etcd wants to see written.
-  if (url.port === '' && !/:80\/?$/.test(text)) {
-    throw invalid(`URL address does not have the form "host:port": ${text}`);
+  if (peerListener.secure && !hasCertificate(tls.peer)) {
+    throw invalid(
+      `cannot listen on TLS for ${peerUrl}: --peer-key-file and --peer-cert-file are not presented`,
+    );
   }
-  return url;
+  return {
+    clientListeners: listenUrls(raw['listen-client-urls']),
+    httpListeners: listenUrls(raw['listen-client-http-urls']),
+    metricsListeners: listenUrls(raw['listen-metrics-urls']),
+    peerListener,
+  };
 }
 
-function advertisable(text: string): string {
-  const url = parseUrl(text);
-  return `http://${url.hostname}:${portOf(url)}`;
+function isSecure(url: string): boolean {
+  return url.startsWith('https:') || url.startsWith('unixs:');
 }
 
-/** Where to connect to for a URL of the configuration. */
-export function addressOf(url: string): Address {
-  const parts = parseUrl(url);
-  return { host: parts.hostname.replace(/^\[(.*)\]$/, '$1'), port: portOf(parts) };
-}
-
-/** etcd binds to IP addresses and `localhost` only; a name could mean another interface tomorrow. */
-function bindable(text: string): Address {
-  const { host, port } = addressOf(text);
-  if (host === 'localhost') return { host: '127.0.0.1', port };
-  if (!/^[0-9.]+$/.test(host) && !host.includes(':')) {
-    throw invalid(`expected IP in URL for binding (${text})`);
-  }
-  return { host, port };
-}
-
-function portOf(url: URL): number {
-  return url.port === '' ? 80 : Number(url.port);
+/** Of nothing at all etcd makes everything. */
+function anyOr(names: readonly string[]): readonly string[] {
+  return names.length === 0 ? ['*'] : names;
 }
 
 function invalid(message: string): FlotillaError {

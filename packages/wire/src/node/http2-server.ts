@@ -2,9 +2,9 @@ import * as http from 'node:http';
 import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
-import { FlotillaError, messageOf } from '@flotilla/platform';
+import { FlotillaError } from '@flotilla/platform';
 import type { Address, PeerIdentity, TlsOptions, TlsSource } from '@flotilla/platform';
-import { identityOf, secureContext, secureContextOptions } from '@flotilla/platform/node';
+import { handshakeFailureOf, identityOf, secureContext, secureContextOptions } from '@flotilla/platform/node';
 import { limits } from '../limits.ts';
 import type { Peer, RpcServer, RpcServerOptions } from '../rpc.ts';
 import { acceptCall } from './http2-server-call.ts';
@@ -62,7 +62,7 @@ class Http2Server implements RpcServer {
   constructor(options: Http2ServerOptions) {
     this.#options = options;
     this.#address = options.address;
-    this.#http1 = http.createServer(options.http ?? notFound);
+    this.#http1 = http.createServer(http1Options, options.http ?? notFound);
     // It never listens itself, and without this event it would not enforce its time-outs nor know its connections.
     this.#http1.emit('listening');
     this.#tls = options.tls === undefined ? null : this.#tlsServer(options.tls);
@@ -174,7 +174,9 @@ class Http2Server implements RpcServer {
       });
     }
     server.on('secureConnection', (socket) => this.#secured(socket));
-    server.on('tlsClientError', (cause, socket) => this.#reject(socket, remoteOf(socket), messageOf(cause)));
+    server.on('tlsClientError', (cause, socket) => {
+      this.#reject(socket, remoteOf(socket), handshakeFailureOf(cause, socket));
+    });
     return server;
   }
 
@@ -308,6 +310,17 @@ function peerOf(socket: net.Socket): Peer {
 function remoteOf(socket: net.Socket): Address {
   return { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
 }
+
+/**
+ * As Go's server: a body may take as long as it likes, because that of a watch over HTTP lives as long as the watch;
+ * and an idle connection is kept, because a client's pool would find it closed under its next request.
+ */
+const http1Options: http.ServerOptions = {
+  requestTimeout: 0,
+  keepAliveTimeout: 0,
+  headersTimeout: limits.handshakeMs,
+  maxHeaderSize: limits.headerListBytes,
+};
 
 function notFound(_request: http.IncomingMessage, response: http.ServerResponse): void {
   response.writeHead(404).end('404 page not found\n');
