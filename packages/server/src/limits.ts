@@ -28,11 +28,6 @@ export const limits = {
   /** Connections to the peer port that have not said yet what they are, and for how long they may not. */
   undecidedPeerConnections: 256,
   peerPrefaceMs: 5_000,
-  /** How long calls under way may take to end when the member stops. */
-  drainMs: 500,
-  /** etcd's request time-out is this and two election time-outs. */
-  requestBaseMs: 5_000,
-  /** How long one attempt to find the cluster in working order may take, before a member says that it is ready. */
   /** What etcd counts a lease as against the quota. */
   leaseCostBytes: 64,
   /** How often leases are looked at, and how many may be revoked at a time: 1,000 a second, as in etcd. */
@@ -47,6 +42,19 @@ export const limits = {
   leaseRenewals: 100_000,
   leaseRenewalBatch: 1_000,
   leaseStreamRenewals: 1_000,
+  /** Simple tokens and checked signatures that a member remembers, some 200 bytes each. */
+  simpleTokens: 65_536,
+  verifiedTokens: 16_384,
+  /** bcrypt uses threads that write files too, of which there are four by default. */
+  passwordsAtOnce: 2,
+  passwordsWaiting: 1_000,
+  /** How often a request is made again because users or roles changed while it was on its way. */
+  authAttempts: 8,
+  /** How long calls under way may take to end when the member stops. */
+  drainMs: 500,
+  /** etcd's request time-out is this and two election time-outs. */
+  requestBaseMs: 5_000,
+  /** How long one attempt to find the cluster in working order may take, before a member says that it is ready. */
   readinessAttemptMs: 1_000,
   readinessPauseMs: 20,
   publicationMs: 5_000,
@@ -54,6 +62,10 @@ export const limits = {
   proposalOverheadBytes: 64 * 1024,
   /** etcd's slack between the largest request and the largest gRPC message. */
   grpcOverheadBytes: 512 * 1024,
+  /** Unsent bytes of one answer of the JSON gateway beyond which it is cut: its client does not read. */
+  gatewayUnsentBytesMax: 64 * 1024 * 1024,
+  /** A longer time-out is cut to this, 24 days, as that of a gRPC call is. */
+  gatewayTimeoutMsMax: 2_000_000_000,
   /** A stream that asked for a leader is cut after so many election time-outs without one; etcd's number. */
   leaderLossElections: 3,
   /** Processes of one `flotilla simulate`, and seeds that each is given at a time. */
@@ -62,4 +74,8 @@ export const limits = {
   simulationReportMs: 10_000,
   /** How long a failure is made smaller. */
   simulationShrinkMs: 120_000,
+  /** A session of a client that is idle for so long ends. How often it is looked at, and how many end at once. */
+  sessionIdleMs: 3_600_000,
+  sessionCheckMs: 60_000,
+  sessionsPerExpiry: 500,
 } as const;

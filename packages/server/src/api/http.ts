@@ -1,121 +1,107 @@
 import { messageOf } from '@flotilla/platform';
-import type { Backend } from '../member/backend.ts';
+import type { Gateway } from '../gateway/gateway.ts';
+import {
+  type HttpExchange,
+  type HttpHandler,
+  type HttpHeaders,
+  type HttpResponse,
+  jsonResponse,
+  methodNotAllowed,
+  pageNotFound,
+  parseTarget,
+  textResponse,
+} from '../http/exchange.ts';
 import { API_VERSION } from '../member/version.ts';
 
-export interface HttpRequest {
-  readonly method: string;
-  /** With its query: `/health?serializable=true`. */
-  readonly target: string;
+/** What answers below a path of its own: health, metrics, and what else a member can be asked by GET. */
+export interface HttpEndpoint {
+  /** Null: the path is none of this endpoint's. The method is looked at by the endpoint, too. */
+  handle(exchange: HttpExchange, path: string, query: URLSearchParams): Promise<HttpResponse | null> | null;
 }
 
-export interface HttpResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+/** Looks at a request before anything else does: allowed host names, cross-origin rules. */
+export interface HttpGuard {
+  admit(exchange: HttpExchange): HttpAdmission;
 }
 
-/** What the probes look at. */
-export type HealthSource = Pick<Backend, 'hasLeader' | 'readBarrier' | 'requireState'>;
+export interface HttpAdmission {
+  /** Sent instead of an answer; null: the request may go on. */
+  readonly refusal: HttpResponse | null;
+  /** Sent with whatever is answered. */
+  readonly headers: HttpHeaders;
+}
 
-/**
- * etcd's HTTP endpoints on the client port: `/health` and `/version` in JSON, `/livez` and `/readyz` in Kubernetes'
- * plain text, each check also under a path of its own (`/readyz/linearizable_read`).
- */
-export class HttpApi {
-  readonly #source: HealthSource;
+export interface HttpApiOptions {
+  readonly endpoints: readonly HttpEndpoint[];
+  /** Null: this port has none, or `--enable-grpc-gateway=false`. */
+  readonly gateway: Gateway | null;
+  readonly guard?: HttpGuard;
+}
 
-  constructor(source: HealthSource) {
-    this.#source = source;
+/** What a client port answers besides gRPC. */
+export class HttpApi implements HttpHandler {
+  readonly #options: HttpApiOptions;
+
+  constructor(options: HttpApiOptions) {
+    this.#options = options;
   }
 
-  async handle(request: HttpRequest): Promise<HttpResponse> {
-    const { path, query } = parseTarget(request.target);
-    const probe = probeOf(path);
-    if (path !== '/health' && path !== '/version' && probe === null) return text(404, '404 page not found\n');
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return { ...text(405, 'Method Not Allowed\n'), headers: { ...plain, allow: 'GET' } };
+  async handle(exchange: HttpExchange): Promise<void> {
+    const { gateway, guard } = this.#options;
+    const admission = guard?.admit(exchange) ?? open;
+    const admitted =
+      Object.keys(admission.headers).length === 0 ? exchange : withHeaders(exchange, admission.headers);
+    if (admission.refusal !== null) {
+      admitted.answer(admission.refusal);
+      return;
     }
-    if (path === '/version') return json(200, version);
-    if (path === '/health') return await this.#health(query);
-    return probe === null ? text(404, '404 page not found\n') : await this.#probe(probe, query);
+    const { path, query } = parseTarget(exchange.target);
+    if (gateway !== null && (await gateway.serve(path, admitted))) return;
+    admitted.answer(await this.#page(admitted, path, query));
   }
 
-  async #health(query: URLSearchParams): Promise<HttpResponse> {
-    const reason = await this.#unhealthyReason(query.get('serializable') === 'true');
-    return reason === null
-      ? json(200, { health: 'true', reason: '' })
-      : json(503, { health: 'false', reason });
-  }
-
-  async #unhealthyReason(serializable: boolean): Promise<string | null> {
-    if (!serializable && !this.#source.hasLeader) return 'RAFT NO LEADER';
+  async #page(exchange: HttpExchange, path: string, query: URLSearchParams): Promise<HttpResponse> {
     try {
-      if (serializable) this.#source.requireState();
-      else await this.#source.readBarrier();
-      return null;
-    } catch (error) {
-      return `QGET ERROR:${messageOf(error)}`;
-    }
-  }
-
-  async #probe(checks: readonly CheckName[], query: URLSearchParams): Promise<HttpResponse> {
-    const excluded = new Set(query.getAll('exclude'));
-    let report = '';
-    let healthy = true;
-    for (const name of checks) {
-      if (excluded.has(name)) {
-        report += `[+]${name} excluded: ok\n`;
-        continue;
+      for (const endpoint of this.#options.endpoints) {
+        const response = await endpoint.handle(exchange, path, query);
+        if (response !== null) return response;
       }
-      const failure = await this.#check(name);
-      if (failure !== null) healthy = false;
-      report += failure === null ? `[+]${name} ok\n` : `[-]${name} failed: ${failure}\n`;
-    }
-    if (!healthy) return text(503, `${report}\n`);
-    return text(200, `${query.has('verbose') ? report : ''}ok\n`);
-  }
-
-  async #check(name: CheckName): Promise<string | null> {
-    try {
-      if (name === 'serializable_read') this.#source.requireState();
-      if (name === 'linearizable_read') await this.#source.readBarrier();
-      return null;
+      return pageNotFound;
     } catch (error) {
-      return messageOf(error);
+      return textResponse(500, `${messageOf(error)}\n`);
     }
   }
 }
 
-/** `data_corruption` and `non_learner` hold for every member that runs: damage stops it, and there are no learners. */
-type CheckName = 'serializable_read' | 'linearizable_read' | 'data_corruption' | 'non_learner';
-
-const probes: Readonly<Record<string, readonly CheckName[]>> = {
-  '/livez': ['serializable_read'],
-  '/readyz': ['data_corruption', 'serializable_read', 'linearizable_read', 'non_learner'],
+/** `/version`, as etcd answers it. */
+export const versionEndpoint: HttpEndpoint = {
+  handle({ method }, path) {
+    if (path !== '/version') return null;
+    return Promise.resolve(method === 'GET' ? jsonResponse(200, version) : methodNotAllowed);
+  },
 };
 
 const version = { etcdserver: API_VERSION, etcdcluster: API_VERSION, storage: API_VERSION };
-const plain = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } as const;
+const open: HttpAdmission = { refusal: null, headers: {} };
 
-function probeOf(path: string): readonly CheckName[] | null {
-  for (const [root, checks] of Object.entries(probes)) {
-    if (path === root) return checks;
-    const check = checks.find((name) => path === `${root}/${name}`);
-    if (check !== undefined) return [check];
-  }
-  return null;
-}
-
-function parseTarget(target: string): { readonly path: string; readonly query: URLSearchParams } {
-  const mark = target.indexOf('?');
-  if (mark === -1) return { path: target, query: new URLSearchParams() };
-  return { path: target.slice(0, mark), query: new URLSearchParams(target.slice(mark + 1)) };
-}
-
-function json(status: number, content: unknown): HttpResponse {
-  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(content) };
-}
-
-function text(status: number, body: string): HttpResponse {
-  return { status, headers: plain, body };
+function withHeaders(exchange: HttpExchange, more: HttpHeaders): HttpExchange {
+  // The prototype keeps everything else, private fields included, where it is.
+  return {
+    method: exchange.method,
+    target: exchange.target,
+    headers: exchange.headers,
+    peer: exchange.peer,
+    secure: exchange.secure,
+    read: () => exchange.read(),
+    onGone: (listener) => exchange.onGone(listener),
+    answer: (response) => exchange.answer({ ...response, headers: { ...more, ...response.headers } }),
+    begin: (status, headers) => exchange.begin(status, { ...more, ...headers }),
+    write: (piece) => exchange.write(piece),
+    drained: () => exchange.drained(),
+    end: () => exchange.end(),
+    get unsentBytes() {
+      return exchange.unsentBytes;
+    },
+    destroy: () => exchange.destroy(),
+  };
 }

@@ -10,7 +10,7 @@ import {
   RangeResponse,
   TxnRequest,
 } from '../generated/index.ts';
-import { Codec } from '../protobuf/codec.ts';
+import type { Codec } from '../protobuf/codec.ts';
 import { RpcError } from '../rpc-error.ts';
 import { Status } from '../status.ts';
 import { fromJson, toJson } from './json.ts';
