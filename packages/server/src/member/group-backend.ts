@@ -6,6 +6,7 @@ import {
   type ApplyResult,
   type Database,
   encodeProposal,
+  encodeSessionExpiry,
   levelOf,
   noOrigin,
   type MemberRecords,
@@ -35,6 +36,7 @@ import { MemberOperations } from './member-operations.ts';
 import { decodePublication } from './publication.ts';
 
 export interface GroupBackendParts {
+import { SessionExpiry } from './session-expiry.ts';
   readonly platform: Platform;
   readonly configuration: Configuration;
   readonly directory: DataDirectory;
@@ -56,6 +58,7 @@ export class GroupBackend implements Backend {
   /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
   readonly #timeout: { readonly timeoutMs: number };
   #requestId = 0;
+  readonly #sessions: SessionExpiry;
   #clusterLevel = 0;
   #levelMembers: MemberRecords | null = null;
 
@@ -85,6 +88,16 @@ export class GroupBackend implements Backend {
       maxRequestBytes: configuration.maxRequestBytes,
       maxTransactionOperations: configuration.maxTransactionOperations,
       electionTimeoutMs: configuration.electionTimeoutMs,
+    this.#sessions = new SessionExpiry({
+      platform,
+      idleMs: limits.sessionIdleMs,
+      appliedIndex: () => database.applied.index,
+      uses: () => database.sessionUses(),
+      leads: () => group.status().role === 'leader',
+      expire: async (uses) => {
+        await this.#propose('session-expire', encodeSessionExpiry(uses), noOrigin);
+      },
+    });
     };
   }
 
@@ -219,3 +232,4 @@ export class GroupBackend implements Backend {
 
 /** Whoever can apply the end of a session can apply its requests. */
 const sessionLevel = levelOf('session-expire', noOrigin);
+    this.#sessions.stop();
