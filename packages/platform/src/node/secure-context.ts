@@ -51,17 +51,22 @@ export function identityOf(socket: TLSSocket): PeerIdentity | null {
  */
 export function distrustOf(socket: TLSSocket): string | null {
   if (socket.authorized || socket.getPeerCertificate().subject === undefined) return null;
-  // Its declared type is wrong: on a server it is the code alone.
-  const reason: unknown = socket.authorizationError;
-  return reason instanceof Error ? reason.message : String(reason);
+  return authorizationErrorOf(socket);
 }
 
 /** Why a handshake failed, in a few words: OpenSSL's own text has its source lines in it. */
 export function handshakeFailureOf(cause: Error, socket: TLSSocket): string {
   // Node hangs up on who shows a certificate that proves nothing, and says no more than that it did.
-  const distrust = distrustOf(socket);
+  const distrust = authorizationErrorOf(socket);
   if (distrust !== null) return distrust;
   return 'reason' in cause && typeof cause.reason === 'string' ? cause.reason : cause.message;
+}
+
+/** The declared type is wrong: on a server it is the code alone, and null before it is known. */
+function authorizationErrorOf(socket: TLSSocket): string | null {
+  const reason: unknown = socket.authorizationError;
+  if (reason === null || reason === undefined) return null;
+  return reason instanceof Error ? reason.message : String(reason);
 }
 
 /** A root is its own issuer, which ends the chain. */
