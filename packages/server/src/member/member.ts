@@ -10,22 +10,29 @@ import {
   type HostOptions,
   hostLimits,
   tcp,
+  type TransportFactory,
 } from '@flotilla/raft';
 import { type ApplyResult, Database, noOrigin, type OrderedStorage, storageTables } from '@flotilla/store';
 import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
+import { authMethods } from '../api/auth.ts';
 import { clusterMethods } from '../api/cluster.ts';
 import { healthMethods } from '../api/health.ts';
 import { kvMethods } from '../api/kv.ts';
 import { leaseMethods } from '../api/lease.ts';
 import { maintenanceMethods } from '../api/maintenance.ts';
 import { watchMethods } from '../api/watch.ts';
-import { addressOf, type Configuration } from '../configuration/configuration.ts';
+import type { AuthAdapters } from '../auth/adapters.ts';
+import { identified } from '../auth/identified.ts';
+import { PasswordQueue } from '../auth/password-queue.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import { addressOf } from '../configuration/listen-url.ts';
 import type { HttpHandler } from '../http/exchange.ts';
 import { memberHttp } from '../http/member-http.ts';
 import { limits } from '../limits.ts';
 import type { PeerCalls } from '../peer/peer-calls.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { AutoCompactor } from './auto-compaction.ts';
+import { clientPorts } from './client-ports.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 import { GroupBackend } from './group-backend.ts';
 import type { ClusterIdentity } from './identity.ts';
@@ -38,14 +45,23 @@ export interface MemberOptions {
   readonly openStorage: (directory: string, tables: readonly string[]) => Promise<OrderedStorage>;
   /** Listens for clients. */
   readonly listen: (options: ClientListenerOptions) => Promise<RpcServer>;
+  readonly auth: AuthAdapters;
   /** Called once, when going on could lose data or lie. The member serves nobody any more; its process should end. */
   readonly onFatal: (error: Error) => void;
+  /** How bytes travel between members; plain TCP unless it is given. */
+  readonly peerTransport?: TransportFactory;
   /** Bounds of the host, where a simulation wants other ones. */
   readonly host?: HostConfig;
 }
 
 export interface ClientListenerOptions extends RpcServerOptions {
   readonly address: Address;
+  /** Of a Unix socket, instead of the address. */
+  readonly socketPath?: string;
+  /** Serves TLS. */
+  readonly secure: boolean;
+  /** Serves who comes without TLS. */
+  readonly cleartext: boolean;
   readonly http: HttpHandler;
   readonly maxConcurrentStreams: number;
 }
@@ -83,7 +99,7 @@ export class Member {
     this.host = parts.host;
     this.peerCalls = parts.peerPort.calls;
     this.group = parts.group;
-    this.backend = new GroupBackend({ platform, configuration, ...parts });
+    this.backend = new GroupBackend({ platform, configuration, auth: options.auth, ...parts });
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
     this.#published = this.#publish(options, parts);
   }
@@ -109,7 +125,7 @@ export class Member {
       // It closes the storage, too.
       undo.pop();
       undo.push(() => database.close());
-      const peerPort = new PeerPort(platform, tcp());
+      const peerPort = new PeerPort(platform, options.peerTransport ?? tcp());
       undo.push(() => Promise.resolve(peerPort.close()));
       const host = await createHost(hostOptions(options, directory, database, peerPort));
       host.onFatal((error) => options.onFatal(error));
@@ -154,19 +170,17 @@ export class Member {
     const services = new Services([
       ...kvMethods(backend),
       ...watchMethods(backend),
+      ...leaseMethods(backend),
       ...clusterMethods(backend),
       ...maintenanceMethods(backend),
       ...healthMethods(backend),
     ]);
     const http = memberHttp({ platform: this.#platform, configuration, backend, services });
-    for (const address of configuration.clientAddresses) {
+    for (const port of clientPorts(configuration, services, http)) {
       const server = await listen({
-        address,
-        services,
-        http,
+        ...port,
         maxReceiveMessageBytes: configuration.maxRequestBytes + limits.grpcOverheadBytes,
         maxConcurrentStreams: configuration.maxConcurrentStreams,
-      ...leaseMethods(backend),
       });
       this.#servers.push(server);
     }
@@ -239,7 +253,7 @@ function hostOptions(
     peers: new Map(
       identity.members.map((member) => [member.nodeId, addressOf(member.peerUrls[0] as string)]),
     ),
-    listen: configuration.peerAddresses[0] as Address,
+    listen: configuration.peerListener.address,
     transport: peerPort.transport,
     config: hostConfig(configuration, options.host ?? {}),
   };

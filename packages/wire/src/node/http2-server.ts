@@ -322,17 +322,6 @@ const http1Options: http.ServerOptions = {
   maxHeaderSize: limits.headerListBytes,
 };
 
-/**
- * As Go's server: a body may take as long as it likes, because that of a watch over HTTP lives as long as the watch;
- * and an idle connection is kept, because a client's pool would find it closed under its next request.
- */
-const http1Options: http.ServerOptions = {
-  requestTimeout: 0,
-  keepAliveTimeout: 0,
-  headersTimeout: limits.handshakeMs,
-  maxHeaderSize: limits.headerListBytes,
-};
-
 function notFound(_request: http.IncomingMessage, response: http.ServerResponse): void {
   response.writeHead(404).end('404 page not found\n');
 }
