@@ -65,8 +65,8 @@ export function handshakeFailureOf(cause: Error, socket: TLSSocket): string {
 /** The declared type is wrong: on a server it is the code alone, and null before it is known. */
 function authorizationErrorOf(socket: TLSSocket): string | null {
   const reason: unknown = socket.authorizationError;
-  if (reason === null || reason === undefined) return null;
-  return reason instanceof Error ? reason.message : String(reason);
+  if (typeof reason === 'string') return reason;
+  return reason instanceof Error ? reason.message : null;
 }
 
 /** A root is its own issuer, which ends the chain. */
