@@ -59,12 +59,21 @@ export class PeerCalls {
     } catch (error) {
       throw failed(address, messageOf(error), error);
     }
+    try {
+      this.#transport.authenticate?.(connection, nobodyInParticular);
+    } catch (error) {
+      connection.destroy();
+      throw failed(address, messageOf(error), error);
+    }
     const leftMs = Math.max(1, timeoutMs - (this.#platform.now() - startMs));
     return await this.#exchange(connection, address, encodeRequest(this.#platform, path, body), leftMs);
   }
 
-  /** Takes a connection whose first bytes were those of a call. */
-  accept(connection: Connection): void {
+  /**
+   * Takes a connection whose first bytes were those of a call. `refusal`: why nothing is answered to who is at its
+   * other end; it is told that.
+   */
+  accept(connection: Connection, refusal: string | null = null): void {
     if (this.#closed || this.#answering >= limits.peerCallsAnswered) {
       connection.destroy();
       return;
@@ -88,7 +97,7 @@ export class PeerCalls {
           const request = reader.push(chunk);
           if (request === null) return;
           taken = true;
-          this.#platform.spawn('peer-call', () => this.#answer(connection, request));
+          this.#platform.spawn('peer-call', () => this.#answer(connection, request, refusal));
         } catch (error) {
           taken = true;
           this.#platform.log.warn('a call of another member cannot be read', { reason: messageOf(error) });
@@ -107,9 +116,10 @@ export class PeerCalls {
     for (const connection of this.#open) connection.destroy();
   }
 
-  async #answer(connection: Connection, request: Uint8Array): Promise<void> {
+  async #answer(connection: Connection, request: Uint8Array, refusal: string | null): Promise<void> {
     let answer: Uint8Array;
     try {
+      if (refusal !== null) throw new FlotillaError('FLOTILLA_PEER_CERTIFICATE', refusal);
       const { path, body } = decodeRequest(request);
       const handler = this.#handlers.get(path);
       answer =
@@ -175,7 +185,7 @@ export class PeerCalls {
 }
 
 /** A call goes to an address; who is there the caller may not know yet. */
-const nobodyInParticular = 0 as NodeId;
+export const nobodyInParticular = 0 as NodeId;
 
 function contentOf(body: Uint8Array, address: Address): Uint8Array {
   const outcome = body[0] as (typeof outcomes)[keyof typeof outcomes] | undefined;

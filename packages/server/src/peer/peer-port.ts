@@ -1,8 +1,15 @@
-import type { Address, Connection, ConnectionHandler, Listener, Platform } from '@flotilla/platform';
+import {
+  type Address,
+  type Connection,
+  type ConnectionHandler,
+  type Listener,
+  messageOf,
+  type Platform,
+} from '@flotilla/platform';
 import type { NodeId, Transport, TransportFactory } from '@flotilla/raft';
 import { limits } from '../limits.ts';
 import { callPreface } from './call-stream.ts';
-import { PeerCalls } from './peer-calls.ts';
+import { nobodyInParticular, PeerCalls } from './peer-calls.ts';
 
 /**
  * The port where members meet. What comes in is told apart by its first bytes: a call goes to {@link PeerPort.calls},
@@ -60,6 +67,16 @@ class SharedTransport implements Transport {
     return this.#inner.connect(address, options);
   }
 
+  /** Null: whoever it is may ask. A call names no member, so that only what holds for every one of them is asked. */
+  #refusalOf(raw: Connection): string | null {
+    try {
+      this.#inner.authenticate?.(raw, nobodyInParticular);
+      return null;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
   /** Waits for as many bytes as it takes to tell a call from anything else. */
   #sort(raw: Connection, accept: (connection: Connection) => void): void {
     if (this.#undecided >= limits.undecidedPeerConnections) {
@@ -70,7 +87,7 @@ class SharedTransport implements Transport {
     const sorted = new SortedConnection(raw, (isCall) => {
       timer.cancel();
       this.#undecided -= 1;
-      if (isCall === true) this.#calls.accept(sorted);
+      if (isCall === true) this.#calls.accept(sorted, this.#refusalOf(raw));
       else if (isCall === false) accept(sorted);
     });
     const timer = this.#platform.timer(limits.peerPrefaceMs, 'peer-preface', () => sorted.abandon());
