@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { identityOf } from '@flotilla/platform/node';
 import type { Peer } from '@flotilla/wire';
 import type { HttpExchange, HttpHandler, HttpHeaders, HttpResponse } from '../http/exchange.ts';
 
@@ -28,7 +29,7 @@ class NodeExchange implements HttpExchange {
     const { socket } = request;
     this.peer = {
       remote: { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
-      identity: null,
+      identity: socket instanceof TLSSocket ? identityOf(socket) : null,
     };
     this.secure = socket instanceof TLSSocket;
     // What fails here has lost its client; `close` follows and tells whoever waits.

@@ -5,6 +5,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { limits } from '../limits.ts';
 import type { Backend } from '../member/backend.ts';
+import { AccessGuard } from './access-guard.ts';
 import { HealthEndpoints } from './health.ts';
 
 export interface MemberHttpParts {
@@ -29,6 +30,7 @@ export function memberHttp({ platform, configuration, backend, services }: Membe
   });
   return new HttpApi({
     endpoints: [health, versionEndpoint],
+    guard: new AccessGuard({ configuration, authEnabled: () => backend.access.auth.enabled }),
     gateway: new Gateway({
       platform,
       services,
