@@ -41,7 +41,7 @@ export function kvMethods(backend: Backend): Method[] {
   ];
 }
 
-class KvService {
+export class KvService {
   readonly #backend: Backend;
 
   constructor(backend: Backend) {

@@ -27,7 +27,7 @@ import { originOf } from './origin.ts';
 export function leaseMethods(backend: Backend): Method[] {
   const leases = new LeaseService(backend);
   return [
-    unary(Lease.methods.LeaseGrant, (request, call) => leases.grant(request, call)),
+    unary(Lease.methods.LeaseGrant, (request, call, bytes) => leases.grant(request, call, bytes)),
     unary(Lease.methods.LeaseRevoke, (request, call, bytes) => leases.revoke(request, call, bytes)),
     bidi(Lease.methods.LeaseKeepAlive, (call) => leases.keepAlive(call)),
     unary(Lease.methods.LeaseTimeToLive, (request, call) => leases.timeToLive(request, call)),
@@ -45,7 +45,7 @@ export class LeaseService {
   }
 
   /** The log carries what this member chose: the id when the client leaves it open, and the least time. */
-  async grant(request: LeaseGrantRequest, call: ServerCall): Promise<LeaseGrantResponse> {
+  async grant(request: LeaseGrantRequest, call: ServerCall, bytes: Uint8Array): Promise<LeaseGrantResponse> {
     requireLeaderIfAsked(this.#backend, call);
     if (request.ttl > storeLimits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
     if (this.#backend.overQuota(limits.leaseCostBytes)) throw etcdErrors.noSpace;
@@ -54,7 +54,7 @@ export class LeaseService {
       id: request.id === 0n ? leases.newId() : request.id,
       ttl: Math.max(request.ttl, leases.minimumTtlSeconds),
     });
-    const response = await this.#backend.write('lease-grant', chosen, originOf(this.#backend, call));
+    const response = await this.#backend.write('lease-grant', chosen, originOf(this.#backend, call, bytes));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 

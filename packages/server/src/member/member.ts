@@ -16,9 +16,11 @@ import { type ApplyResult, Database, noOrigin, type OrderedStorage, storageTable
 import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
 import { authMethods } from '../api/auth.ts';
 import { clusterMethods } from '../api/cluster.ts';
+import { electionMethods } from '../api/election.ts';
 import { healthMethods } from '../api/health.ts';
 import { kvMethods } from '../api/kv.ts';
 import { leaseMethods } from '../api/lease.ts';
+import { lockMethods } from '../api/lock.ts';
 import { maintenanceMethods } from '../api/maintenance.ts';
 import { watchMethods } from '../api/watch.ts';
 import type { AuthAdapters } from '../auth/adapters.ts';
@@ -171,6 +173,8 @@ export class Member {
       ...kvMethods(backend),
       ...watchMethods(backend),
       ...leaseMethods(backend),
+      ...lockMethods(backend),
+      ...electionMethods(backend),
       ...clusterMethods(backend),
       ...maintenanceMethods(backend),
       ...healthMethods(backend),
