@@ -15,6 +15,7 @@ export const limits = {
   /** Of a snapshot for a client: what one message carries (etcd's number), and what is written at a time before. */
   snapshotBlobBytes: 32 * 1024,
   snapshotWriteBytes: 256 * 1024,
+  snapshotReadBytes: 1024 * 1024,
   /** Clients that may take a snapshot at once: each of them takes the disk space of the state. */
   outgoingSnapshots: 4,
   /** What etcd counts beside key and value of a put against the quota. */

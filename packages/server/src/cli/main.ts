@@ -20,6 +20,11 @@ const commands: readonly CommandEntry[] = [
     description: 'go on when a majority of members is lost for ever',
     load: () => import('./raft.ts'),
   },
+  {
+    name: 'snapshot',
+    description: 'take a snapshot, look at one, restore one',
+    load: () => import('./snapshot.ts'),
+  },
   { name: 'bench', description: 'measure an endpoint of Flotilla or etcd', load: () => import('./bench.ts') },
 ];
 

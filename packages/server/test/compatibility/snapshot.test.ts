@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@flotilla/platform';
@@ -7,7 +7,9 @@ import { callUnary, type HashKVResponse, KV, Maintenance, type RpcChannel } from
 import { openHttp2Channel } from '@flotilla/wire/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Etcd } from '../support/etcd.ts';
-import { etcdctl } from '../support/etcdctl.ts';
+import { type Answer, etcdctl } from '../support/etcdctl.ts';
+import { FlotillaProcess } from '../support/command.ts';
+import { freePorts } from '../support/ports.ts';
 import { InProcessCluster } from '../support/in-process.ts';
 import { requireProgram } from '../support/programs.ts';
 
@@ -138,4 +140,136 @@ describe.skipIf(!withPrograms)('beside a real etcd', () => {
       await restored.remove();
     }
   });
+
+  it("a member that is restored from etcd's snapshot has the same keys, history, leases and users", async () => {
+    const run = (...args: string[]): Promise<Answer> => etcdctl([etcd.endpoint], args);
+    const lease = /lease ([0-9a-f]+) granted/.exec(
+      (await run('lease', 'grant', '5000')).stdout,
+    )?.[1] as string;
+    await run('put', `--lease=${lease}`, 'leased', 'x');
+    await run('user', 'add', 'reader', '--new-user-password=secret');
+    await run('role', 'add', 'reading');
+    await run('role', 'grant-permission', 'reading', 'read', 'key-1');
+    await run('user', 'grant-role', 'reader', 'reading');
+    const file = join(directory, 'theirs.db');
+    expect((await run('snapshot', 'save', file)).code).toBe(0);
+    const theirs = await hashKv(etcdChannel, 0);
+
+    const status = await flotillaOnce('snapshot', 'status', file, '-w', 'json');
+    const expected = await etcdctl([], ['snapshot', 'status', file, '--write-out=json']);
+    expect(JSON.parse(status.stdout)).toMatchObject(JSON.parse(expected.stdout) as object);
+
+    const member = await RestoredMember.start(join(directory, 'from-etcd'), ['snapshot', 'restore', file]);
+    try {
+      expect(await listing(member.endpoint)).toBe(await listing(etcd.endpoint));
+      const channel = openHttp2Channel({ endpoints: [member.endpoint] });
+      const ours = await hashKv(channel, 0);
+      expect([ours.hash, ours.header?.revision]).toEqual([theirs.hash, theirs.header?.revision]);
+      await put(channel, 'after', 'the restore');
+      expect((await hashKv(channel, 0)).header?.revision).toBe((theirs.header?.revision ?? 0) + 1);
+      channel.close();
+      const asked = (...args: string[]): Promise<Answer> => etcdctl([member.endpoint], args);
+      const time = await asked('lease', 'timetolive', '--keys', lease);
+      expect(time.stdout).toMatch(
+        new RegExp(`lease ${lease} granted with TTL\\(5000s\\).*attached keys\\(\\[leased\\]\\)`),
+      );
+      expect((await asked('user', 'get', 'reader')).stdout).toBe((await run('user', 'get', 'reader')).stdout);
+      expect((await asked('role', 'get', 'reading')).stdout).toBe(
+        (await run('role', 'get', 'reading')).stdout,
+      );
+    } finally {
+      await member.stop();
+    }
+  });
+
+  it('a restore can raise the revision, and then all before counts as compacted', async () => {
+    const endpoint = flotilla.endpoints[0] as string;
+    const file = join(directory, 'raised.db');
+    const saved = await flotillaOnce('snapshot', 'save', file, `--endpoints=${endpoint}`);
+    expect(saved.code, saved.stderr).toBe(0);
+    const { revision } = JSON.parse(
+      (await flotillaOnce('snapshot', 'status', file, '-w', 'json')).stdout,
+    ) as {
+      revision: number;
+    };
+    const options = ['--bump-revision=1000000', '--mark-compacted'];
+    const member = await RestoredMember.start(join(directory, 'raised'), [
+      'snapshot',
+      'restore',
+      file,
+      ...options,
+    ]);
+    try {
+      expect(await listing(member.endpoint)).toBe(await listing(endpoint));
+      const channel = openHttp2Channel({ endpoints: [member.endpoint] });
+      const hash = await hashKv(channel, 0);
+      expect([hash.header?.revision, hash.compactRevision]).toEqual([
+        revision + 1_000_000,
+        revision + 1_000_000,
+      ]);
+      await put(channel, 'after', 'the restore');
+      expect((await hashKv(channel, 0)).header?.revision).toBe(revision + 1_000_001);
+      channel.close();
+    } finally {
+      await member.stop();
+    }
+  });
+
+  it('what is damaged, has no hash or has no place is refused, and nothing is left of it', async () => {
+    const file = join(directory, 'theirs.db');
+    const bytes = readFileSync(file);
+    bytes[bytes.length >> 1]! ^= 1;
+    const damaged = join(directory, 'damaged.db');
+    writeFileSync(damaged, bytes);
+    const bare = join(directory, 'bare.db');
+    writeFileSync(bare, readFileSync(file).subarray(0, -32));
+    const target = join(directory, 'refused');
+    const restore = (...args: string[]): Promise<Answer> =>
+      flotillaOnce('snapshot', 'restore', `--data-dir=${target}`, ...args);
+    expect((await restore(damaged)).stderr).toContain('error FLOTILLA_SNAPSHOT_DAMAGED: expected sha256');
+    expect((await restore(bare)).stderr).toContain('snapshot missing hash but --skip-hash-check=false');
+    expect((await restore(bare, '--bump-revision=5')).stderr).toContain('--mark-compacted required');
+    expect(existsSync(target)).toBe(false);
+    expect((await restore(bare, '--skip-hash-check')).code).toBe(0);
+    expect((await restore(file)).stderr).toContain('not empty or could not be read');
+  });
 });
+
+/** A command that ends by itself. */
+async function flotillaOnce(...args: string[]): Promise<Answer> {
+  const process = new FlotillaProcess(args);
+  const { code } = await process.finished;
+  return { code, stdout: process.stdout.join('\n'), stderr: process.stderr.join('\n') };
+}
+
+/** A member that serves what a restore has made. */
+class RestoredMember {
+  readonly endpoint: string;
+  readonly #process: FlotillaProcess;
+
+  private constructor(endpoint: string, process: FlotillaProcess) {
+    this.endpoint = endpoint;
+    this.#process = process;
+  }
+
+  static async start(data: string, restore: readonly string[]): Promise<RestoredMember> {
+    const port = await freePorts(2);
+    const [endpoint, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`];
+    const identity = ['--name=restored', `--data-dir=${data}`, `--initial-advertise-peer-urls=${peer}`];
+    const { code, stderr } = await flotillaOnce(...restore, ...identity);
+    expect(code, stderr).toBe(0);
+    const process = new FlotillaProcess([
+      'serve',
+      ...identity,
+      `--listen-peer-urls=${peer}`,
+      `--listen-client-urls=${endpoint}`,
+      `--advertise-client-urls=${endpoint}`,
+    ]);
+    await process.line('stdout', /ready to serve/);
+    return new RestoredMember(endpoint, process);
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+  }
+}

@@ -5,7 +5,7 @@ import { type ByteSink, BoltWriter } from './bolt-writer.ts';
 
 /** A file in memory. */
 class MemoryFile implements ByteSink {
-  #memory = new Uint8Array(64 * 1024);
+  #memory: Uint8Array = new Uint8Array(64 * 1024);
   sizeBytes = 0;
 
   get bytes(): Uint8Array {

@@ -45,6 +45,14 @@ export interface LeaseBook {
   moved(key: Uint8Array, from: bigint, to: bigint): void;
 }
 
+/** A record of another program's history, see {@link MultiVersionState.restore}. */
+export interface RestoredChange {
+  readonly revision: number;
+  readonly sub: number;
+  readonly deleted: boolean;
+  readonly kv: KeyValue;
+}
+
 /** The numbers that stored state begins with. */
 export interface StateSummary {
   readonly revision: number;
@@ -84,6 +92,8 @@ export class MultiVersionState implements ReadPoint, Pending {
   readonly #events = new EventLog();
   /** Changes in the write in progress. */
   #sub = 0;
+  /** Where {@link restore} is. */
+  #restored = { revision: 0, sub: 0, hasEvent: false };
 
   constructor(layers: Layers, summary: StateSummary) {
     this.layers = layers;
@@ -176,6 +186,46 @@ export class MultiVersionState implements ReadPoint, Pending {
     };
   }
 
+  /**
+   * Takes over what another program's history has at a place; places come in order. Nothing is numbered anew, and what
+   * the compaction has made unreadable is not kept. An empty key stands for nothing but its revision.
+   */
+  restore({ revision, sub, deleted, kv }: RestoredChange): void {
+    const last = this.#restored;
+    const inOrder = revision === last.revision ? sub > last.sub : revision > last.revision;
+    assert(inOrder, 'places come in order');
+    const follows =
+      revision === last.revision ? sub === last.sub + 1 : sub === 0 && revision === last.revision + 1;
+    // Events of one chunk are numbered one by one.
+    if (!follows || !last.hasEvent) this.#events.seal(this.layers);
+    const previous = this.layers.latest(kv.key);
+    const isChange = kv.key.length > 0 && !(deleted && previous === null);
+    this.revision = revision - 1;
+    this.#sub = sub;
+    const version = deleted ? { ...kv, modRevision: revision } : kv;
+    if (isChange && revision > this.compactRevision) this.#record(version, deleted, previous);
+    else if (isChange) this.#recordCompacted(version, deleted, previous);
+    // A watch may start there.
+    const isBoundary = revision === this.compactRevision && kv.key.length > 0;
+    if (isBoundary) this.#appendEvent(revision, sub, kv, deleted, null);
+    this.#restored = { revision, sub, hasEvent: isBoundary || (isChange && revision > this.compactRevision) };
+    this.revision = revision;
+    this.#sub = 0;
+  }
+
+  /** Of a key whose older versions nobody can read. */
+  #recordCompacted(kv: KeyValue, deleted: boolean, previous: KeyValue | null): void {
+    const { active } = this.layers;
+    active.latest.set(kv.key, deleted ? null : this.#placed(kv));
+    active.bytes += kv.key.length + kv.value.length + limits.bufferedRecordBytes;
+    if (previous !== null) this.liveBytes -= versionBytes(previous);
+    if (!deleted) this.liveBytes += versionBytes(kv);
+    const lease = previous === null ? 0n : previous.lease;
+    if (lease !== kv.lease) this.leases?.moved(kv.key, lease, kv.lease);
+    if (previous === null) this.#counts.add(kv.key);
+    else if (deleted) this.#counts.remove(kv.key);
+  }
+
   /** As the write in progress sees it: earlier changes of it included. */
   executeRange(request: RangeRequest): RangeResponse {
     const { layers, compactRevision } = this;
@@ -216,6 +266,25 @@ export class MultiVersionState implements ReadPoint, Pending {
     return kvs;
   }
 
+  #appendEvent(
+    revision: number,
+    sub: number,
+    { key }: KeyValue,
+    deleted: boolean,
+    previous: KeyValue | null,
+  ): void {
+    this.#events.append({
+      revision,
+      sub,
+      deleted,
+      created: previous === null,
+      key,
+      previousRevision: previous === null ? 0 : previous.modRevision,
+      previousBytes: previous === null ? 0 : versionBytes(previous),
+    });
+    if (this.#events.full) this.#events.seal(this.layers);
+  }
+
   #placed(kv: KeyValue): KeyValue {
     return this.#sub === 0 ? kv : new PlacedVersion(kv, this.#sub);
   }
@@ -234,15 +303,7 @@ export class MultiVersionState implements ReadPoint, Pending {
     if (before !== kv.lease) this.leases?.moved(key, before, kv.lease);
     if (previous === null) this.#counts.add(key);
     else if (deleted) this.#counts.remove(key);
-    this.#events.append({
-      revision: modRevision,
-      sub: this.#sub,
-      deleted,
-      created: previous === null,
-      key,
-      previousRevision: previous === null ? 0 : previous.modRevision,
-      previousBytes: previous === null ? 0 : versionBytes(previous),
-    });
+    this.#appendEvent(modRevision, this.#sub, kv, deleted, previous);
     this.#sub += 1;
     if (this.#events.full) this.#events.seal(this.layers);
     if (this.observer !== null && this.observer.listening) {
