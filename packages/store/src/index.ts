@@ -24,7 +24,7 @@ export * from './storage.ts';
 export * from './validate.ts';
 export type { WatchHubOptions } from './watch/hub.ts';
 export { WatchHub } from './watch/hub.ts';
-export type { WatchSink } from './watch/stream.ts';
+export type { WatchedRange, WatchGate, WatchSink } from './watch/stream.ts';
 export { WatchStream } from './watch/stream.ts';
 export { BoltReader } from './etcd-file/bolt-reader.ts';
 export type { BoltEntry, ByteSource } from './etcd-file/bolt-reader.ts';

@@ -6,6 +6,7 @@ import { configure } from '../../src/configuration/configuration.ts';
 import type { Configuration } from '../../src/configuration/configuration.ts';
 import { Member } from '../../src/member/member.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
+import { simulatedAuth } from './simulated-auth.ts';
 import type { WrittenHistory } from './written-history.ts';
 
 export const clientPort = 2379;
@@ -58,6 +59,7 @@ export class MemberNode {
             image: this.#image,
             maxCommitDelayMs: commitDelayMs,
             maxFlushDelayMs: flushDelayMs,
+      auth: simulatedAuth(platform),
           }),
         ),
       listen: ({ address, services, maxReceiveMessageBytes }) =>

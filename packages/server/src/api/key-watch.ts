@@ -7,6 +7,7 @@ import {
   WatchCreateRequest,
   type WatchResponse,
 } from '@flotilla/wire';
+import { CallerWatchGate } from '../auth/watch-gate.ts';
 import type { Backend } from '../member/backend.ts';
 
 /** What to watch, and from when on. */
@@ -23,6 +24,7 @@ export class KeyWatch {
   constructor(backend: Backend, call: ServerCall, watched: readonly Watched[]) {
     this.#call = call;
     this.#stream = backend.watches.open({
+      gate: new CallerWatchGate(backend.access, call),
       send: (response) => {
         this.#queue.push(response);
         this.#wake();

@@ -53,6 +53,7 @@ export class KvService {
     checkRangeRequest(request);
     if (!request.serializable) await this.#backend.readBarrier();
     this.#backend.requireState();
+    this.#backend.access.requireRange(call, request);
     const response = await this.#backend.range(request);
     return { ...response, header: this.#backend.stamp(response.header) };
   }
@@ -84,7 +85,7 @@ export class KvService {
     // With a session even one that only reads is repeated word for word, which only the log can promise.
     const response =
       isReadOnly(request) && !hasSession(call)
-        ? await this.#readTxn(request)
+        ? await this.#readTxn(request, call)
         : await this.#writeTxn(request, bytes, originOf(this.#backend, call));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
@@ -95,6 +96,7 @@ export class KvService {
     bytes: Uint8Array,
   ): Promise<CompactionResponse> {
     requireLeaderIfAsked(this.#backend, call);
+    this.#backend.access.requireRoot(call);
     this.#checkSize(bytes);
     const response = await this.#backend.write('compact', bytes, originOf(this.#backend, call));
     if (request.physical) await this.#backend.compacted(request.revision);
@@ -102,9 +104,10 @@ export class KvService {
   }
 
   /** etcd lets compares alone be stale; here only ranges that were all asked to be serializable are. */
-  async #readTxn(request: TxnRequest): Promise<TxnResponse> {
+  async #readTxn(request: TxnRequest, call: ServerCall): Promise<TxnResponse> {
     if (!isSerializable(request)) await this.#backend.readBarrier();
     this.#backend.requireState();
+    this.#backend.access.requireTxn(call, request);
     return this.#backend.readTxn(request);
   }
 

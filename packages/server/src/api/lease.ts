@@ -47,6 +47,7 @@ export class LeaseService {
   /** The log carries what this member chose: the id when the client leaves it open, and the least time. */
   async grant(request: LeaseGrantRequest, call: ServerCall, bytes: Uint8Array): Promise<LeaseGrantResponse> {
     requireLeaderIfAsked(this.#backend, call);
+    this.#backend.access.requireUser(call);
     if (request.ttl > storeLimits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
     if (this.#backend.overQuota(limits.leaseCostBytes)) throw etcdErrors.noSpace;
     const { leases } = this.#backend;
@@ -77,7 +78,9 @@ export class LeaseService {
     requireLeaderIfAsked(this.#backend, call);
     await this.#backend.readBarrier();
     this.#backend.requireState();
-    const { leases } = this.#backend;
+    const { access, leases } = this.#backend;
+    if (request.keys) access.requireLease(call, 'read', request.id);
+    else access.requireUser(call);
     const header = this.#backend.stamp(null);
     const time = leases.timeOf(request.id);
     if (time === null) return { header, id: request.id, ttl: -1, grantedTtl: 0, keys: EMPTY_LIST };
@@ -94,6 +97,7 @@ export class LeaseService {
     requireLeaderIfAsked(this.#backend, call);
     await this.#backend.readBarrier();
     this.#backend.requireState();
+    this.#backend.access.requireLeases(call);
     const leases = this.#backend.leases.list().map((id) => ({ id }));
     return { header: this.#backend.stamp(null), leases: leases.length === 0 ? EMPTY_LIST : leases };
   }
@@ -126,6 +130,7 @@ class KeepAliveStream {
       const { id } = request;
       const before = this.#answered;
       this.#waiting += 1;
+      this.#backend.access.requireLease(this.#call, 'write', id);
       const renewal = this.#backend.leases.renew(id);
       // One that fails while others before it are still waiting is not unhandled.
       renewal.catch(() => undefined);

@@ -29,7 +29,10 @@ const noHeader = ResponseHeader.create();
  */
 export function maintenanceMethods(backend: Backend): Method[] {
   return [
-    unary(Maintenance.methods.Status, () => statusResponse(backend)),
+    unary(Maintenance.methods.Status, (_request, call) => {
+      backend.access.requireUser(call);
+      return statusResponse(backend);
+    }),
     unary(Maintenance.methods.Alarm, (request) => alarm(backend, request)),
     unary(Maintenance.methods.Defragment, () => ({ header: backend.stamp(null) })),
     unary(Maintenance.methods.HashKV, (request) => hashKv(backend, request)),

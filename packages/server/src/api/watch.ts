@@ -7,6 +7,7 @@ import {
   type WatchRequest,
   type WatchResponse,
 } from '@flotilla/wire';
+import { CallerWatchGate } from '../auth/watch-gate.ts';
 import type { Backend } from '../member/backend.ts';
 import { requireLeaderIfAsked, whileLed } from './leader.ts';
 
@@ -20,6 +21,7 @@ type WatchCall = ServerStream<WatchRequest, WatchResponse>;
 async function serve(backend: Backend, call: WatchCall): Promise<void> {
   requireLeaderIfAsked(backend, call);
   const stream: WatchStream = backend.watches.open({
+    gate: new CallerWatchGate(backend.access, call),
     send: (response) => {
       if (call.write({ ...response, header: backend.stamp(response.header) })) return true;
       // Rejects when the call is over, and then nobody waits for more.

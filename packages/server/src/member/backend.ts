@@ -1,5 +1,6 @@
 import type { RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse } from '@flotilla/wire';
 import type { AnsweredKind, Answers, KeyValueHash, Origin, WatchHub } from '@flotilla/store';
+import type { Access } from '../auth/access.ts';
 import type { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
 
 /**
@@ -38,6 +39,7 @@ export interface Backend {
   /** Resolves when what lies below the revision is gone from the storage. */
   compacted(revision: number): Promise<void>;
   readonly watches: WatchHub;
+  readonly access: Access;
   readonly operations: BackendOperations;
   readonly leases: BackendLeases;
 }

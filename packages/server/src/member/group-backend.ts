@@ -24,6 +24,8 @@ import {
   type TxnRequest,
   type TxnResponse,
 } from '@flotilla/wire';
+import { Access } from '../auth/access.ts';
+import type { AuthAdapters } from '../auth/adapters.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
@@ -42,11 +44,13 @@ import { SessionExpiry } from './session-expiry.ts';
   readonly directory: DataDirectory;
   readonly database: Database;
   readonly group: Group<ApplyResult>;
+  readonly auth: AuthAdapters;
 }
 
 /** What the API reaches: the whole keyspace in one group, group 0. */
 export class GroupBackend implements Backend {
   readonly settings: ApiSettings;
+  readonly access: Access;
   readonly leases: MemberLeases;
   readonly operations: MemberOperations;
   readonly #platform: Platform;
@@ -70,6 +74,14 @@ export class GroupBackend implements Backend {
     this.#database = database;
     this.#group = group;
     this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
+    this.access = new Access({
+      platform,
+      database,
+      adapters: parts.auth,
+      tokenLifetimeMs: configuration.authTokenLifetimeMs,
+      trustsCertificates: configuration.clientTls.clientCertAuth,
+      readBarrier: () => this.readBarrier(),
+    });
     this.leases = new MemberLeases({
       platform,
       database,
@@ -163,10 +175,21 @@ export class GroupBackend implements Backend {
   ): Promise<Answers[Kind]> {
     // The disk is behind: more would only wait in memory.
     if (this.#database.overloaded) throw etcdErrors.tooManyRequests;
-    const result = await this.#propose(kind, request, origin);
+    const result = await this.#proposeAs(kind, request, origin);
     if (result.kind === 'error') throw result.error;
     if (result.kind === kind) return result.response as Answers[Kind];
     throw new RpcError(Status.INTERNAL, `a ${kind} was answered as a ${result.kind}`);
+  }
+
+  /** Who was identified by an auth state that changed while the proposal was on its way is identified again. */
+  async #proposeAs(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
+    for (let attempt = 1, caller = origin; ; attempt += 1) {
+      const result = await this.#propose(kind, request, caller);
+      if (result.kind !== 'error' || result.error !== etcdErrors.authOldRevision) return result;
+      const renewed = attempt < limits.authAttempts ? this.access.renewed(caller) : null;
+      if (renewed === null) return result;
+      caller = renewed;
+    }
   }
 
   async #propose(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {

@@ -9,6 +9,7 @@ import { listenHttp2, openHttp2Channel } from '@flotilla/wire/node';
 import { httpListener } from '../../src/cli/http-adapter.ts';
 import { configure } from '../../src/configuration/configuration.ts';
 import { Member } from '../../src/member/member.ts';
+import { nodeAuth } from '../../src/node/auth/auth-adapters.ts';
 import { freePorts } from './ports.ts';
 
 const silent: Logger = {
@@ -76,6 +77,7 @@ export class InProcessCluster {
       platform: nodePlatform({ nodeName: name, logger: silent, onFatal }),
       configuration,
       onFatal,
+      auth: await nodeAuth(configuration),
       openStorage: (directory, tables) => Promise.resolve(openLmdb(directory, tables)),
       listen: ({ http, ...options }) => listenHttp2({ ...options, http: httpListener(http) }),
     });

@@ -53,6 +53,8 @@ const defaults: WatchHubOptions = {
  */
 export class WatchHub {
   readonly options: WatchHubOptions;
+  /** Since the start, to all watches. */
+  eventsSent = 0;
   readonly #platform: Platform;
   /** Where history is read. */
   #point: ReadPoint;
@@ -73,6 +75,11 @@ export class WatchHub {
 
   get revision(): number {
     return this.#point.revision;
+  }
+
+  /** Watches that wait for history: slow ones, and new ones that begin in the past. */
+  get behindCount(): number {
+    return this.#behind.size;
   }
 
   get watcherCount(): number {
@@ -129,6 +136,11 @@ export class WatchHub {
       this.#fallBehind(watcher, Math.max(watcher.nextRevision, before + 1));
     }
     this.#scheduleResync();
+  }
+
+  /** Users or roles have changed: nobody sees from here on what it may not see any more. */
+  review(): void {
+    for (const stream of this.#streams) stream.review();
   }
 
   // The streams' side.

@@ -6,7 +6,7 @@ import { isEmpty } from '../mvcc/key-range.ts';
 import { eventBytes } from './event-size.ts';
 import type { WatchHub } from './hub.ts';
 import type { Watcher } from './watcher.ts';
-import { watchRange } from './watcher.ts';
+import { watchedRange, watchRange } from './watcher.ts';
 
 /**
  * Takes what a stream has to say. The server encodes a response and writes it to its client.
@@ -16,7 +16,20 @@ import { watchRange } from './watcher.ts';
  */
 export interface WatchSink {
   send(response: WatchResponse): boolean;
+  /** Absent: the client may watch everything. */
+  readonly gate?: WatchGate;
 }
+
+/** What a client may watch. Each answers why it may not, as the client is told; null: it may. */
+export interface WatchGate {
+  /** A watch that is to be made. */
+  admit(range: WatchedRange): string | null;
+  /** One that is there, when users or roles have changed. */
+  review(range: WatchedRange): string | null;
+}
+
+/** As a client asks for it; no key means the smallest one. */
+export type WatchedRange = Pick<WatchCreateRequest, 'key' | 'rangeEnd'>;
 
 /** etcd's text for an empty or inverted range. */
 const emptyRange = 'mvcc: watcher range is empty';
@@ -65,6 +78,8 @@ export class WatchStream {
 
   create(request: WatchCreateRequest): void {
     if (request.startRevision < 0) return this.#refuse(etcdErrors.compacted.message);
+    const refusal = this.#sink.gate?.admit(watchedRange(request)) ?? null;
+    if (refusal !== null) return this.#refuse(refusal);
     if (isEmpty(watchRange(request))) return this.#refuse(emptyRange);
     if (request.watchId !== 0 && this.watchers.has(request.watchId)) return this.#refuse(duplicateId);
     const watcher = this.#hub.add(this, this.#chooseId(request.watchId), request);
@@ -79,6 +94,17 @@ export class WatchStream {
     if (watcher === undefined) return;
     this.#drop(watcher);
     this.#send(WatchResponse.create({ header: this.#header(), watchId: id, canceled: true }));
+  }
+
+  /** The hub's: what the client may watch has changed, and watches that it may not have any more end. */
+  review(): void {
+    for (const watcher of this.watchers.values()) {
+      const cancelReason = this.#sink.gate?.review(watcher.asked) ?? null;
+      if (cancelReason === null) continue;
+      this.#drop(watcher);
+      const { id: watchId } = watcher;
+      this.#send(WatchResponse.create({ header: this.#header(), watchId, canceled: true, cancelReason }));
+    }
   }
 
   /** Answered, with watch id −1, only when every watcher of the stream has been told everything. */
@@ -109,6 +135,7 @@ export class WatchStream {
   /** The hub's: events of whole revisions, in order. */
   sendEvents(watcher: Watcher, events: readonly Event[], bytes: number): void {
     watcher.recentlySent = true;
+    this.#hub.eventsSent += events.length;
     if (watcher.fragment && bytes >= this.#hub.options.fragmentBytes && events.length > 1) {
       this.#sendFragments(watcher, events);
       return;

@@ -3,7 +3,7 @@ import type { Event, WatchCreateRequest } from '@flotilla/wire';
 import { copyBytes } from '../bytes.ts';
 import { keyRange } from '../mvcc/key-range.ts';
 import type { KeyRange } from '../mvcc/key-range.ts';
-import type { WatchStream } from './stream.ts';
+import type { WatchedRange, WatchStream } from './stream.ts';
 
 /**
  * Where a watcher stands:
@@ -17,6 +17,7 @@ export class Watcher {
   readonly stream: WatchStream;
   readonly id: number;
   readonly range: KeyRange;
+  readonly asked: WatchedRange;
   /** As it was asked for; 0: from now on. */
   readonly startRevision: number;
   readonly prevKv: boolean;
@@ -44,12 +45,20 @@ export class Watcher {
     this.#puts = !request.filters.includes(FilterType.NOPUT);
     this.#deletes = !request.filters.includes(FilterType.NODELETE);
     this.range = watchRange(request);
+    this.asked = watchedRange({ key: copyBytes(request.key), rangeEnd: copyBytes(request.rangeEnd) });
   }
 
   wants(deleted: boolean): boolean {
     return deleted ? this.#deletes : this.#puts;
   }
 }
+
+/** With a key, in a client's convention for ranges: who may watch is judged by what was asked for. */
+export function watchedRange({ key, rangeEnd }: WatchedRange): WatchedRange {
+  return { key: key.length === 0 ? smallestKey : key, rangeEnd };
+}
+
+const smallestKey = new Uint8Array(1);
 
 /** No key means the smallest one. The watcher outlives the request, so it keeps copies. */
 export function watchRange(request: WatchCreateRequest): KeyRange {
