@@ -11,8 +11,8 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
-import { etcdErrors } from '@flotilla/wire';
-import type { RangeRequest, RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
+import { etcdErrors, RangeRequest } from '@flotilla/wire';
+import type { RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
 import { AppliedState } from './applied-state.ts';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
 import type { Auth, AuthObserver } from './auth/auth.ts';
@@ -39,6 +39,7 @@ import type { Change } from './mvcc/state.ts';
 import { Table } from './mvcc/tables.ts';
 import { readTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
+import { OperationCounts } from './operation-counts.ts';
 import { decodeProposal, type RequestSession } from './proposal.ts';
 import type { SessionUse } from './sessions/session.ts';
 import type { SessionStats } from './sessions/sessions.ts';
@@ -97,6 +98,7 @@ export interface LeaseKeeper extends LeaseObserver {
  */
 export class Database implements StateMachine<ApplyResult> {
   readonly watches: WatchHub;
+  readonly counts = new OperationCounts();
   /** The stored state was being replaced by a snapshot when the member stopped: it has none and needs one. */
   readonly interruptedInstall: LogPosition | null;
   readonly #platform: Platform;
@@ -127,6 +129,7 @@ export class Database implements StateMachine<ApplyResult> {
   #leaseKeeper: LeaseKeeper | null = null;
   #authKeeper: AuthKeeper | null = null;
   #membersChanged: (() => void) | null = null;
+  #commitObserver: ((durationMs: number) => void) | null = null;
   /** Commits that the storage took and has not flushed. */
   #flushing: Promise<void> = Promise.resolve();
 
@@ -243,6 +246,12 @@ export class Database implements StateMachine<ApplyResult> {
     this.#membersChanged = changed;
   }
 
+  /** `committed`: called with how long each commit to the storage took. */
+  followCommits(committed: (durationMs: number) => void): void {
+    assert(this.#commitObserver === null, 'one follows the commits');
+    this.#commitObserver = committed;
+  }
+
   get compactRevision(): number {
     return this.#readable.compactRevision;
   }
@@ -255,6 +264,11 @@ export class Database implements StateMachine<ApplyResult> {
   /** Of keys and values at their latest revisions and in the history: what a quota counts. Cheap, unlike {@link stats}. */
   get liveBytes(): number {
     return this.#state.keys.liveBytes;
+  }
+
+  /** From the counts that are kept per stretch of keys, without reading the keys. */
+  get keyCount(): number {
+    return range(this.#readable, everyKey).count;
   }
 
   get stats(): DatabaseStats {
@@ -274,27 +288,30 @@ export class Database implements StateMachine<ApplyResult> {
 
   apply(entries: readonly Entry[]): readonly ApplyResult[] {
     assert(!this.#installing, 'nothing is applied while a snapshot is being installed');
+    const startMs = this.#platform.now();
     const results: ApplyResult[] = [];
     for (let i = 0; i < entries.length; i += 1) {
       const entry = entries[i] as Entry;
       assert(entry.index === this.#applied.index + 1, 'entries are applied one after the other, each once');
+      if (entry.kind === 'membership') this.#changeMembership(entry);
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
     }
-      if (entry.kind === 'membership') this.#changeMembership(entry);
     this.#publish();
     this.#scheduleCommit();
+    if (this.#platform.now() - startMs > limits.slowApplyMs) this.counts.slowApplies += 1;
     return results;
   }
 
-  /** Answers from the state of this member. Throws `RpcError`. The request must have passed `validate.ts`. */
-  range(request: RangeRequest): RangeResponse {
-    return range(this.#readable, request);
-  }
   admits(change: MembershipChange): boolean {
     return this.#state.registry.judge(change) === null;
   }
 
+  /** Answers from the state of this member. Throws `RpcError`. The request must have passed `validate.ts`. */
+  range(request: RangeRequest): RangeResponse {
+    this.counts.ranges += 1;
+    return range(this.#readable, request);
+  }
 
   /**
    * As {@link Database.range}, but a long one is read in slices with other work between them, all of it from the
@@ -303,6 +320,7 @@ export class Database implements StateMachine<ApplyResult> {
   async rangeInSlices(request: RangeRequest): Promise<RangeResponse> {
     // While a snapshot is being installed reads are served from a view that may go at any turn.
     if (this.#installing) return this.range(request);
+    this.counts.ranges += 1;
     const first = new RangeScan(this.#readable, request);
     if (first.step(limits.rangeSliceKeys)) return first.response();
     first.close();
@@ -319,7 +337,9 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Answers a transaction that only reads, see `isReadOnly`. */
   txn(request: TxnRequest): TxnResponse {
-    return readTxn(this.#readable, request);
+    const response = readTxn(this.#readable, request);
+    this.counts.ran(response);
+    return response;
   }
 
   /** Resolves when nothing at or below `revision` is left that compaction has to remove, and that is stored. */
@@ -438,6 +458,7 @@ export class Database implements StateMachine<ApplyResult> {
     // Who watches may lose the permission to: until here it had it, and from here on it sees nothing more.
     if (proposal.kind === 'auth') this.#publish();
     const result = this.#state.execute(proposal, entry);
+    this.counts.applied(proposal, result);
     if (proposal.kind === 'compact') this.#scheduleCompaction();
     if (proposal.kind === 'member') this.#membersChanged?.();
     return result;
@@ -517,8 +538,10 @@ export class Database implements StateMachine<ApplyResult> {
           }
         : { keys: [stateKey], values: [record] };
     this.#marked = false;
+    const startMs = this.#platform.now();
     const { committed, flushed } = this.#storage.commit(buffer.encode(meta));
     const committing = committed.then(() => {
+      this.#commitObserver?.(this.#platform.now() - startMs);
       this.#frozen.shift();
       layers.frozen = layers.frozen.slice(0, -1);
       this.#committing = null;
@@ -629,6 +652,13 @@ export class Database implements StateMachine<ApplyResult> {
     return new Promise((resolve) => this.#platform.defer(resolve));
   }
 }
+
+const everyKey = RangeRequest.create({
+  key: Uint8Array.of(0),
+  rangeEnd: Uint8Array.of(0),
+  serializable: true,
+  countOnly: true,
+});
 
 /**
  * A program that does not know the system table may have replaced the state, and left in it what belonged to the one

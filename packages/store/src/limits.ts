@@ -1,5 +1,7 @@
 /** Every bound of this package. Sizes are bytes, times milliseconds. */
 export const limits = {
+  /** A batch of entries that took longer to apply is counted as slow; etcd's bound of one request. */
+  slowApplyMs: 100,
   /** A commit starts this long after the first write that is not in one… */
   commitIntervalMs: 50,
   /** …or as soon as so many table writes or bytes wait. Handing them over happens in one turn: about 2 µs each. */
