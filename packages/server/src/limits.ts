@@ -26,6 +26,16 @@ export const limits = {
   peerCallsAnswered: 64,
   /** From the first byte of a call to the last one of its answer. */
   peerCallAnswerMs: 30_000,
+  /** How long each member is asked by one that wants to join; etcd's time-out. */
+  joinAttemptMs: 10_000,
+  /** How long a removed member goes on answering, so that who asked for it hears of it; etcd's number. */
+  removedGraceMs: 1_000,
+  /** A change of membership that was refused for the moment is tried again after so long. */
+  reconfigurationPauseMs: 20,
+  /** How long one waits for members that have told nothing of themselves yet. */
+  unpublishedPatienceMs: 1_000,
+  /** etcd's `HealthInterval`: a peer counts as well when it has been connected for so long. */
+  healthIntervalMs: 5_000,
   /** Connections to the peer port that have not said yet what they are, and for how long they may not. */
   undecidedPeerConnections: 256,
   peerPrefaceMs: 5_000,

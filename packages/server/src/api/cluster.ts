@@ -1,19 +1,77 @@
-import { Cluster, EMPTY_LIST, type MemberListResponse, type Method, unary } from '@flotilla/wire';
+import {
+  Cluster,
+  etcdErrors,
+  type Member,
+  type MemberAddResponse,
+  type MemberListResponse,
+  type Method,
+  type ResponseHeader,
+  unary,
+} from '@flotilla/wire';
 import type { Backend } from '../member/backend.ts';
 
-/** `etcdserverpb.Cluster` of a static cluster: it can be listed. */
+/** `etcdserverpb.Cluster`: who is in the cluster, and how that changes. */
 export function clusterMethods(backend: Backend): Method[] {
+  const { access, reconfiguration } = backend;
+  const changed = (): MemberListResponse => ({ header: headerOf(backend), members: membersOf(backend) });
   return [
-    unary(Cluster.methods.MemberList, async (request): Promise<MemberListResponse> => {
-      if (request.linearizable) await backend.readBarrier();
-      const members = backend.members().map((member) => ({
-        id: member.memberId,
-        name: member.name,
-        peerUrls: member.peerUrls,
-        clientUrls: member.clientUrls,
-        isLearner: member.isLearner,
-      }));
-      return { header: backend.stamp(null), members: members.length === 0 ? EMPTY_LIST : members };
+    unary(Cluster.methods.MemberAdd, async (request, call): Promise<MemberAddResponse> => {
+      const { isLearner } = request;
+      const peerUrls = checkedUrls(request.peerUrls);
+      access.requireRoot(call);
+      const memberId = await reconfiguration.add(peerUrls, isLearner);
+      const members = membersOf(backend);
+      // As it was added: whoever removes it in the same moment does not change what this call has done.
+      const added = { id: memberId, name: '', peerUrls, clientUrls: [], isLearner };
+      return { header: headerOf(backend), member: added, members };
+    }),
+    unary(Cluster.methods.MemberRemove, async ({ id }, call) => {
+      access.requireRoot(call);
+      await reconfiguration.remove(id);
+      return changed();
+    }),
+    unary(Cluster.methods.MemberUpdate, async ({ id, peerUrls }, call) => {
+      access.requireRoot(call);
+      await reconfiguration.update(id, checkedUrls(peerUrls));
+      return changed();
+    }),
+    unary(Cluster.methods.MemberList, async ({ linearizable }, call) => {
+      if (linearizable) await backend.readBarrier();
+      access.requireUser(call);
+      return changed();
+    }),
+    unary(Cluster.methods.MemberPromote, async ({ id }, call) => {
+      access.requireRoot(call);
+      await reconfiguration.promote(id);
+      return changed();
     }),
   ];
+}
+
+/** As etcd's, without a revision: what it answers has none. */
+function headerOf(backend: Backend): ResponseHeader {
+  return { ...backend.stamp(null), revision: 0 };
+}
+
+function membersOf(backend: Backend): readonly Member[] {
+  return backend.members().map(({ memberId, name, peerUrls, clientUrls, isLearner }) => ({
+    id: memberId,
+    name,
+    peerUrls,
+    clientUrls,
+    isLearner,
+  }));
+}
+
+/** etcd's `types.NewURLs`: at least one, of a scheme it knows, with a port and without a path; sorted. */
+function checkedUrls(urls: readonly string[]): readonly string[] {
+  const trimmed = urls.map((url) => url.trim());
+  if (trimmed.length === 0 || !trimmed.every(isPeerUrl)) throw etcdErrors.memberBadUrls;
+  return trimmed.sort();
+}
+
+/** Members meet over TCP only: etcd takes sockets of the file system, too. */
+function isPeerUrl(url: string): boolean {
+  const [, host, port] = /^https?:\/\/(\[[0-9a-fA-F:.%]+\]|[^/?#@[\]:\s]*):([0-9]{1,5})$/.exec(url) ?? [];
+  return host !== undefined && Number(port) <= 65_535;
 }

@@ -13,6 +13,7 @@ export async function startNodeMember(
   configuration: Configuration,
   logger: Logger,
   onFatal: (error: Error) => void,
+  onRemoved?: () => void,
 ): Promise<Member> {
   const platform = nodePlatform({ nodeName: configuration.name, logger, onFatal });
   const tls = memberTls(configuration, logger);
@@ -20,6 +21,7 @@ export async function startNodeMember(
     platform,
     configuration,
     onFatal,
+    ...(onRemoved === undefined ? {} : { onRemoved }),
     auth: await nodeAuth(configuration),
     peerTransport: tls.peer,
     openStorage: (directory, tables) => Promise.resolve(openLmdb(directory, tables)),

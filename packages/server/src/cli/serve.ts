@@ -20,15 +20,25 @@ export async function run(args: readonly string[]): Promise<number> {
   // A member that met what it cannot explain must not go on: its state may be wrong.
   process.on('uncaughtException', endWith);
   process.on('unhandledRejection', endWith);
-  const stopAsked = stopSignal();
-  const member = await Promise.race([startNodeMember(configuration, logger, endWith), stopAsked]);
+  let removed: (over: 'stop') => void = () => undefined;
+  const over = Promise.race([
+    stopSignal(),
+    new Promise<'stop'>((resolve) => {
+      removed = resolve;
+    }),
+  ]);
+  const starting = startNodeMember(configuration, logger, endWith, () => {
+    logger.warn('data-dir used by this member must be removed');
+    removed('stop');
+  });
+  const member = await Promise.race([starting, over]);
   if (member === 'stop') return 0;
   void member.whenReady().then(() => {
     // The line that etcd's own test suites and scripts wait for.
     logger.info('ready to serve client requests');
     process.stdout.write('ready to serve client requests\n');
   });
-  await stopAsked;
+  await over;
   await member.stop();
   logger.info('stopped');
   return 0;

@@ -35,6 +35,8 @@ export interface Configuration {
   readonly maxRequestBytes: number;
   readonly maxTransactionOperations: number;
   readonly maxConcurrentStreams: number;
+  readonly strictReconfigCheck: boolean;
+  readonly maxLearners: number;
   readonly watchProgressIntervalMs: number;
   readonly autoCompaction: AutoCompaction | null;
   readonly authToken: AuthToken;
@@ -100,6 +102,8 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     maxConcurrentStreams: raw['max-concurrent-streams'],
     watchProgressIntervalMs: Math.max(100, parseDuration(raw['watch-progress-notify-interval'])),
     autoCompaction: parseAutoCompaction(raw['auto-compaction-mode'], raw['auto-compaction-retention']),
+    strictReconfigCheck: raw['strict-reconfig-check'],
+    maxLearners: raw['max-learners'],
     authToken: parseAuthToken(raw['auth-token']),
     authTokenLifetimeMs: tokenLifetimeMs(raw['auth-token-ttl']),
     bcryptCost: bcryptCost(raw['bcrypt-cost']),
@@ -173,6 +177,8 @@ const schema = v.object({
   'initial-advertise-peer-urls': list,
   'initial-cluster': v.string(),
   'initial-cluster-state': v.picklist(['new', 'existing'], "must be 'new' or 'existing'"),
+  'strict-reconfig-check': switched,
+  'max-learners': count,
   'initial-cluster-token': v.string(),
   'advertise-client-urls': list,
   'auto-compaction-retention': v.string(),

@@ -57,7 +57,12 @@ export const settings: readonly Setting[] = [
   used('initial-cluster-state', 'text', 'new', "'new' or 'existing'"),
   used('initial-cluster-token', 'text', 'etcd-cluster', 'keeps clusters with equal members apart'),
   used('advertise-client-urls', 'urls', 'http://localhost:2379', 'client URLs told to clients'),
-  ignored('strict-reconfig-check', 'switch', 'true', 'the cluster is static'),
+  used(
+    'strict-reconfig-check',
+    'switch',
+    'true',
+    'changes of membership that could cost the quorum are refused',
+  ),
   ignored('pre-vote', 'switch', 'true', 'pre-vote is always on'),
   ignored('v2-deprecation', 'text', 'gone', 'there is no v2 store'),
   ignored('discovery-fallback', 'text', 'exit', 'there is no discovery'),
@@ -157,7 +162,7 @@ export const settings: readonly Setting[] = [
   ignored('compaction-sleep-interval', 'duration', '10ms', 'compaction is incremental'),
   ignored('downgrade-check-time', 'duration', '5s', 'there is no downgrade'),
   ignored('bootstrap-defrag-threshold-megabytes', 'count', '0', 'free pages are used again'),
-  ignored('max-learners', 'count', '1', 'the cluster is static'),
+  used('max-learners', 'count', '1', 'learners that the cluster may have at a time'),
   ignored('feature-gates', 'text', '', "these gates are etcd's"),
 
   // Unsafe

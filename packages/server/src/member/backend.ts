@@ -22,6 +22,9 @@ export interface Backend {
   stamp(header: ResponseHeader | null): ResponseHeader;
   status(): BackendStatus;
   members(): readonly BackendMember[];
+  /** It has everything and does not vote; most requests are none of its. */
+  readonly isLearner: boolean;
+  readonly reconfiguration: BackendReconfiguration;
 
   /**
    * Replicates a request as it came, and answers what applying it here answered. The bytes are copied. `not capable`
@@ -99,4 +102,15 @@ export interface BackendMember {
   readonly peerUrls: readonly string[];
   readonly clientUrls: readonly string[];
   readonly isLearner: boolean;
+}
+
+/** Changes who is in the cluster, and who leads it. Every rejection is an `RpcError`. */
+export interface BackendReconfiguration {
+  /** Answers the id of the new member. */
+  add(peerUrls: readonly string[], isLearner: boolean): Promise<bigint>;
+  remove(memberId: bigint): Promise<void>;
+  update(memberId: bigint, peerUrls: readonly string[]): Promise<void>;
+  promote(memberId: bigint): Promise<void>;
+  /** Resolves when that member is known here to lead. */
+  moveLeader(memberId: bigint): Promise<void>;
 }

@@ -1,11 +1,12 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isFlotillaError, type Logger } from '@flotilla/platform';
+import { FlotillaError, isFlotillaError, type Logger } from '@flotilla/platform';
 import { nodePlatform } from '@flotilla/platform/node';
+import type { NodeId } from '@flotilla/raft';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { configure } from '../configuration/configuration.ts';
-import { openDataDirectory } from './data-directory.ts';
+import { type Invitation, type KnownMember, openDataDirectory } from './data-directory.ts';
 
 const silent: Logger = {
   debug: () => undefined,
@@ -46,9 +47,13 @@ function configuration(settings: Record<string, string> = {}) {
   );
 }
 
+function noInvitation(): Promise<Invitation> {
+  return Promise.reject(new FlotillaError('FLOTILLA_JOIN_FAILED', 'nobody was to be asked'));
+}
+
 async function codeOf(settings: Record<string, string>): Promise<string> {
   try {
-    const opened = await openDataDirectory(platform, configuration(settings));
+    const opened = await openDataDirectory(platform, configuration(settings), noInvitation);
     await opened.release();
     return 'opened';
   } catch (error) {
@@ -58,11 +63,11 @@ async function codeOf(settings: Record<string, string>): Promise<string> {
 }
 
 test('a new directory gets the identity of the cluster, an old one keeps it', async () => {
-  const first = await openDataDirectory(platform, configuration());
+  const first = await openDataDirectory(platform, configuration(), noInvitation);
   expect(first.self).toMatchObject({ name: 'n1', nodeId: 1 });
   expect(first.identity.members).toHaveLength(3);
   await first.release();
-  const second = await openDataDirectory(platform, configuration());
+  const second = await openDataDirectory(platform, configuration(), noInvitation);
   expect(second.identity).toEqual(first.identity);
   await second.release();
 });
@@ -73,7 +78,7 @@ test('at a restart the cluster need not be named', async () => {
 });
 
 test('a directory is held by one member at a time', async () => {
-  const opened = await openDataDirectory(platform, configuration());
+  const opened = await openDataDirectory(platform, configuration(), noInvitation);
   expect(await codeOf({})).toBe('FLOTILLA_DISK_LOCKED');
   await opened.release();
   expect(await codeOf({})).toBe('opened');
@@ -122,8 +127,37 @@ test('a directory that cannot be made or written is one clear error', async () =
   expect(await codeOf({ 'data-dir': join(parent, 'closed', 'data') })).toBe('FLOTILLA_DATA_DIRECTORY');
 });
 
-test('joining a cluster without data is refused', async () => {
-  expect(await codeOf({ 'initial-cluster-state': 'existing' })).toBe('FLOTILLA_UNSUPPORTED_SETTING');
+test('a member that is to join a cluster asks for its place once', async () => {
+  expect(await codeOf({ 'initial-cluster-state': 'existing' })).toBe('FLOTILLA_JOIN_FAILED');
   expect(await codeOf({})).toBe('opened');
   expect(await codeOf({ 'initial-cluster-state': 'existing' })).toBe('opened');
+});
+
+test('one that was invited keeps its place, and whom it has heard of since', async () => {
+  const member = (nodeId: number, name: string): KnownMember => ({
+    nodeId: nodeId as NodeId,
+    memberId: BigInt(nodeId) << 60n,
+    name,
+    peerUrls: [`http://127.0.0.1:${nodeId}`],
+    isLearner: nodeId === 9,
+    level: 2,
+  });
+  const known = member(9, 'n1');
+  const { isLearner: _, level: __, ...self } = known;
+  const invitation: Invitation = {
+    identity: { clusterId: 0xfedcn, token: 'etcd-cluster', members: [] },
+    self,
+    known: { changedAt: 7, members: [member(4, 'n4'), known] },
+  };
+  const settings = configuration({ 'initial-cluster-state': 'existing' });
+  const first = await openDataDirectory(platform, settings, () => Promise.resolve(invitation));
+  expect(first.lastKnown).toEqual(invitation.known);
+  const later = { changedAt: 8, members: [member(5, ''), known] };
+  first.remember({ changedAt: 8, members: [] });
+  first.remember(later);
+  await first.release();
+  const second = await openDataDirectory(platform, configuration(), noInvitation);
+  expect(second).toMatchObject({ self, lastKnown: later, instance: first.instance });
+  expect(second.identity).toEqual(invitation.identity);
+  await second.release();
 });

@@ -26,6 +26,7 @@ export function toEtcdError(error: unknown, leadership: LeadershipView, startMs:
     case 'FLOTILLA_PROPOSAL_TOO_LARGE':
       return etcdErrors.requestTooLarge;
     case 'FLOTILLA_STOPPED':
+    case 'FLOTILLA_PEER_REMOVED':
       return etcdErrors.stopped;
     default:
       return new RpcError(Status.UNKNOWN, error.message, { cause: error });

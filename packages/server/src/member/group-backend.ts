@@ -1,5 +1,5 @@
 import type { Platform } from '@flotilla/platform';
-import type { Group, NodeId } from '@flotilla/raft';
+import type { Group, Host, NodeId } from '@flotilla/raft';
 import {
   type AnsweredKind,
   type Answers,
@@ -9,7 +9,6 @@ import {
   encodeSessionExpiry,
   levelOf,
   noOrigin,
-  type MemberRecords,
   type Origin,
   type ProposalKind,
   type WatchHub,
@@ -29,21 +28,23 @@ import type { AuthAdapters } from '../auth/adapters.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
-import { clusterLevel } from './cluster-level.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
+import type { Membership } from './membership.ts';
+import { Reconfiguration } from './reconfiguration.ts';
 import { MemberLeases } from './member-leases.ts';
 import { MemberOperations } from './member-operations.ts';
-import { decodePublication } from './publication.ts';
+import { SessionExpiry } from './session-expiry.ts';
 
 export interface GroupBackendParts {
-import { SessionExpiry } from './session-expiry.ts';
   readonly platform: Platform;
   readonly configuration: Configuration;
   readonly directory: DataDirectory;
   readonly database: Database;
+  readonly host: Host;
   readonly group: Group<ApplyResult>;
+  readonly membership: Membership;
   readonly auth: AuthAdapters;
 }
 
@@ -53,18 +54,18 @@ export class GroupBackend implements Backend {
   readonly access: Access;
   readonly leases: MemberLeases;
   readonly operations: MemberOperations;
+  readonly reconfiguration: Reconfiguration;
   readonly #platform: Platform;
   readonly #configuration: Configuration;
   readonly #directory: DataDirectory;
   readonly #database: Database;
   readonly #group: Group<ApplyResult>;
+  readonly #membership: Membership;
   readonly #leadership: Leadership;
+  readonly #sessions: SessionExpiry;
   /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
   readonly #timeout: { readonly timeoutMs: number };
   #requestId = 0;
-  readonly #sessions: SessionExpiry;
-  #clusterLevel = 0;
-  #levelMembers: MemberRecords | null = null;
 
   constructor(parts: GroupBackendParts) {
     const { platform, configuration, directory, database, group } = parts;
@@ -73,7 +74,9 @@ export class GroupBackend implements Backend {
     this.#directory = directory;
     this.#database = database;
     this.#group = group;
+    this.#membership = parts.membership;
     this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
+    this.reconfiguration = new Reconfiguration({ ...parts, leadership: this.#leadership });
     this.access = new Access({
       platform,
       database,
@@ -89,6 +92,16 @@ export class GroupBackend implements Backend {
       electionTimeoutMs: configuration.electionTimeoutMs,
       propose: (kind, request, origin) => this.#propose(kind, request, origin),
     });
+    this.#sessions = new SessionExpiry({
+      platform,
+      idleMs: limits.sessionIdleMs,
+      appliedIndex: () => database.applied.index,
+      uses: () => database.sessionUses(),
+      leads: () => group.status().role === 'leader',
+      expire: async (uses) => {
+        await this.#propose('session-expire', encodeSessionExpiry(uses), noOrigin);
+      },
+    });
     this.operations = new MemberOperations({
       platform,
       database,
@@ -100,16 +113,6 @@ export class GroupBackend implements Backend {
       maxRequestBytes: configuration.maxRequestBytes,
       maxTransactionOperations: configuration.maxTransactionOperations,
       electionTimeoutMs: configuration.electionTimeoutMs,
-    this.#sessions = new SessionExpiry({
-      platform,
-      idleMs: limits.sessionIdleMs,
-      appliedIndex: () => database.applied.index,
-      uses: () => database.sessionUses(),
-      leads: () => group.status().role === 'leader',
-      expire: async (uses) => {
-        await this.#propose('session-expire', encodeSessionExpiry(uses), noOrigin);
-      },
-    });
     };
   }
 
@@ -118,7 +121,7 @@ export class GroupBackend implements Backend {
   }
 
   get takesSessions(): boolean {
-    return this.#level() >= sessionLevel;
+    return this.#membership.level >= sessionLevel;
   }
 
   get watches(): WatchHub {
@@ -151,21 +154,19 @@ export class GroupBackend implements Backend {
       term: status.term,
       commitIndex: status.commit,
       appliedIndex: status.applied,
-      isLearner: status.configuration.learners.includes(status.id),
+      isLearner: this.isLearner,
       storageBytes: stats.storageBytes,
       liveBytes: stats.liveBytes,
       quotaBytes: this.#configuration.quotaBytes,
     };
   }
 
+  get isLearner(): boolean {
+    return this.#membership.self?.isLearner ?? false;
+  }
+
   members(): readonly BackendMember[] {
-    return this.#directory.identity.members.map((member) => ({
-      memberId: member.memberId,
-      name: member.name,
-      peerUrls: member.peerUrls,
-      clientUrls: decodePublication(this.#database.members.get(member.nodeId))?.clientUrls ?? [],
-      isLearner: false,
-    }));
+    return this.#membership.members;
   }
 
   async write<Kind extends AnsweredKind>(
@@ -193,7 +194,7 @@ export class GroupBackend implements Backend {
   }
 
   async #propose(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
-    if (levelOf(kind, origin) > this.#level()) throw etcdErrors.notCapable;
+    if (levelOf(kind, origin) > this.#membership.level) throw etcdErrors.notCapable;
     this.#requestId += 1;
     const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     const startMs = this.#platform.now();
@@ -234,25 +235,15 @@ export class GroupBackend implements Backend {
   }
 
   stop(): void {
+    this.#sessions.stop();
     this.leases.stop();
     this.#leadership.stop();
   }
 
-  /** Looked at again only when a member has said something new. */
-  #level(): number {
-    const { members } = this.#database;
-    if (members !== this.#levelMembers) {
-      this.#levelMembers = members;
-      this.#clusterLevel = clusterLevel(this.#directory.identity.members, members);
-    }
-    return this.#clusterLevel;
-  }
-
   #memberIdOf(nodeId: NodeId): bigint {
-    return this.#directory.identity.members.find((member) => member.nodeId === nodeId)?.memberId ?? 0n;
+    return this.#membership.byNodeId(nodeId)?.memberId ?? 0n;
   }
 }
 
 /** Whoever can apply the end of a session can apply its requests. */
 const sessionLevel = levelOf('session-expire', noOrigin);
-    this.#sessions.stop();

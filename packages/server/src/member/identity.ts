@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import type { NodeId } from '@flotilla/raft';
 import type { InitialMember } from '../configuration/configuration.ts';
 
-/** Who is in a cluster. Clients know members by 64-bit ids; Raft, the log and the peer protocol by small numbers. */
+/** Which cluster it is. Clients know members by 64-bit ids; Raft, the log and the peer protocol by small numbers. */
 export interface ClusterIdentity {
   /** Unsigned 64 bits. */
   readonly clusterId: bigint;
   readonly token: string;
-  /** In the order of their node ids. */
+  /**
+   * Those that the cluster was begun with, in the order of their node ids: they voted before the log says otherwise.
+   * Nobody at a member that has joined later. Who is in the cluster now `Membership` knows.
+   */
   readonly members: readonly MemberIdentity[];
 }
 
@@ -38,6 +41,11 @@ export function clusterIdentity(members: readonly InitialMember[], token: string
       peerUrls: [...member.peerUrls].sort(),
     }));
   return { clusterId: clusterIdOf(identities.map((member) => member.memberId)), token, members: identities };
+}
+
+/** etcd's id of a member that is added at that time; the same one when it is added twice within a second. */
+export function addedMemberId(peerUrls: readonly string[], unixSeconds: number): bigint {
+  return firstEightBytes([...peerUrls].sort().join('') + unixSeconds.toFixed(0));
 }
 
 function memberIdOf(peerUrls: readonly string[], token: string): bigint {

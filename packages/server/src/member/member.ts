@@ -1,4 +1,4 @@
-import { type Address, isFlotillaError, type Platform } from '@flotilla/platform';
+import { type Address, FlotillaError, isFlotillaError, type Platform } from '@flotilla/platform';
 import {
   type Configuration as RaftConfiguration,
   configurationOf,
@@ -21,13 +21,14 @@ import { healthMethods } from '../api/health.ts';
 import { kvMethods } from '../api/kv.ts';
 import { leaseMethods } from '../api/lease.ts';
 import { lockMethods } from '../api/lock.ts';
+import { unlessLearner } from '../api/learner.ts';
 import { maintenanceMethods } from '../api/maintenance.ts';
+import { moveLeaderMethod } from '../api/move-leader.ts';
 import { watchMethods } from '../api/watch.ts';
 import type { AuthAdapters } from '../auth/adapters.ts';
 import { identified } from '../auth/identified.ts';
 import { PasswordQueue } from '../auth/password-queue.ts';
 import type { Configuration } from '../configuration/configuration.ts';
-import { addressOf } from '../configuration/listen-url.ts';
 import type { HttpHandler } from '../http/exchange.ts';
 import { memberHttp } from '../http/member-http.ts';
 import { limits } from '../limits.ts';
@@ -35,9 +36,11 @@ import type { PeerCalls } from '../peer/peer-calls.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { clientPorts } from './client-ports.ts';
-import { type DataDirectory, openDataDirectory } from './data-directory.ts';
+import { type DataDirectory, type Invitation, openDataDirectory } from './data-directory.ts';
 import { GroupBackend } from './group-backend.ts';
 import type { ClusterIdentity } from './identity.ts';
+import { answerJoiners, askToJoin } from './joining.ts';
+import { Membership, peersOf } from './membership.ts';
 import { decodePublication, publish } from './publication.ts';
 
 export interface MemberOptions {
@@ -50,6 +53,11 @@ export interface MemberOptions {
   readonly auth: AuthAdapters;
   /** Called once, when going on could lose data or lie. The member serves nobody any more; its process should end. */
   readonly onFatal: (error: Error) => void;
+  /**
+   * Called once, when the cluster has removed this member and it serves nobody any more: its process should end, and
+   * its data is of no use. Told to `onFatal` unless given.
+   */
+  readonly onRemoved?: () => void;
   /** How bytes travel between members; plain TCP unless it is given. */
   readonly peerTransport?: TransportFactory;
   /** Bounds of the host, where a simulation wants other ones. */
@@ -85,6 +93,7 @@ export class Member {
   readonly group: Group<ApplyResult>;
   readonly host: Host;
   readonly peerCalls: PeerCalls;
+  readonly membership: Membership;
   readonly #platform: Platform;
   readonly #directory: DataDirectory;
   readonly #servers: RpcServer[] = [];
@@ -100,10 +109,12 @@ export class Member {
     this.database = parts.database;
     this.host = parts.host;
     this.peerCalls = parts.peerPort.calls;
+    this.membership = parts.membership;
     this.group = parts.group;
     this.backend = new GroupBackend({ platform, configuration, auth: options.auth, ...parts });
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
     this.#published = this.#publish(options, parts);
+    this.group.onRemoved(() => this.#removed(options));
   }
 
   /**
@@ -114,7 +125,10 @@ export class Member {
     // What was opened, to be closed again in reverse when a later step fails.
     const undo: (() => Promise<void>)[] = [];
     try {
-      const directory = await openDataDirectory(platform, configuration);
+      const peerPort = new PeerPort(platform, options.peerTransport ?? tcp());
+      undo.push(() => Promise.resolve(peerPort.close()));
+      const join = (): Promise<Invitation> => askToJoin(platform, peerPort.calls, configuration);
+      const directory = await openDataDirectory(platform, configuration, join);
       undo.push(() => directory.release());
       const storage = await options.openStorage(directory.stateDirectory, storageTables);
       undo.push(() => storage.close());
@@ -127,8 +141,6 @@ export class Member {
       // It closes the storage, too.
       undo.pop();
       undo.push(() => database.close());
-      const peerPort = new PeerPort(platform, options.peerTransport ?? tcp());
-      undo.push(() => Promise.resolve(peerPort.close()));
       const host = await createHost(hostOptions(options, directory, database, peerPort));
       host.onFatal((error) => options.onFatal(error));
       undo.push(() => host.close());
@@ -137,7 +149,9 @@ export class Member {
         stateMachine: database,
         initialConfiguration: votersOf(directory.identity),
       });
-      const member = new Member(options, { directory, database, peerPort, host, group });
+      const membership = new Membership({ platform, directory, database, host, group });
+      answerJoiners(peerPort.calls, directory, database, membership);
+      const member = new Member(options, { directory, database, peerPort, host, group, membership });
       undo.push(() => member.#stopServing());
       await member.#listen(options);
       return member;
@@ -169,7 +183,8 @@ export class Member {
   async #listen(options: MemberOptions): Promise<void> {
     const { configuration, listen } = options;
     const { backend } = this;
-    const services = new Services([
+    const methods = [
+      ...authMethods(backend, { ...options.auth, passwords: new PasswordQueue(options.auth.passwords) }),
       ...kvMethods(backend),
       ...watchMethods(backend),
       ...leaseMethods(backend),
@@ -177,8 +192,10 @@ export class Member {
       ...electionMethods(backend),
       ...clusterMethods(backend),
       ...maintenanceMethods(backend),
+      moveLeaderMethod(backend),
       ...healthMethods(backend),
-    ]);
+    ];
+    const services = new Services(unlessLearner(backend, identified(methods, backend.access)));
     const http = memberHttp({ platform: this.#platform, configuration, backend, services });
     for (const port of clientPorts(configuration, services, http)) {
       const server = await listen({
@@ -198,14 +215,29 @@ export class Member {
           await publish({ platform, clientUrls: configuration.advertisedClientUrls, ...parts });
           resolve();
         } catch (error) {
-          if (!isFlotillaError(error, 'FLOTILLA_STOPPED')) onFatal(error as Error);
+          const isOver =
+            isFlotillaError(error, 'FLOTILLA_STOPPED') || isFlotillaError(error, 'FLOTILLA_PEER_REMOVED');
+          if (!isOver) onFatal(error as Error);
         }
+      });
+    });
+  }
+
+  /** Whoever asked for it gets an answer first. */
+  #removed({ platform, onRemoved, onFatal }: MemberOptions): void {
+    platform.log.warn(removedText);
+    platform.timer(limits.removedGraceMs, 'member-removed', () => {
+      platform.spawn('member-removed', async () => {
+        await this.stop();
+        if (onRemoved === undefined) onFatal(new FlotillaError('FLOTILLA_PEER_REMOVED', removedText));
+        else onRemoved();
       });
     });
   }
 
   async #stop(): Promise<void> {
     await this.#stopServing();
+    this.membership.stop();
     this.peerCalls.close();
     await this.host.close();
     await this.database.close();
@@ -228,12 +260,15 @@ export class Member {
   }
 }
 
+const removedText = 'the member has been permanently removed from the cluster';
+
 interface Parts {
   readonly directory: DataDirectory;
   readonly database: Database;
   readonly peerPort: PeerPort;
   readonly host: Host;
   readonly group: Group<ApplyResult>;
+  readonly membership: Membership;
 }
 
 function hostOptions(
@@ -254,9 +289,9 @@ function hostOptions(
       return known === null ? null : BigInt(`0x${known.instance}`);
     },
     directory: raftDirectory,
-    peers: new Map(
-      identity.members.map((member) => [member.nodeId, addressOf(member.peerUrls[0] as string)]),
-    ),
+    // Whoever leads sends a newcomer its first snapshot, and may be somebody that it was not told of.
+    admits: () => identity.members.length === 0 && database.applied.index === 0,
+    peers: peersOf(directory, database),
     listen: configuration.peerListener.address,
     transport: peerPort.transport,
     config: hostConfig(configuration, options.host ?? {}),

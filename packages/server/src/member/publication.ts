@@ -11,6 +11,8 @@ export interface Publication {
   readonly clientUrls: readonly string[];
   /** The highest level of proposals that the member understands; builds before level 2 say nothing. */
   readonly level?: number;
+  /** Builds before members could be added say nothing: theirs are in `--initial-cluster`. */
+  readonly name?: string;
 }
 
 /** Null: nothing is known of that member, or a newer version wrote what this one does not understand. */
@@ -18,8 +20,13 @@ export function decodePublication(record: Uint8Array | undefined): Publication |
   if (record === undefined) return null;
   const content = JSON.parse(new TextDecoder().decode(record)) as Partial<Publication>;
   if (typeof content.instance !== 'string' || !Array.isArray(content.clientUrls)) return null;
-  const { instance, clientUrls, level } = content;
-  return typeof level === 'number' ? { instance, clientUrls, level } : { instance, clientUrls };
+  const { instance, clientUrls, level, name } = content;
+  return {
+    instance,
+    clientUrls,
+    ...(typeof level === 'number' ? { level } : {}),
+    ...(typeof name === 'string' ? { name } : {}),
+  };
 }
 
 export interface Publisher {
@@ -43,6 +50,7 @@ export async function publish(publisher: Publisher): Promise<void> {
     instance: directory.instance,
     clientUrls: publisher.clientUrls,
     level: highestLevel,
+    name,
   };
   const record = new TextEncoder().encode(JSON.stringify(own));
   for (;;) {
@@ -63,7 +71,8 @@ export async function publish(publisher: Publisher): Promise<void> {
       });
     } catch (error) {
       if (isFlotillaError(error, 'FLOTILLA_DUPLICATE_MEMBER')) throw error;
-      if (isFlotillaError(error, 'FLOTILLA_STOPPED')) throw error;
+      if (isFlotillaError(error, 'FLOTILLA_STOPPED') || isFlotillaError(error, 'FLOTILLA_PEER_REMOVED'))
+        throw error;
       // No leader yet, or not for long enough: there is nothing to do but to ask again.
       platform.log.debug('not published yet', { error: messageOf(error) });
       await new Promise<void>((resolve) => {
