@@ -157,7 +157,7 @@ describe('authenticating', () => {
       await call(Auth.methods.UserAdd, AuthUserAddRequest.create({ name: 'alice', password }), root);
       expect((await authenticate('alice', password)).token).not.toBe('');
       expect(
-        await refusal(Auth.methods.Authenticate, { name: 'alice', password: `x${password}` }),
+        await refusal(Auth.methods.Authenticate, { name: 'alice', password: `y${password}` }),
       ).not.toBeNull();
       await call(Auth.methods.UserDelete, { name: 'alice' }, root);
     }

@@ -28,16 +28,33 @@ const noHeader = ResponseHeader.create();
  * again, and says that it is done. An alarm is a fact, not a switch: NOSPACE is there while the state is at its quota.
  */
 export function maintenanceMethods(backend: Backend): Method[] {
+  const { access } = backend;
   return [
     unary(Maintenance.methods.Status, (_request, call) => {
-      backend.access.requireUser(call);
+      access.requireUser(call);
       return statusResponse(backend);
     }),
-    unary(Maintenance.methods.Alarm, (request) => alarm(backend, request)),
-    unary(Maintenance.methods.Defragment, () => ({ header: backend.stamp(null) })),
-    unary(Maintenance.methods.HashKV, (request) => hashKv(backend, request)),
-    unary(Maintenance.methods.Hash, () => hash(backend)),
-    serverStream(Maintenance.methods.Snapshot, (_request, stream) => snapshot(backend, stream)),
+    unary(Maintenance.methods.Alarm, (request, call) => {
+      if (request.action === AlarmAction.GET) access.requireUser(call);
+      else access.requireRoot(call);
+      return alarm(backend, request);
+    }),
+    unary(Maintenance.methods.Defragment, (_request, call) => {
+      access.requireRoot(call);
+      return { header: backend.stamp(null) };
+    }),
+    unary(Maintenance.methods.HashKV, (request, call) => {
+      access.requireRoot(call);
+      return hashKv(backend, request);
+    }),
+    unary(Maintenance.methods.Hash, (_request, call) => {
+      access.requireRoot(call);
+      return hash(backend);
+    }),
+    serverStream(Maintenance.methods.Snapshot, (_request, stream) => {
+      access.requireRoot(stream);
+      return snapshot(backend, stream);
+    }),
   ];
 }
 
