@@ -17,7 +17,7 @@ export class Etcd {
   }
 
   /** `data`: a directory that `snapshot restore` has made, if any. */
-  static async start(data?: string): Promise<Etcd> {
+  static async start(data?: string, flags: readonly string[] = []): Promise<Etcd> {
     const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-etcd-'));
     const port = await freePorts(2);
     const endpoint = `http://127.0.0.1:${port}`;
@@ -31,6 +31,7 @@ export class Etcd {
         `--listen-peer-urls=${peer}`,
         `--initial-advertise-peer-urls=${peer}`,
         `--initial-cluster=default=${peer}`,
+        ...flags,
       ],
       { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'] } },
     );

@@ -1,6 +1,7 @@
 import { unreachable } from '@flotilla/platform';
-import { AuthenticateResponse, etcdErrors, RpcError, Status } from '@flotilla/wire';
+import { etcdErrors, PermissionType, RpcError, Status } from '@flotilla/wire';
 import type {
+  AuthenticateResponse,
   AuthRoleGrantPermissionRequest,
   AuthRoleRevokePermissionRequest,
   AuthUserAddRequest,
@@ -299,7 +300,7 @@ export const noPasswordUser: RpcError = new RpcError(
   'auth: authentication failed, password was given for no password user',
 );
 
-const everything: Permission = { permType: 2, key: emptyBytes, rangeEnd: new Uint8Array(1) };
+const everything: Permission = { permType: PermissionType.READWRITE, key: emptyBytes, rangeEnd: new Uint8Array(1) };
 
 function without(user: User, role: string): User {
   return { ...user, roles: user.roles.filter((name) => name !== role) };
