@@ -40,3 +40,6 @@ it(
       ],
     }),
 );
+
+it('nothing that a member forwards is told of as lost while two connections follow each other (seed 192)', () =>
+  expectNoViolation(membershipScenario, { from: 192, seeds: 1, met: [] }));

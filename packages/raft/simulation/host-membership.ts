@@ -136,7 +136,8 @@ export class MembershipSimulation {
     const logOnly = this.world.tape.chance(1, 2, 'the state is left');
     if (!logOnly) member.image = new ListImage();
     member.instance += 100n;
-    member.wiped = true;
+    // One that never came so far as to open its log had nothing to lose, and nobody knows it by its former data.
+    member.wiped = this.#instances.has(member.id);
     const what = logOnly ? 'its log' : 'its data';
     this.world.fault(`lost ${what}`, `${member.node.name} comes back without ${what}`);
     this.world.after(50, () => member.node.start());

@@ -111,7 +111,6 @@ describe('the handshake', () => {
     ['FLOTILLA_PEER_CLUSTER_MISMATCH', { clusterId: 0xbadn }],
     ['FLOTILLA_PEER_ID_MISMATCH', { to: 3 as NodeId }],
     ['FLOTILLA_PEER_DUPLICATE_ID', { from: 2 as NodeId }],
-    ['FLOTILLA_PEER_UNKNOWN', { from: 9 as NodeId }],
     ['FLOTILLA_PEER_REFUSED', { from: 3 as NodeId }],
   ])('is refused with %s', async (code, changes) => {
     const cluster = await clusterOf(3);
@@ -123,6 +122,30 @@ describe('the handshake', () => {
     await until('the end', () => stranger.closed);
     expect(logged(member, code)).toBe(true);
     expect(member.host?.status().peers.every((peer) => !peer.alive)).toBe(true);
+  });
+
+  it('is refused with FLOTILLA_PEER_UNKNOWN as long as a leader is known', async () => {
+    const cluster = await clusterOf(3);
+    await cluster.start();
+    await cluster.leader();
+    const member = cluster.member(2);
+    await until('a leader that is heard', () => {
+      const { leader } = member.running.status();
+      return leader === 2 || isAlive(member, leader);
+    });
+    const stranger = await Stranger.dial(cluster, member);
+    stranger.hello({ from: 9 as NodeId });
+    expect(decodeRefusal(await stranger.heard('refusal')).code).toBe('FLOTILLA_PEER_UNKNOWN');
+    expect(logged(member, 'FLOTILLA_PEER_UNKNOWN')).toBe(true);
+  });
+
+  it('lets in whom it does not know when no leader is heard of: it may be behind', async () => {
+    const cluster = await clusterOf(3);
+    const member = cluster.member(2);
+    await member.start();
+    const stranger = await Stranger.dial(cluster, member);
+    stranger.hello({ from: 9 as NodeId });
+    await stranger.heard('welcome');
   });
 
   it.each([1, 3])('keeps out member %d when it comes back with other data, and stops it', async (lost) => {

@@ -1,6 +1,7 @@
 import type { CoreView, Index, NodeId, RaftCore, SnapshotMeta, SnapshotSend, Term } from '../core/types.ts';
 import type { GroupContext } from './group-context.ts';
 import type { HostedGroup } from './hosted-group.ts';
+import { announceInstalled } from './installed-snapshot.ts';
 import type { MemberLife } from './member-life.ts';
 import type { SnapshotFailure } from './messages.ts';
 import type { PeerLink } from './peer-link.ts';
@@ -104,7 +105,24 @@ export class GroupSnapshots<Result> {
     else if (this.#isTooNew(link)) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_VERSION');
     else if (present !== null && !present.replaceable) this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_BUSY');
     else if (this.#options.life.acts && this.#wants(link, begin)) this.#receive(link, begin);
+    else if (this.#options.life.acts && this.#has(begin)) this.#isThere(link, begin);
     else this.#answer(link, begin, 'FLOTILLA_SNAPSHOT_REFUSED');
+  }
+
+  /** What a leader's core offers is here already, by the log or by another one's snapshot. */
+  #has({ session, meta }: SnapshotBegin): boolean {
+    return session > 0 && this.stateReady && meta.index <= this.#view.commit;
+  }
+
+  /**
+   * The leader counts from what it knows to match, and has no entries to find out more: refused, it would offer the same
+   * again and again, and never send an entry (membership simulation, seed 73).
+   */
+  #isThere(link: PeerLink, begin: SnapshotBegin): void {
+    const { core, context, group } = this.#options;
+    announceInstalled(core, begin, link.id, context.nodeId);
+    this.#answer(link, begin, null);
+    context.schedule(group);
   }
 
   /** The sender of one that was cut is back, in the same life. */

@@ -111,7 +111,8 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       incarnation,
       instance: options.instance ?? 0n,
       instanceOf: (peer) => this.#instances?.of(peer) ?? null,
-      admits: options.admits ?? (() => false),
+      // A member that hears of no leader may be behind, and whoever leads by now a member that it was not told of.
+      admits: (peer) => (options.admits?.(peer) ?? false) || !this.#hearsLeaders,
       removedFrom: (peer) => this.#removedFrom(peer),
       peers: options.peers,
       transport: (options.transport ?? tcp())(options.platform),
@@ -201,8 +202,8 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       peers: [...this.links.values()].map(({ id, alive, connectedSinceMs, incarnation, queuedBytes }) => ({
         id,
         alive,
-        incarnation,
         connectedSinceMs,
+        incarnation,
         queuedBytes,
       })),
       groups: [...this.#groups.values()].map((group) => ({ group: group.id, ...group.status() })),
@@ -409,12 +410,18 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
 
   beat(nowMs: number): void {
     this.#network.closeSilent();
+    this.#network.knock();
     this.#network.judgeInstances();
     this.#noticeStall(nowMs);
     for (const link of this.links.values()) this.#news.sendHeartbeat(link);
     const logIsFull = this.log.stats().liveBytes > this.config.logBytes;
     this.#beatGroups(nowMs, logIsFull);
     this.flushSoon();
+  }
+
+  get #hearsLeaders(): boolean {
+    for (const group of this.#groups.values()) if (!group.hearsLeader) return false;
+    return this.#groups.size > 0;
   }
 
   /** Only a log that is full concerns groups that have nothing to do. */

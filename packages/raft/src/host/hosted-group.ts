@@ -137,7 +137,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#apply = new ApplyBatch(stateMachine, this.#proposals, this.#changes, config.limits, metrics);
     this.#role = { role: this.#view.role, term: this.#view.term, leader: this.#view.leader };
     this.#lease = leaseOf(id, this.#view, context);
-    this.#early = new EarlyCampaign(context, this.#view, random, () => this.campaign());
+    this.#early = new EarlyCampaign(id, context, this.#view, random, () => this.campaign());
     this.#readability = new SnapshotReadability(id, context, this.#core);
     this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine);
     const stateIsMissing = options.joining || stateMachine.applied.index < restored.snapshot.index;
@@ -325,6 +325,7 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   receive(link: PeerLink, message: PeerMessage): void {
+    if (message.type === 'pre-vote' || message.type === 'vote') this.#early.candidateHeard();
     if (message.type === 'propose') this.#forwarded.receive(link, message);
     else if (this.#takes(message)) this.#core.step({ type: 'receive', message });
     this.#context.schedule(this);
@@ -345,6 +346,12 @@ export class HostedGroup<Result> implements Group<Result> {
       }
     }
     this.#context.schedule(this);
+  }
+
+  /** Or leads itself. */
+  get hearsLeader(): boolean {
+    const { leader } = this.#view;
+    return leader === this.#context.nodeId || (this.#context.links.get(leader)?.alive ?? false);
   }
 
   get #mayCampaign(): boolean {
@@ -693,6 +700,10 @@ export class HostedGroup<Result> implements Group<Result> {
   };
 }
 
+function admits(stateMachine: StateMachine<unknown>, change: MembershipChange): boolean {
+  return stateMachine.admits?.(changeWithoutOrigin(change)) ?? true;
+}
+
 /** Null: this member promises nothing, and has not in a former life. */
 function leaseOf(id: GroupId, view: CoreView, context: GroupContext): GroupLease | null {
   const { platform, config, leases, formerPromiseMs } = context;
@@ -700,8 +711,4 @@ function leaseOf(id: GroupId, view: CoreView, context: GroupContext): GroupLease
   // The former life may have run on longer time-outs than this one.
   const silentMs = Math.max(formerPromiseMs, leases === null ? 0 : config.electionMs);
   return new GroupLease(id, view, leases, platform.now() + silentMs);
-function admits(stateMachine: StateMachine<unknown>, change: MembershipChange): boolean {
-  return stateMachine.admits?.(changeWithoutOrigin(change)) ?? true;
-}
-
 }

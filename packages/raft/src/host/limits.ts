@@ -30,6 +30,8 @@ export interface HostLimits {
   readonly forwardedMembershipChanges: number;
   /** Pause before dialing again a peer that does not know us yet: it applies the entry that adds us soon. */
   readonly unknownRetryMs: number;
+  /** A member that should dial, and does not, is dialed after so long, and every so often: it may not know of us. */
+  readonly knockMs: number;
   /** For so long a member that was removed is dialed on, to tell it. */
   readonly farewellMs: number;
   /** Proposals of one group that have no answer yet, in number and in payload bytes. */
@@ -92,6 +94,7 @@ export const hostLimits: HostLimits = Object.freeze({
   pendingMembershipChanges: 64,
   forwardedMembershipChanges: 256,
   unknownRetryMs: 100,
+  knockMs: 1_000,
   farewellMs: 600_000,
   pendingProposals: 65_536,
   pendingProposalBytes: 256 * 1024 * 1024,

@@ -82,6 +82,8 @@ export class PeerNetwork {
   readonly #policy: HandshakePolicy;
   readonly #random: Random;
   readonly #dialers = new Map<NodeId, Dialer>();
+  /** Of members that should dial: when they were last connected or knocked at. */
+  readonly #knocks = new Map<NodeId, { readonly atMs: number; readonly dialer: Dialer | null }>();
   /** Dial on for a while after {@link PeerNetwork.removePeer}, to tell a removed member that it was removed. */
   readonly #farewells = new Map<NodeId, Dialer>();
   readonly #strangers = new Set<PeerConnection>();
@@ -156,6 +158,8 @@ export class PeerNetwork {
   /** Answers the dialer, which goes on until it is stopped; null: of the two the other one dials. */
   #hangUp(link: PeerLink, reason: string): Dialer | null {
     link.connection?.close(new FlotillaError('FLOTILLA_PEER_CLOSED', reason));
+    this.#knocks.get(link.id)?.dialer?.stop();
+    this.#knocks.delete(link.id);
     const dialer = this.#dialers.get(link.id) ?? null;
     this.#dialers.delete(link.id);
     return dialer;
@@ -186,7 +190,7 @@ export class PeerNetwork {
   #dial(link: PeerLink): void {
     const address = this.#addresses.get(link.id);
     if (address === undefined || link.id < this.#options.nodeId || this.#closed) return;
-    const dialer = new Dialer(this.#options, link, address, this.#policy, this.#random, this.#tie);
+    const dialer = new Dialer(this.#options, link, address, this.#policy, this.#random, this.#tie, true);
     this.#dialers.set(link.id, dialer);
     dialer.dial();
   }
@@ -212,6 +216,29 @@ export class PeerNetwork {
     }
   }
 
+  /**
+   * Of two members the one with the lower id dials. One that is behind may not know yet that the other is there: nobody
+   * would ever tell it, if that one leads by now and those it knows are gone. So who should be dialed dials, too, when
+   * nothing comes for long (membership simulation, seed 73).
+   */
+  knock(): void {
+    const { platform, limits, nodeId } = this.#options;
+    const now = platform.now();
+    for (const link of this.links.values()) {
+      const address = this.#addresses.get(link.id);
+      if (link.id > nodeId || address === undefined) continue;
+      const last = this.#knocks.get(link.id);
+      if (link.connection !== null || last === undefined) {
+        this.#knocks.set(link.id, { atMs: now, dialer: last?.dialer ?? null });
+      } else if (now - last.atMs >= limits.knockMs) {
+        last.dialer?.stop();
+        const dialer = new Dialer(this.#options, link, address, this.#policy, this.#random, this.#tie, false);
+        this.#knocks.set(link.id, { atMs: now, dialer });
+        dialer.dial();
+      }
+    }
+  }
+
   /** After this process was stopped: what is buffered in sockets is old, and no peer waits for us any more. */
   closeAll(reason: Error): void {
     for (const link of this.links.values()) link.connection?.close(reason);
@@ -227,6 +254,7 @@ export class PeerNetwork {
     this.#closed = true;
     for (const dialer of this.#dialers.values()) dialer.stop();
     for (const dialer of this.#farewells.values()) dialer.stop();
+    for (const { dialer } of this.#knocks.values()) dialer?.stop();
     this.closeAll(new FlotillaError('FLOTILLA_STOPPED', 'this member stops'));
     await this.#listener?.close();
   }
@@ -273,7 +301,7 @@ export class PeerNetwork {
     if (typeof verdict !== 'number') return this.#refuse(connection, verdict);
     const impostor = impostorAt(this.#options.transport, raw, hello.from);
     if (impostor !== null) return this.#refuse(connection, impostor);
-    if (hello.from > this.#options.nodeId) {
+    if (hello.from > this.#options.nodeId && this.#addresses.has(hello.from)) {
       return this.#refuse(connection, {
         code: 'FLOTILLA_PEER_REFUSED',
         message: 'of two members the one with the lower id dials',
@@ -386,7 +414,7 @@ interface ConnectionOwner {
 
 type Tie = (link: PeerLink, connection: PeerConnection, welcome: Welcome) => ConnectionOwner;
 
-/** Keeps one outgoing connection: dials, greets, and dials again after a pause when it breaks. */
+/** Keeps one outgoing connection: dials, greets, and, unless it only knocks, dials again after a pause when it breaks. */
 class Dialer {
   readonly #options: PeerNetworkOptions;
   readonly #link: PeerLink;
@@ -394,6 +422,7 @@ class Dialer {
   readonly #policy: HandshakePolicy;
   readonly #random: Random;
   readonly #tie: Tie;
+  readonly #again: boolean;
   #pauseMs: number;
   #timer: Timer | null = null;
   #stopped = false;
@@ -407,6 +436,7 @@ class Dialer {
     policy: HandshakePolicy,
     random: Random,
     tie: Tie,
+    again: boolean,
   ) {
     this.#options = options;
     this.#link = link;
@@ -414,6 +444,7 @@ class Dialer {
     this.#policy = policy;
     this.#random = random;
     this.#tie = tie;
+    this.#again = again;
     this.#pauseMs = options.limits.reconnectMinMs;
   }
 
@@ -441,6 +472,10 @@ class Dialer {
       return;
     }
     const { platform, limits, metrics, transport } = this.#options;
+    if (!this.#again && this.#link.connection !== null) {
+      raw.destroy();
+      return;
+    }
     const impostor = impostorAt(transport, raw, this.#link.id);
     if (impostor !== null) {
       raw.destroy();
@@ -469,6 +504,10 @@ class Dialer {
       },
     });
     this.#current = connection;
+    // One by which the other side has knocked: what hello says to have received must be all that was.
+    this.#link.connection?.close(
+      new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${this.#link.id} is dialed`),
+    );
     connection.start();
     connection.writeHandshake('hello', (writer) =>
       encodeHello(writer, {
@@ -491,6 +530,9 @@ class Dialer {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `answered hello with a ${kind} frame`);
     }
     const welcome = decodeWelcome(body);
+    if (this.#link.connection !== null) {
+      throw new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${this.#link.id} has dialed meanwhile`);
+    }
     try {
       judgeWelcome(welcome, this.#link.id, this.#policy);
       return welcome;
@@ -507,7 +549,7 @@ class Dialer {
   }
 
   #lost(reason: unknown): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#again) return;
     const { platform, limits, metrics } = this.#options;
     const mismatch = isFlotillaError(reason) && lastingCodes.has(reason.code);
     if (mismatch) metrics.handshakesRefused += 1;
