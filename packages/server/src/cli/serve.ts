@@ -1,21 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { FlotillaError, messageOf } from '@flotilla/platform';
-import { Option } from 'commander';
+import { type Command, CommanderError, Option } from 'commander';
 import { configure } from '../configuration/configuration.ts';
 import { environmentName, settings } from '../configuration/settings.ts';
 import { type Collected, collect } from '../configuration/sources.ts';
 import { likeGo } from './arguments.ts';
 import { reportError } from './errors.ts';
-import { stderrLogger } from './logger.ts';
+import { openLogger } from './logger.ts';
 import { startNodeMember } from './node-member.ts';
 import { subcommand } from './subcommand.ts';
-import { versionText } from './version.ts';
+import { etcdVersionText } from './version.ts';
 
 /** `flotilla serve`: one member. Lives until SIGINT or SIGTERM, or until the `flotilla dev` that started it is gone. */
 export async function run(args: readonly string[]): Promise<number> {
   const { values, warnings } = collectFrom(args);
   const configuration = configure(values);
-  const logger = stderrLogger(configuration.name, configuration.logLevel);
+  const logger = openLogger(configuration.name, configuration.logLevel, configuration.logOutputs);
   for (const warning of warnings) logger.warn(warning);
   // A member that met what it cannot explain must not go on: its state may be wrong.
   process.on('uncaughtException', endWith);
@@ -46,7 +46,7 @@ export async function run(args: readonly string[]): Promise<number> {
 
 function collectFrom(args: readonly string[]): Collected {
   const command = subcommand('serve', "start one member, with etcd's flags")
-    .version(versionText(), '--version', 'print the version')
+    .version(etcdVersionText(), '--version', 'print the version')
     .option(
       '--config-file <path>',
       "settings as a YAML file with etcd's keys; flags and variables are ignored then",
@@ -61,7 +61,7 @@ function collectFrom(args: readonly string[]): Collected {
     '\nEvery setting is also an environment variable (ETCD_NAME, …) and a key of the configuration file. The other\n' +
       'settings of etcd 3.7 are accepted with a warning, or refused where ignoring them would not be safe.',
   );
-  command.parse(likeGo(args), { from: 'user' });
+  parseLikeGo(command, args);
   const flags = new Map<string, string>();
   for (const option of command.options) {
     const value: unknown = command.getOptionValue(option.attributeName());
@@ -71,6 +71,27 @@ function collectFrom(args: readonly string[]): Collected {
   flags.delete('config-file');
   const file = path === undefined || path === '' ? null : { path, text: readConfiguration(path) };
   return collect({ flags, environment: process.env, file });
+}
+
+/** Mistakes are told in the words of Go's flags, with their exit code, which scripts know. */
+function parseLikeGo(command: Command, args: readonly string[]): void {
+  try {
+    command.parse(likeGo(args), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    const subject = /'(?:--)?([^'= ]+)/.exec(error.message)?.[1] ?? '';
+    if (error.code === 'commander.unknownOption') {
+      throw new CommanderError(2, error.code, `flag provided but not defined: -${subject.replace(/^-/, '')}`);
+    }
+    if (error.code === 'commander.optionMissingArgument') {
+      throw new CommanderError(2, error.code, `flag needs an argument: -${subject}`);
+    }
+    if (error.code === 'commander.excessArguments') {
+      const stray = command.args[0] ?? '';
+      throw new CommanderError(1, error.code, `${JSON.stringify(stray)} is not a valid flag`);
+    }
+    throw error;
+  }
 }
 
 function defaultNote(value: string): string {

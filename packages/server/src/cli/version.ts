@@ -15,3 +15,14 @@ export function versionText(): string {
     `Node.js Version: ${process.version.slice(1)}`,
   ].join('\n');
 }
+
+/** What `etcd --version` prints, line by line: test suites of others look for the first, and scripts for all four. */
+export function etcdVersionText(): string {
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+  return [
+    `etcd Version: ${API_VERSION}`,
+    `Git SHA: flotilla-${productVersion}`,
+    `Go Version: none, Node.js ${process.version}`,
+    `Go OS/Arch: ${process.platform}/${architecture}`,
+  ].join('\n');
+}

@@ -42,11 +42,11 @@ describe('sources', () => {
     expect(warnings).toHaveLength(2);
   });
 
-  test('an unknown variable is a warning, an unknown key an error', () => {
+  test('an unknown variable or key is a warning', () => {
     expect(from({}, { ETCD_NAMES: 'b' }).warnings).toEqual([
       'unknown environment variable ETCD_NAMES is ignored',
     ]);
-    expect(codeOf(() => fromFile('names: b'))).toBe('FLOTILLA_CONFIGURATION');
+    expect(fromFile('names: b').warnings).toEqual(['member.yml: unknown key "names" is ignored']);
   });
 
   test('what has no effect is a warning unless it asks for nothing', () => {
@@ -57,18 +57,33 @@ describe('sources', () => {
   });
 
   test.each([
-    ['auth-token', 'jwt,pub-key=a'],
-    ['force-new-cluster', 'true'],
     ['discovery', 'http://example.com/x'],
   ])('--%s %s is refused, not ignored', (name, value) => {
     expect(codeOf(() => from({ [name]: value }))).toBe('FLOTILLA_UNSUPPORTED_SETTING');
   });
 
-  test("TLS nested in the file is refused, etcd's empty sample sections are not", () => {
+  test('TLS is nested in the file as etcd has it, and its empty sample sections ask for nothing', () => {
     const empty = 'client-transport-security:\n  cert-file:\n  client-cert-auth: false\n';
     expect(fromFile(`${empty}proxy: 'off'\nlog-outputs: [stderr]\n`).warnings).toEqual([]);
-    expect(codeOf(() => fromFile('peer-transport-security:\n  allowed-cn: x\n'))).toBe(
-      'FLOTILLA_UNSUPPORTED_SETTING',
+    const { values } = fromFile(
+      'client-transport-security:\n  cert-file: a\n  client-cert-auth: true\n  trusted-ca-file: b\n' +
+        'peer-transport-security:\n  cert-file: c\n  auto-tls: true\n  allowed-cn: [x, y]\n' +
+        '  skip-client-san-verification: true\n',
+    );
+    expect(Object.fromEntries(values)).toEqual({
+      'cert-file': 'a',
+      'client-cert-auth': 'true',
+      'trusted-ca-file': 'b',
+      'peer-cert-file': 'c',
+      'peer-auto-tls': 'true',
+      'peer-cert-allowed-cn': 'x,y',
+      'peer-skip-client-san-verification': 'true',
+    });
+  });
+
+  test('a key of a TLS section that nobody knows is an error: it was to protect something', () => {
+    expect(codeOf(() => fromFile('client-transport-security:\n  allowed-cn: x\n'))).toBe(
+      'FLOTILLA_CONFIGURATION',
     );
   });
 
@@ -81,6 +96,41 @@ describe('sources', () => {
   test('no setting is listed twice', () => {
     const names = settings.map((setting) => setting.name);
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe('listen URLs', () => {
+  const listeners = (urls: string): unknown =>
+    configure(
+      new Map([
+        ['listen-client-urls', urls],
+        ['advertise-client-urls', 'https://db.example:1'],
+        ['auto-tls', 'true'],
+      ]),
+    ).clientListeners;
+
+  test('http and https may be mixed, also on one port', () => {
+    expect(listeners('http://127.0.0.1:1,https://[::1]:2,https://127.0.0.1:1')).toEqual([
+      { address: { host: '127.0.0.1', port: 1 }, socketPath: null, secure: true, cleartext: true },
+      { address: { host: '::1', port: 2 }, socketPath: null, secure: true, cleartext: false },
+    ]);
+  });
+
+  test.each([
+    ['unix:///run/flotilla', '/run/flotilla', false],
+    ['unix:/run/flotilla', '/run/flotilla', false],
+    ['unixs://localhost:2379', 'localhost:2379', true],
+  ])('%s is the socket %s', (url, socketPath, secure) => {
+    expect(listeners(url)).toMatchObject([{ socketPath, secure, cleartext: !secure }]);
+  });
+
+  test('what is advertised keeps its scheme', () => {
+    const values = { 'advertise-client-urls': 'https://db.example:443,http://10.0.0.1:80,unix:/run/x' };
+    expect(configure(new Map(Object.entries(values))).advertisedClientUrls).toEqual([
+      'https://db.example:443',
+      'http://10.0.0.1:80',
+      'unix:/run/x',
+    ]);
   });
 });
 
@@ -154,7 +204,9 @@ describe('configuration', () => {
       mode: 'revision',
       retention: 9,
     });
-    expect(retention({})).toBeNull();
+    expect(retention({})).toEqual({ mode: 'periodic', retentionMs: 3_600_000 });
+    expect(retention({ 'auto-compaction-retention': '0' })).toBeNull();
+    expect(retention({ 'auto-compaction-mode': 'revision' })).toBeNull();
   });
 
   test('a quota below 0 is none', () => {

@@ -37,13 +37,20 @@ export interface Configuration {
   readonly maxConcurrentStreams: number;
   readonly strictReconfigCheck: boolean;
   readonly maxLearners: number;
+  readonly forceNewCluster: boolean;
   readonly watchProgressIntervalMs: number;
+  /** Whether the JSON gateway is served. */
+  readonly gateway: boolean;
+  /** Whether metrics tell how long calls take. */
+  readonly extensiveMetrics: boolean;
   readonly autoCompaction: AutoCompaction | null;
   readonly authToken: AuthToken;
   /** Of a simple token that is not used. */
   readonly authTokenLifetimeMs: number;
   readonly bcryptCost: number;
   readonly logLevel: LogLevel;
+  /** `default`, `stderr`, `stdout` or paths of files. */
+  readonly logOutputs: readonly string[];
 }
 
 export interface InitialMember {
@@ -100,14 +107,21 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     maxRequestBytes: raw['max-request-bytes'],
     maxTransactionOperations: raw['max-txn-ops'],
     maxConcurrentStreams: raw['max-concurrent-streams'],
-    watchProgressIntervalMs: Math.max(100, parseDuration(raw['watch-progress-notify-interval'])),
-    autoCompaction: parseAutoCompaction(raw['auto-compaction-mode'], raw['auto-compaction-retention']),
     strictReconfigCheck: raw['strict-reconfig-check'],
     maxLearners: raw['max-learners'],
+    forceNewCluster: raw['force-new-cluster'],
+    watchProgressIntervalMs: Math.max(100, parseDuration(raw['watch-progress-notify-interval'])),
+    gateway: raw['enable-grpc-gateway'],
+    extensiveMetrics: raw.metrics === 'extensive',
+    autoCompaction: parseAutoCompaction(
+      raw['auto-compaction-mode'],
+      values.get('auto-compaction-retention') ?? null,
+    ),
     authToken: parseAuthToken(raw['auth-token']),
     authTokenLifetimeMs: tokenLifetimeMs(raw['auth-token-ttl']),
     bcryptCost: bcryptCost(raw['bcrypt-cost']),
     logLevel: raw['log-level'],
+    logOutputs: raw['log-outputs'],
   };
 }
 
@@ -174,16 +188,19 @@ const schema = v.object({
   'max-txn-ops': count,
   'max-request-bytes': count,
   'max-concurrent-streams': count,
+  'strict-reconfig-check': switched,
+  'max-learners': count,
+  'force-new-cluster': switched,
   'initial-advertise-peer-urls': list,
   'initial-cluster': v.string(),
   'initial-cluster-state': v.picklist(['new', 'existing'], "must be 'new' or 'existing'"),
-  'strict-reconfig-check': switched,
-  'max-learners': count,
   'initial-cluster-token': v.string(),
   'advertise-client-urls': list,
   'auto-compaction-retention': v.string(),
   'auto-compaction-mode': v.picklist(['periodic', 'revision'], "must be 'periodic' or 'revision'"),
   'watch-progress-notify-interval': v.string(),
+  metrics: v.picklist(['basic', 'extensive'], "must be 'basic' or 'extensive'"),
+  'enable-grpc-gateway': switched,
   'listen-client-http-urls': list,
   'listen-metrics-urls': list,
   'cert-file': v.string(),
@@ -215,6 +232,7 @@ const schema = v.object({
   'auth-token': v.string(),
   'auth-token-ttl': size,
   'bcrypt-cost': count,
+  'log-outputs': list,
   'log-level': v.pipe(
     v.picklist(
       ['debug', 'info', 'warn', 'error', 'panic', 'fatal'],
@@ -276,8 +294,12 @@ function effectiveQuota(given: number): number {
   return given < 0 ? Number.MAX_SAFE_INTEGER : given;
 }
 
-/** A number alone means hours, as in etcd. */
-function parseAutoCompaction(mode: 'periodic' | 'revision', retention: string): AutoCompaction | null {
+/**
+ * A number alone means hours, as in etcd. Left out it is an hour of history, where etcd keeps all of it for ever: who
+ * wants that says 0. How many revisions would be right nobody can guess.
+ */
+function parseAutoCompaction(mode: 'periodic' | 'revision', given: string | null): AutoCompaction | null {
+  const retention = given ?? (mode === 'periodic' ? '1h' : '0');
   const whole = /^[0-9]+$/.test(retention) ? Number(retention) : null;
   if (whole === 0) return null;
   if (mode === 'revision') {
@@ -293,12 +315,15 @@ function listenersOf(
   raw: v.InferOutput<typeof schema>,
   tls: { readonly client: TlsSettings; readonly peer: TlsSettings },
 ): Pick<Configuration, 'clientListeners' | 'httpListeners' | 'metricsListeners' | 'peerListener'> {
-  const served = [
-    ...raw['listen-client-urls'],
-    ...raw['listen-client-http-urls'],
-    ...raw['listen-metrics-urls'],
-  ];
-  const withoutCertificate = served.find((url) => isSecure(url));
+  const metricsUrls = raw['listen-metrics-urls'];
+  if (metricsUrls.some(isSecure) && !hasCertificate(tls.client)) {
+    throw invalid(
+      'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url ' +
+        metricsUrls.join(','),
+    );
+  }
+  const served = [...raw['listen-client-urls'], ...raw['listen-client-http-urls']];
+  const withoutCertificate = served.find(isSecure);
   if (withoutCertificate !== undefined && !hasCertificate(tls.client)) {
     throw invalid(
       'TLS key/cert (--cert-file, --key-file) must be provided for ' +

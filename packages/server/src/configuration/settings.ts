@@ -86,8 +86,8 @@ export const settings: readonly Setting[] = [
   used(
     'auto-compaction-retention',
     'text',
-    '0',
-    "history to keep: hours, a duration ('5m') or revisions; 0: all",
+    '1h',
+    "history to keep: hours, a duration ('5m') or, with no default, revisions; 0: all",
   ),
   used('auto-compaction-mode', 'text', 'periodic', "what the retention counts: 'periodic' or 'revision'"),
 
@@ -130,20 +130,25 @@ export const settings: readonly Setting[] = [
   used('host-whitelist', 'text', '*', 'host names that HTTP requests without TLS may be meant for'),
 
   // Auth
-  used('auth-token', 'text', 'simple', "'simple', or 'jwt,sign-method=RS256,pub-key=FILE,priv-key=FILE,ttl=5m'"),
+  used(
+    'auth-token',
+    'text',
+    'simple',
+    "'simple', or 'jwt,sign-method=RS256,pub-key=FILE,priv-key=FILE,ttl=5m'",
+  ),
   used('bcrypt-cost', 'count', '10', 'how much work a password is, 4 to 31: twice as much with each'),
   used('auth-token-ttl', 'size', '300', 'seconds after which a simple token that is not used expires'),
 
   // Profiling, monitoring, logging
   used('log-level', 'text', 'info', 'debug, info, warn, error, panic or fatal'),
   ignored('logger', 'text', 'zap', 'lines of JSON are written as ever'),
-  ignored('log-outputs', 'text', 'default', 'logs go to stderr', ['stderr']),
+  used('log-outputs', 'text', 'default', 'where the log goes: stderr (default), stdout, or files'),
   ignored('log-format', 'text', 'json', 'lines of JSON are written as ever'),
   ignored('disable-log-sampling', 'switch', 'false', 'nothing is sampled'),
-  ignored('enable-log-rotation', 'switch', 'false', 'logs go to stderr'),
-  ignored('log-rotation-config-json', 'text', '', 'logs go to stderr'),
+  ignored('enable-log-rotation', 'switch', 'false', 'log files are appended to'),
+  ignored('log-rotation-config-json', 'text', '', 'log files are appended to'),
   ignored('enable-pprof', 'switch', 'false', "there is no Go runtime; see 'node --cpu-prof'"),
-  ignored('metrics', 'text', 'basic', 'there are no metrics yet'),
+  used('metrics', 'text', 'basic', "'basic', or 'extensive' with how long calls take"),
   used('listen-metrics-urls', 'urls', '', 'where to listen for /metrics and the probes alone'),
   ignored('enable-distributed-tracing', 'switch', 'false', 'there is no tracing'),
   ignored('distributed-tracing-address', 'text', 'localhost:4317', 'there is no tracing'),
@@ -155,7 +160,7 @@ export const settings: readonly Setting[] = [
 
   // Features
   used('watch-progress-notify-interval', 'duration', '10m', 'time between progress notices to idle watches'),
-  ignored('enable-grpc-gateway', 'switch', 'true', 'there is no gateway yet'),
+  used('enable-grpc-gateway', 'switch', 'true', 'serve the JSON gateway'),
   ignored('corrupt-check-time', 'duration', '0', 'log and snapshots are checksummed'),
   ignored('compact-hash-check-time', 'duration', '1m', 'log and snapshots are checksummed'),
   ignored('compaction-batch-limit', 'count', '1000', 'compaction is incremental'),
@@ -167,10 +172,10 @@ export const settings: readonly Setting[] = [
 
   // Unsafe
   ignored('unsafe-no-fsync', 'switch', 'false', 'the log is always synced'),
-  refused('force-new-cluster', 'switch', 'false', 'the cluster is static'),
+  used('force-new-cluster', 'switch', 'false', 'keep the data and drop every other member: the last resort'),
 
   // Gone from etcd itself, and still in the files that people copy
-  refused('enable-v2', 'switch', 'false', 'there is no v2 API'),
+  ignored('enable-v2', 'switch', 'false', 'there is no v2 API'),
   refused('proxy', 'text', 'off', 'there is no v2 proxy'),
   ...['failure-wait', 'refresh-interval', 'dial-timeout', 'write-timeout', 'read-timeout'].map((name) =>
     ignored(`proxy-${name}`, 'count', '0', 'there is no v2 proxy'),

@@ -37,7 +37,7 @@ export function collect(sources: Sources): Collected {
   for (const name of environment.keys()) {
     warnings.push(`${environmentName(name)} is ignored because a configuration file is given`);
   }
-  return { values: judged(fromFile(sources.file), warnings), warnings };
+  return { values: judged(fromFile(sources.file, warnings), warnings), warnings };
 }
 
 /** Keeps the used settings, warns of the ignored ones and refuses what would be promised and not kept. */
@@ -76,13 +76,17 @@ function fromEnvironment(environment: Sources['environment'], warnings: string[]
   return values;
 }
 
-function fromFile(file: { readonly path: string; readonly text: string }): Map<string, string> {
+function fromFile(
+  file: { readonly path: string; readonly text: string },
+  warnings: string[],
+): Map<string, string> {
   const values = new Map<string, string>();
   for (const [key, value] of Object.entries(mapping(file))) {
     if (key === 'client-transport-security' || key === 'peer-transport-security') {
       addSecurity(values, key, value, file.path);
     } else if (findSetting(key) === null) {
-      throw new FlotillaError('FLOTILLA_CONFIGURATION', `${file.path}: unknown key ${JSON.stringify(key)}`);
+      // etcd drops it without a word; files are copied from one version to the next.
+      warnings.push(`${file.path}: unknown key ${JSON.stringify(key)} is ignored`);
     } else {
       values.set(key, scalar(value, key, file.path));
     }
@@ -105,7 +109,10 @@ function mapping(file: { readonly path: string; readonly text: string }): Record
   return document as Record<string, unknown>;
 }
 
-/** etcd's file nests TLS: `peer-transport-security: {cert-file: …}` means `--peer-cert-file`. */
+/**
+ * etcd's file nests TLS: `peer-transport-security: {cert-file: …}` means `--peer-cert-file`. A key that is none there,
+ * as in the files that say `peer-client-cert-auth`, etcd drops without a word, and with it what it was to protect.
+ */
 function addSecurity(values: Map<string, string>, section: string, content: unknown, path: string): void {
   if (content === null) return;
   if (typeof content !== 'object' || Array.isArray(content)) {
@@ -114,18 +121,47 @@ function addSecurity(values: Map<string, string>, section: string, content: unkn
   const peer = section === 'peer-transport-security';
   for (const [key, value] of Object.entries(content)) {
     const text = scalar(value, `${section}.${key}`, path);
-    if (text === '' || text === 'false') continue;
-    const flag = peer ? `peer-${key}` : key;
-    if (findSetting(flag) === null) {
-      // Spelled differently from any flag (`allowed-cn`, …); whatever it is, it asks for TLS.
+    const flag = (peer ? peerSecurityFlags : clientSecurityFlags)[key];
+    if (flag !== undefined) values.set(flag, text);
+    else if (text !== '' && text !== 'false') {
       throw new FlotillaError(
-        'FLOTILLA_UNSUPPORTED_SETTING',
-        `${path}: ${section}.${key}: TLS is not supported yet`,
+        'FLOTILLA_CONFIGURATION',
+        `${path}: ${section} has no key ${JSON.stringify(key)}`,
       );
     }
-    values.set(flag, text);
   }
 }
+
+const clientSecurityFlags: Readonly<Record<string, string>> = {
+  'cert-file': 'cert-file',
+  'key-file': 'key-file',
+  'client-cert-file': 'client-cert-file',
+  'client-key-file': 'client-key-file',
+  'client-cert-auth': 'client-cert-auth',
+  'trusted-ca-file': 'trusted-ca-file',
+  'auto-tls': 'auto-tls',
+  'client-crl-file': 'client-crl-file',
+  'crl-file': 'client-crl-file',
+  'allowed-hostname': 'client-cert-allowed-hostname',
+  'client-cert-allowed-hostname': 'client-cert-allowed-hostname',
+};
+
+const peerSecurityFlags: Readonly<Record<string, string>> = {
+  'cert-file': 'peer-cert-file',
+  'key-file': 'peer-key-file',
+  'client-cert-file': 'peer-client-cert-file',
+  'client-key-file': 'peer-client-key-file',
+  'client-cert-auth': 'peer-client-cert-auth',
+  'peer-client-cert-auth': 'peer-client-cert-auth',
+  'trusted-ca-file': 'peer-trusted-ca-file',
+  'peer-trusted-ca-file': 'peer-trusted-ca-file',
+  'auto-tls': 'peer-auto-tls',
+  'crl-file': 'peer-crl-file',
+  'client-crl-file': 'peer-crl-file',
+  'allowed-cn': 'peer-cert-allowed-cn',
+  'allowed-hostname': 'peer-cert-allowed-hostname',
+  'skip-client-san-verification': 'peer-skip-client-san-verification',
+};
 
 function scalar(value: unknown, key: string, path: string): string {
   if (value === null) return '';
