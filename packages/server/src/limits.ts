@@ -18,6 +18,12 @@ export const limits = {
   snapshotReadBytes: 1024 * 1024,
   /** Clients that may take a snapshot at once: each of them takes the disk space of the state. */
   outgoingSnapshots: 4,
+  /** How often a raised space alarm is looked at, and below which share of the quota, for how long, it is lowered. */
+  spaceCheckMs: 1_000,
+  spaceClearShare: 0.95,
+  spaceClearAfterMs: 3_000,
+  /** Beyond it etcd's documentation advises against a larger quota. */
+  quotaAdvisedBytes: 8 * 1024 * 1024 * 1024,
   /** What etcd counts beside key and value of a put against the quota. */
   putOverheadBytes: 256,
   /** A question of one member to another, and its answer. */
@@ -75,6 +81,10 @@ export const limits = {
   grpcOverheadBytes: 512 * 1024,
   /** Unsent bytes of one answer of the JSON gateway beyond which it is cut: its client does not read. */
   gatewayUnsentBytesMax: 64 * 1024 * 1024,
+  /** Versions of clients that metrics tell apart. */
+  clientVersions: 32,
+  /** A linearizable read that waits longer is counted as slow. */
+  slowReadMs: 1_000,
   /** A longer time-out is cut to this, 24 days, as that of a gRPC call is. */
   gatewayTimeoutMsMax: 2_000_000_000,
   /** A stream that asked for a leader is cut after so many election time-outs without one; etcd's number. */

@@ -6,6 +6,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import { Member } from '../member/member.ts';
 import { nodeAuth } from '../node/auth/auth-adapters.ts';
 import { memberTls } from '../node/tls/member-tls.ts';
+import { processFacts } from '../node/process-metrics.ts';
 import { httpListener } from './http-adapter.ts';
 
 /** A member of this process: Node's platform, LMDB, and gRPC over `node:http2`. */
@@ -21,6 +22,7 @@ export async function startNodeMember(
     platform,
     configuration,
     onFatal,
+    process: processFacts(),
     ...(onRemoved === undefined ? {} : { onRemoved }),
     auth: await nodeAuth(configuration),
     peerTransport: tls.peer,

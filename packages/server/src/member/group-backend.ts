@@ -27,6 +27,8 @@ import { Access } from '../auth/access.ts';
 import type { AuthAdapters } from '../auth/adapters.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
+import type { RequestCounts } from '../metrics/member-metrics.ts';
+import type { Meters } from '../metrics/meters.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
@@ -46,6 +48,7 @@ export interface GroupBackendParts {
   readonly group: Group<ApplyResult>;
   readonly membership: Membership;
   readonly auth: AuthAdapters;
+  readonly meters: Meters;
 }
 
 /** What the API reaches: the whole keyspace in one group, group 0. */
@@ -62,6 +65,7 @@ export class GroupBackend implements Backend {
   readonly #group: Group<ApplyResult>;
   readonly #membership: Membership;
   readonly #leadership: Leadership;
+  readonly #counts: RequestCounts;
   readonly #sessions: SessionExpiry;
   /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
   readonly #timeout: { readonly timeoutMs: number };
@@ -76,6 +80,8 @@ export class GroupBackend implements Backend {
     this.#group = group;
     this.#membership = parts.membership;
     this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
+    this.#counts = parts.meters.requests;
+    this.#countLeaders();
     this.reconfiguration = new Reconfiguration({ ...parts, leadership: this.#leadership });
     this.access = new Access({
       platform,
@@ -106,7 +112,11 @@ export class GroupBackend implements Backend {
       platform,
       database,
       dataDirectory: configuration.dataDirectory,
+      quotaBytes: configuration.quotaBytes,
       members: () => this.members(),
+      memberId: () => directory.self.memberId,
+      leads: () => group.status().role === 'leader',
+      propose: (kind, request) => this.write(kind, request, noOrigin),
     });
     this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
     this.settings = {
@@ -198,10 +208,14 @@ export class GroupBackend implements Backend {
     this.#requestId += 1;
     const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     const startMs = this.#platform.now();
+    this.#counts.proposalsPending += 1;
     try {
       return await this.#group.propose(payload, this.#timeout);
     } catch (error) {
+      this.#counts.proposalsFailed += 1;
       throw toEtcdError(error, this.#leadership, startMs);
+    } finally {
+      this.#counts.proposalsPending -= 1;
     }
   }
 
@@ -209,7 +223,9 @@ export class GroupBackend implements Backend {
     const startMs = this.#platform.now();
     try {
       await this.#group.readBarrier(this.#timeout);
+      if (this.#platform.now() - startMs > limits.slowReadMs) this.#counts.slowReadBarriers += 1;
     } catch (error) {
+      this.#counts.readBarriersFailed += 1;
       throw toEtcdError(error, this.#leadership, startMs);
     }
   }
@@ -219,11 +235,15 @@ export class GroupBackend implements Backend {
   }
 
   overQuota(moreBytes: number): boolean {
-    return this.#database.liveBytes + moreBytes >= this.#configuration.quotaBytes;
+    return this.operations.space.isFull(moreBytes);
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
     return this.#database.rangeInSlices(request);
+  }
+
+  rangePieces(request: RangeRequest): AsyncIterable<RangeResponse> {
+    return this.#database.rangePieces(request, this.#configuration.maxRequestBytes);
   }
 
   readTxn(request: TxnRequest): TxnResponse {
@@ -237,7 +257,17 @@ export class GroupBackend implements Backend {
   stop(): void {
     this.#sessions.stop();
     this.leases.stop();
+    this.operations.stop();
     this.#leadership.stop();
+  }
+
+  /** As etcd does: a lost leader is no change, the next one is. */
+  #countLeaders(): void {
+    const count = (): void => {
+      if (this.#leadership.known) this.#counts.leaderChanges += 1;
+    };
+    count();
+    this.#leadership.onChange(count);
   }
 
   #memberIdOf(nodeId: NodeId): bigint {

@@ -30,13 +30,16 @@ import { identified } from '../auth/identified.ts';
 import { PasswordQueue } from '../auth/password-queue.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { HttpHandler } from '../http/exchange.ts';
-import { memberHttp } from '../http/member-http.ts';
+import { memberHttp, noProcess, type ProcessFacts } from '../http/member-http.ts';
 import { limits } from '../limits.ts';
+import { measuredLog } from '../metrics/measured-log.ts';
+import { createMeters, type Meters } from '../metrics/meters.ts';
 import type { PeerCalls } from '../peer/peer-calls.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { clientPorts } from './client-ports.ts';
 import { type DataDirectory, type Invitation, openDataDirectory } from './data-directory.ts';
+import { forceNewCluster } from './force-new-cluster.ts';
 import { GroupBackend } from './group-backend.ts';
 import type { ClusterIdentity } from './identity.ts';
 import { answerJoiners, askToJoin } from './joining.ts';
@@ -51,6 +54,8 @@ export interface MemberOptions {
   /** Listens for clients. */
   readonly listen: (options: ClientListenerOptions) => Promise<RpcServer>;
   readonly auth: AuthAdapters;
+  /** For metrics; a simulated member has no process of its own. */
+  readonly process?: ProcessFacts;
   /** Called once, when going on could lose data or lie. The member serves nobody any more; its process should end. */
   readonly onFatal: (error: Error) => void;
   /**
@@ -96,6 +101,7 @@ export class Member {
   readonly membership: Membership;
   readonly #platform: Platform;
   readonly #directory: DataDirectory;
+  readonly #meters: Meters;
   readonly #servers: RpcServer[] = [];
   readonly #compactor: AutoCompactor | null;
   readonly #published: Promise<void>;
@@ -105,6 +111,7 @@ export class Member {
     const { platform, configuration } = options;
     this.#platform = platform;
     this.#directory = parts.directory;
+    this.#meters = parts.meters;
     this.identity = parts.directory.identity;
     this.database = parts.database;
     this.host = parts.host;
@@ -127,6 +134,9 @@ export class Member {
     try {
       const peerPort = new PeerPort(platform, options.peerTransport ?? tcp());
       undo.push(() => Promise.resolve(peerPort.close()));
+      if (configuration.forceNewCluster) {
+        await forceNewCluster(platform, configuration, (path, tables) => options.openStorage(path, tables));
+      }
       const join = (): Promise<Invitation> => askToJoin(platform, peerPort.calls, configuration);
       const directory = await openDataDirectory(platform, configuration, join);
       undo.push(() => directory.release());
@@ -141,7 +151,12 @@ export class Member {
       // It closes the storage, too.
       undo.pop();
       undo.push(() => database.close());
-      const host = await createHost(hostOptions(options, directory, database, peerPort));
+      const meters = createMeters(platform, configuration);
+      database.followCommits((durationMs) => meters.timings.commits.observe(durationMs / 1000));
+      const host = await createHost({
+        ...hostOptions(options, directory, database, peerPort),
+        openLog: measuredLog(meters.timings.logSyncs),
+      });
       host.onFatal((error) => options.onFatal(error));
       undo.push(() => host.close());
       const group = await host.openGroup({
@@ -151,7 +166,7 @@ export class Member {
       });
       const membership = new Membership({ platform, directory, database, host, group });
       answerJoiners(peerPort.calls, directory, database, membership);
-      const member = new Member(options, { directory, database, peerPort, host, group, membership });
+      const member = new Member(options, { directory, database, peerPort, host, group, membership, meters });
       undo.push(() => member.#stopServing());
       await member.#listen(options);
       return member;
@@ -195,8 +210,21 @@ export class Member {
       moveLeaderMethod(backend),
       ...healthMethods(backend),
     ];
-    const services = new Services(unlessLearner(backend, identified(methods, backend.access)));
-    const http = memberHttp({ platform: this.#platform, configuration, backend, services });
+    const services = new Services(
+      this.#meters.calls.metered(unlessLearner(backend, identified(methods, backend.access))),
+    );
+    const http = memberHttp({
+      platform: this.#platform,
+      configuration,
+      backend,
+      services,
+      database: this.database,
+      host: this.host,
+      group: this.group,
+      membership: this.membership,
+      meters: this.#meters,
+      process: options.process ?? noProcess,
+    });
     for (const port of clientPorts(configuration, services, http)) {
       const server = await listen({
         ...port,
@@ -269,6 +297,7 @@ interface Parts {
   readonly host: Host;
   readonly group: Group<ApplyResult>;
   readonly membership: Membership;
+  readonly meters: Meters;
 }
 
 function hostOptions(
