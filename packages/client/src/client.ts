@@ -1,4 +1,11 @@
 import { assert } from '@flotilla/platform';
+import { AuthAdministration } from './administration/auth.ts';
+import { Maintenance } from './administration/maintenance.ts';
+import { Members } from './administration/members.ts';
+import { Election } from './concurrency/election.ts';
+import { acquire, tryAcquire } from './concurrency/lock.ts';
+import type { Lock } from './concurrency/lock.ts';
+import type { QueueOptions } from './concurrency/queue.ts';
 import { Balancer } from './connection/balancer.ts';
 import { Credentials } from './connection/credentials.ts';
 import type { UserPassword } from './connection/credentials.ts';
@@ -39,6 +46,10 @@ export interface ClientOptions {
 export class Client extends KeyValues {
   /** Of the cluster: grants, questions and ends by id. {@link lease} is what most programs need. */
   readonly leases: Leases;
+  readonly members: Members;
+  readonly maintenance: Maintenance;
+  /** Users and roles. */
+  readonly auth: AuthAdministration;
   readonly #watches: Watches;
   #closing: Promise<void> | null = null;
 
@@ -55,6 +66,9 @@ export class Client extends KeyValues {
       }),
     );
     this.leases = new Leases(this.requester);
+    this.members = new Members(this.requester);
+    this.maintenance = new Maintenance(this.requester);
+    this.auth = new AuthAdministration(this.requester);
     this.#watches = new Watches(this.requester);
   }
 
@@ -66,6 +80,38 @@ export class Client extends KeyValues {
   /** A lease that is kept alive until it is released or lost. */
   lease(ttlSeconds: number = limits.leaseTtlSeconds, options: RequestOptions = {}): Promise<Lease> {
     return this.leases.grant(ttlSeconds, options);
+  }
+
+  /** Waits until nobody else holds `name`, and holds it. */
+  lock(name: string, options: QueueOptions = {}): Promise<Lock> {
+    return acquire(this, name, options);
+  }
+
+  /** {@link lock}, or null when somebody else holds it now. */
+  tryLock(name: string, options: Omit<QueueOptions, 'timeoutMs'> = {}): Promise<Lock | null> {
+    return tryAcquire(this, name, options);
+  }
+
+  election(name: string): Election {
+    return new Election(this, name);
+  }
+
+  /** The servers that are asked, in turn. */
+  get endpoints(): readonly string[] {
+    return this.requester.balancer.endpoints.map(({ url }) => url);
+  }
+
+  /** Asks the cluster for its members, and from now on asks those that say where clients reach them. */
+  async syncEndpoints(options: RequestOptions = {}): Promise<readonly string[]> {
+    const members = await this.members.list(options);
+    const urls = members.filter(({ isLearner }) => !isLearner).flatMap(({ clientUrls }) => clientUrls);
+    if (urls.length > 0) this.requester.balancer.update([...new Set(urls)]);
+    return this.endpoints;
+  }
+
+  /** For what is built on clients. */
+  get world(): ClientWorld {
+    return this.requester.world;
   }
 
   /** Ends watches, gives leases back, cuts connections. Requests under way fail with `FLOTILLA_CLIENT_CLOSED`. */

@@ -59,9 +59,9 @@ const reasons: ReadonlyMap<string, EtcdReason> = new Map(
   (Object.keys(etcdErrors) as EtcdReason[]).map((reason) => [etcdErrors[reason].message, reason]),
 );
 
-/** etcd's text is all that tells its errors from each other; older versions put words before some of them. */
+/** etcd's text is all that tells its errors from each other. Why a watch was cancelled is said in Go's words. */
 export function reasonOf(message: string): EtcdReason | null {
-  return reasons.get(message) ?? null;
+  return reasons.get(message.replace(/^rpc error: code = \w+ desc = /, '')) ?? null;
 }
 
 export function toEtcdError(error: unknown, outcome: Outcome): EtcdError {

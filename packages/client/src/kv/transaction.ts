@@ -15,6 +15,11 @@ export type TransactionResult<Done extends readonly Operation[], Otherwise exten
   | { readonly succeeded: true; readonly revision: number; readonly results: Results<Done> }
   | { readonly succeeded: false; readonly revision: number; readonly results: Results<Otherwise> };
 
+export interface CommitOptions extends RequestOptions {
+  /** Says that a second execution does no harm: then it is tried again whatever became of the first, on etcd too. */
+  readonly repeatable?: boolean;
+}
+
 /**
  * Conditions, and what is done in one revision when all of them hold, or else. Each step answers a new one, so that a
  * transaction can be kept, extended and committed many times.
@@ -61,10 +66,10 @@ export class Transaction<
     return this.#with(this.#conditions, this.#done, [...this.#otherwise, ...operations] as const);
   }
 
-  async commit(options?: RequestOptions): Promise<TransactionResult<Done, Otherwise>> {
+  async commit(options?: CommitOptions): Promise<TransactionResult<Done, Otherwise>> {
     const message = this.#message();
     const writes = [...this.#done, ...this.#otherwise].some((operation) => isWrite(operation.message));
-    const effect = writes ? 'write' : 'read';
+    const effect = !writes ? 'read' : options?.repeatable === true ? 'repeatable' : 'write';
     const response = await this.#requester.call(KV.methods.Txn, message, effect, options);
     const revision = revisionOf(response.header);
     return this.#result(response, revision);
