@@ -6,6 +6,7 @@ import { Auth } from './auth/auth.ts';
 import { copyBytes } from './bytes.ts';
 import { Alarms } from './cluster/alarms.ts';
 import { Cluster } from './cluster/cluster.ts';
+import { Downgrade } from './cluster/downgrade.ts';
 import { MemberRegistry } from './cluster/member-registry.ts';
 import { Leases } from './leases/leases.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
@@ -33,6 +34,7 @@ export class AppliedState {
   readonly sessions: Sessions;
   readonly alarms: Alarms;
   readonly cluster: Cluster;
+  readonly downgrade: Downgrade;
   readonly registry: MemberRegistry;
   /** What each member has told the others about itself, by node id. */
   members: MemberRecords;
@@ -46,6 +48,7 @@ export class AppliedState {
     this.sessions = new Sessions(this.system);
     this.alarms = new Alarms(this.system, this.keys);
     this.cluster = new Cluster(this.system, this.keys);
+    this.downgrade = new Downgrade(this.system, this.keys);
     this.registry = new MemberRegistry(this.system);
   }
 
@@ -93,8 +96,10 @@ export class AppliedState {
     return { kind: 'error', error };
   }
 
-  #dispatch({ kind, request }: Proposal, position: LogPosition): ApplyResult {
+  #dispatch(proposal: Proposal, position: LogPosition): ApplyResult {
+    const { kind, request } = proposal;
     const { keys, leases } = this;
+    this.alarms.check(proposal);
     switch (kind) {
       case 'put':
         return { kind, response: keys.put(PutRequest.decode(request)) };
@@ -135,7 +140,7 @@ export class AppliedState {
       case 'cluster':
         return { kind, response: this.cluster.apply(request) };
       case 'downgrade':
-        return { kind, response: this.cluster.downgrade(request) };
+        return { kind, response: this.downgrade.apply(request) };
       default:
         return unreachable(kind);
     }

@@ -11,8 +11,8 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
-import { etcdErrors, RangeRequest } from '@flotilla/wire';
-import type { RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
+import { etcdErrors, RangeRequest, RangeResponse } from '@flotilla/wire';
+import type { AlarmMember, TxnRequest, TxnResponse } from '@flotilla/wire';
 import { AppliedState } from './applied-state.ts';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
 import type { Auth, AuthObserver } from './auth/auth.ts';
@@ -33,6 +33,8 @@ import { decodeState, encodeState, installedKey, installingKey, stateKey } from 
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Pinned } from './mvcc/pinned.ts';
 import { RangeScan, range } from './mvcc/range.ts';
+import { RangeChunks } from './mvcc/range-chunks.ts';
+import { header } from './mvcc/header.ts';
 import type { ReadPoint } from './mvcc/range.ts';
 import { emptySummary } from './mvcc/state.ts';
 import type { Change } from './mvcc/state.ts';
@@ -261,6 +263,16 @@ export class Database implements StateMachine<ApplyResult> {
     return this.#frozen.length > limits.frozenBuffers || this.#bufferedBytes() > limits.bufferedBytes;
   }
 
+  /** The alarms that are up. */
+  get alarms(): readonly AlarmMember[] {
+    return this.#state.alarms.raised;
+  }
+
+  /** The version that the members are to be replaced by, `3.6.0`; null: they are not. */
+  get downgradeTarget(): string | null {
+    return this.#state.downgrade.targetVersion;
+  }
+
   /** Of keys and values at their latest revisions and in the history: what a quota counts. Cheap, unlike {@link stats}. */
   get liveBytes(): number {
     return this.#state.keys.liveBytes;
@@ -332,6 +344,33 @@ export class Database implements StateMachine<ApplyResult> {
       return scan.response();
     } finally {
       pinned.release();
+    }
+  }
+
+  /**
+   * A streamable range (see `isStreamable`) in pieces of about `pieceBytes`, all of it from the state as it was at the
+   * first one. The last piece alone has the header, how many keys there are, and whether the limit has cut. While nobody
+   * asks for the next piece nothing is read.
+   */
+  async *rangePieces(request: RangeRequest, pieceBytes: number): AsyncGenerator<RangeResponse> {
+    const point = this.#pin();
+    try {
+      const chunks = new RangeChunks(point, request);
+      let pieceKeys: number = limits.firstPieceKeys;
+      for (;;) {
+        const kvs = chunks.next(pieceKeys, pieceBytes);
+        if (chunks.ended) {
+          yield RangeResponse.create({ header: header(point.revision), kvs, ...chunks.outcome() });
+          return;
+        }
+        yield RangeResponse.create({ kvs });
+        const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+        if (bytes > pieceBytes) pieceKeys = Math.max(1, pieceKeys >> 1);
+        else if (2 * bytes <= pieceBytes) pieceKeys = Math.min(limits.rangeSliceKeys, 2 * pieceKeys);
+        await this.#nextTurn();
+      }
+    } finally {
+      point.release();
     }
   }
 

@@ -3,6 +3,7 @@ export { Auth, type AuthAnswer, type AuthObserver, hasNoPassword, noPasswordUser
 export * from './auth/auth-requests.ts';
 export type { Access } from './auth/key-permissions.ts';
 export { UserAccess } from './auth/proposal-access.ts';
+export { selected as selectedAlarms } from './cluster/alarms.ts';
 export { MemberRegistry } from './cluster/member-registry.ts';
 export * from './cluster/registered-member.ts';
 export * from './database.ts';
@@ -13,6 +14,7 @@ export type { LeaseObserver, RenewAnswer } from './leases/leases.ts';
 export * from './limits.ts';
 export * from './memory/memory-storage.ts';
 export type { MemberRecords } from './mvcc/meta.ts';
+export { isStreamable } from './mvcc/range-chunks.ts';
 export { isReadOnly } from './mvcc/txn.ts';
 export { storageTables } from './mvcc/tables.ts';
 export * from './proposal.ts';

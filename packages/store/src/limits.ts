@@ -26,6 +26,8 @@ export const limits = {
 
   /** Keys that a sliced range visits in one turn. */
   rangeSliceKeys: 2_000,
+  /** Of a streamed range; etcd's number. Later pieces are twice or half as long as the one before. */
+  firstPieceKeys: 10,
   /** A count at an old revision walks the events since then while they are at most so many revisions… */
   countEventRevisions: 10_000,
   /** Events that compaction handles in one turn, and the pause between turns. */

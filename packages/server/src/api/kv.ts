@@ -4,6 +4,7 @@ import {
   checkRangeRequest,
   checkTxnRequest,
   isReadOnly,
+  isStreamable,
   type Origin,
 } from '@flotilla/store';
 import {
@@ -18,7 +19,12 @@ import {
   type PutResponse,
   type RangeRequest,
   type RangeResponse,
+  type RangeStreamResponse,
+  RpcError,
   type ServerCall,
+  type ServerStream,
+  serverStream,
+  Status,
   type TxnRequest,
   type TxnResponse,
   unary,
@@ -34,6 +40,7 @@ export function kvMethods(backend: Backend): Method[] {
   const kv = new KvService(backend);
   return [
     unary(KV.methods.Range, (request, call) => kv.range(request, call)),
+    serverStream(KV.methods.RangeStream, (request, stream) => kv.rangeStream(request, stream)),
     unary(KV.methods.Put, (request, call, bytes) => kv.put(request, call, bytes)),
     unary(KV.methods.DeleteRange, (request, call, bytes) => kv.deleteRange(request, call, bytes)),
     unary(KV.methods.Txn, (request, call, bytes) => kv.txn(request, call, bytes)),
@@ -58,11 +65,26 @@ export class KvService {
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 
+  /** The pieces of a range, put together as protobuf merges messages, are what `Range` answers. */
+  async rangeStream(request: RangeRequest, stream: ServerStream<never, RangeStreamResponse>): Promise<void> {
+    requireLeaderIfAsked(this.#backend, stream);
+    checkRangeRequest(request);
+    if (!isStreamable(request)) throw notStreamable;
+    if (!request.serializable) await this.#backend.readBarrier();
+    this.#backend.requireState();
+    this.#backend.access.requireRange(stream, request);
+    for await (const piece of this.#backend.rangePieces(request)) {
+      const header = piece.header === null ? null : this.#backend.stamp(piece.header);
+      if (!stream.write({ rangeResponse: { ...piece, header } })) await stream.drained();
+      if (stream.cancelled !== null) throw stream.cancelled;
+    }
+  }
+
   async put(request: PutRequest, call: ServerCall, bytes: Uint8Array): Promise<PutResponse> {
     requireLeaderIfAsked(this.#backend, call);
     checkPutRequest(request);
     this.#checkSize(bytes);
-    this.#checkQuota(putCost(request));
+    if (this.#backend.overQuota(putCost(request))) await this.#refuseForSpace();
     const response = await this.#backend.write('put', bytes, originOf(this.#backend, call));
     return { ...response, header: this.#backend.stamp(response.header) };
   }
@@ -114,7 +136,7 @@ export class KvService {
   async #writeTxn(request: TxnRequest, bytes: Uint8Array, origin: Origin): Promise<TxnResponse> {
     this.#checkSize(bytes);
     const cost = txnCost(request);
-    if (cost > 0) this.#checkQuota(cost);
+    if (cost > 0 && this.#backend.overQuota(cost)) await this.#refuseForSpace();
     return await this.#backend.write('txn', bytes, origin);
   }
 
@@ -122,11 +144,21 @@ export class KvService {
     if (bytes.length > this.#backend.settings.maxRequestBytes) throw etcdErrors.requestTooLarge;
   }
 
-  /** Only what adds is refused: deletions, compactions and reads are the way out. */
-  #checkQuota(costBytes: number): void {
-    if (this.#backend.overQuota(costBytes)) throw etcdErrors.noSpace;
+  /**
+   * Only what adds is refused: deletions, compactions and reads are the way out. Other members are to refuse it, too,
+   * before the client can ask them.
+   */
+  async #refuseForSpace(): Promise<never> {
+    await this.#backend.operations.raiseSpaceAlarm();
+    throw etcdErrors.noSpace;
   }
 }
+
+/** Clients fall back to `Range` on the code. */
+const notStreamable = new RpcError(
+  Status.UNIMPLEMENTED,
+  'etcdserver: RangeStream supports neither custom sort orders nor revision filters',
+);
 
 /** etcd's estimate (`costPut`): index and record keeping beside key and value. */
 function putCost(request: PutRequest): number {

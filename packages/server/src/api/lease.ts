@@ -49,7 +49,10 @@ export class LeaseService {
     requireLeaderIfAsked(this.#backend, call);
     this.#backend.access.requireUser(call);
     if (request.ttl > storeLimits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
-    if (this.#backend.overQuota(limits.leaseCostBytes)) throw etcdErrors.noSpace;
+    if (this.#backend.overQuota(limits.leaseCostBytes)) {
+      await this.#backend.operations.raiseSpaceAlarm();
+      throw etcdErrors.noSpace;
+    }
     const { leases } = this.#backend;
     const chosen = LeaseGrantRequest.encode({
       id: request.id === 0n ? leases.newId() : request.id,

@@ -2,7 +2,6 @@ import {
   AlarmAction,
   type AlarmRequest,
   type AlarmResponse,
-  AlarmType,
   etcdErrors,
   type HashKVRequest,
   type HashKVResponse,
@@ -10,16 +9,18 @@ import {
   Maintenance,
   type Method,
   ResponseHeader,
-  RpcError,
   type ServerStream,
   serverStream,
   type SnapshotResponse,
-  Status,
   type StatusResponse,
   unary,
 } from '@flotilla/wire';
+import { type Origin, selectedAlarms } from '@flotilla/store';
 import type { Backend } from '../member/backend.ts';
 import { API_VERSION } from '../member/version.ts';
+import { alarmName } from './alarm-name.ts';
+import { downgrade } from './downgrade.ts';
+import { originOf } from './origin.ts';
 
 const noHeader = ResponseHeader.create();
 
@@ -34,10 +35,10 @@ export function maintenanceMethods(backend: Backend): Method[] {
       access.requireUser(call);
       return statusResponse(backend);
     }),
-    unary(Maintenance.methods.Alarm, (request, call) => {
+    unary(Maintenance.methods.Alarm, (request, call, bytes) => {
       if (request.action === AlarmAction.GET) access.requireUser(call);
       else access.requireRoot(call);
-      return alarm(backend, request);
+      return alarm(backend, request, bytes, originOf(backend, call, bytes));
     }),
     unary(Maintenance.methods.Defragment, (_request, call) => {
       access.requireRoot(call);
@@ -54,6 +55,10 @@ export function maintenanceMethods(backend: Backend): Method[] {
     serverStream(Maintenance.methods.Snapshot, (_request, stream) => {
       access.requireRoot(stream);
       return snapshot(backend, stream);
+    }),
+    unary(Maintenance.methods.Downgrade, (request, call, bytes) => {
+      access.requireRoot(call);
+      return downgrade(backend, request, originOf(backend, call, bytes));
     }),
   ];
 }
@@ -88,9 +93,12 @@ async function snapshot(backend: Backend, stream: ServerStream<never, SnapshotRe
 
 function statusResponse(backend: Backend): StatusResponse {
   const status = backend.status();
+  const { downgradeTarget } = backend.operations;
   const errors: string[] = [];
   if (status.leaderId === 0n) errors.push(etcdErrors.noLeader.message);
-  if (backend.overQuota(0)) errors.push(`memberID:${status.memberId} alarm:NOSPACE `);
+  for (const { memberId, alarm } of backend.operations.alarms) {
+    errors.push(`memberID:${memberId} alarm:${alarmName(alarm)} `);
+  }
   return {
     header: backend.stamp(null),
     version: API_VERSION,
@@ -104,15 +112,21 @@ function statusResponse(backend: Backend): StatusResponse {
     isLearner: status.isLearner,
     storageVersion: API_VERSION,
     dbSizeQuota: status.quotaBytes,
-    downgradeInfo: { enabled: false, targetVersion: '' },
+    downgradeInfo: { enabled: downgradeTarget !== null, targetVersion: downgradeTarget ?? '' },
   };
 }
 
-function alarm(backend: Backend, request: AlarmRequest): AlarmResponse {
-  if (request.action === AlarmAction.ACTIVATE) {
-    throw new RpcError(Status.UNIMPLEMENTED, 'alarms cannot be raised by hand');
+async function alarm(
+  backend: Backend,
+  request: AlarmRequest,
+  bytes: Uint8Array,
+  origin: Origin,
+): Promise<AlarmResponse> {
+  if (request.action !== AlarmAction.GET) {
+    const response = await backend.write('alarm', bytes, origin);
+    return { ...response, header: backend.stamp(response.header) };
   }
-  const raised = request.action === AlarmAction.GET && backend.overQuota(0);
-  const { memberId } = backend.status();
-  return { header: backend.stamp(null), alarms: raised ? [{ memberId, alarm: AlarmType.NOSPACE }] : [] };
+  // What every member knows needs no entry of its own.
+  await backend.readBarrier();
+  return { header: backend.stamp(null), alarms: selectedAlarms(backend.operations.alarms, request.alarm) };
 }

@@ -1,4 +1,11 @@
-import type { RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse } from '@flotilla/wire';
+import type {
+  AlarmMember,
+  RangeRequest,
+  RangeResponse,
+  ResponseHeader,
+  TxnRequest,
+  TxnResponse,
+} from '@flotilla/wire';
 import type { AnsweredKind, Answers, KeyValueHash, Origin, WatchHub } from '@flotilla/store';
 import type { Access } from '../auth/access.ts';
 import type { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
@@ -38,6 +45,8 @@ export interface Backend {
   /** Whether the state has grown to its quota, by itself or with `moreBytes`. */
   overQuota(moreBytes: number): boolean;
   range(request: RangeRequest): Promise<RangeResponse>;
+  /** A streamable range in pieces; only the last one has more than keys. */
+  rangePieces(request: RangeRequest): AsyncIterable<RangeResponse>;
   readTxn(request: TxnRequest): TxnResponse;
   /** Resolves when what lies below the revision is gone from the storage. */
   compacted(revision: number): Promise<void>;
@@ -70,6 +79,12 @@ export interface LeaseTime {
 
 /** What whoever runs a cluster asks of a member. */
 export interface BackendOperations {
+  /** Those that are up, by kind and member. */
+  readonly alarms: readonly AlarmMember[];
+  /** Makes known to all members that there is no space for a write. */
+  raiseSpaceAlarm(): Promise<void>;
+  /** The version that the members are to be replaced by, `3.6.0`; null: they are not. */
+  readonly downgradeTarget: string | null;
   /** At a revision, 0: the newest. */
   hashKeyValues(revision: number): Promise<KeyValueHash>;
   hash(): Promise<number>;

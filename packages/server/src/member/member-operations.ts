@@ -1,25 +1,63 @@
 import type { Platform } from '@flotilla/platform';
 import type { Database, EtcdClusterFacts, KeyValueHash } from '@flotilla/store';
-import { etcdErrors } from '@flotilla/wire';
+import { type AlarmMember, etcdErrors } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
 import type { BackendMember, BackendOperations } from './backend.ts';
+import { SpaceAlarm } from './space-alarm.ts';
 import { API_VERSION } from './version.ts';
 
 export interface MemberOperationsParts {
   readonly platform: Platform;
   readonly database: Database;
   readonly dataDirectory: string;
+  readonly quotaBytes: number;
+  readonly memberId: () => bigint;
+  readonly leads: () => boolean;
+  /** On this member's own behalf. */
+  readonly propose: (kind: 'alarm', request: Uint8Array) => Promise<unknown>;
   readonly members: () => readonly BackendMember[];
 }
 
 /** What whoever runs a cluster asks of a member. */
 export class MemberOperations implements BackendOperations {
+  readonly space: SpaceAlarm;
   readonly #parts: MemberOperationsParts;
   #snapshots = 0;
 
   constructor(parts: MemberOperationsParts) {
+    const { platform, database, quotaBytes, memberId, leads, propose } = parts;
     this.#parts = parts;
+    this.space = new SpaceAlarm(platform, {
+      quotaBytes,
+      liveBytes: () => database.liveBytes,
+      alarms: () => database.alarms,
+      memberId,
+      leads,
+      propose: (request) => propose('alarm', request),
+    });
+    if (quotaBytes > limits.quotaAdvisedBytes && quotaBytes !== Number.MAX_SAFE_INTEGER) {
+      platform.log.warn('quota exceeds the largest advised value', {
+        quotaBytes,
+        advisedBytes: limits.quotaAdvisedBytes,
+      });
+    }
+  }
+
+  get alarms(): readonly AlarmMember[] {
+    return this.#parts.database.alarms;
+  }
+
+  get downgradeTarget(): string | null {
+    return this.#parts.database.downgradeTarget;
+  }
+
+  raiseSpaceAlarm(): Promise<void> {
+    return this.space.raise();
+  }
+
+  stop(): void {
+    this.space.stop();
   }
 
   hashKeyValues(revision: number): Promise<KeyValueHash> {

@@ -1,5 +1,4 @@
 import { etcdErrors } from '@flotilla/wire';
-import type { DowngradeResponse } from '@flotilla/wire';
 import type { MultiVersionState } from '../mvcc/state.ts';
 import type { SystemTable } from '../system/system-table.ts';
 
@@ -17,10 +16,6 @@ export class Cluster {
   }
 
   apply(_request: Uint8Array): ClusterAnswer {
-    throw etcdErrors.notCapable;
-  }
-
-  downgrade(_request: Uint8Array): DowngradeResponse {
     throw etcdErrors.notCapable;
   }
 }

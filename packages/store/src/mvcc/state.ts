@@ -305,7 +305,6 @@ export class MultiVersionState implements ReadPoint, Pending {
     else if (deleted) this.#counts.remove(key);
     this.#appendEvent(modRevision, this.#sub, kv, deleted, previous);
     this.#sub += 1;
-    if (this.#events.full) this.#events.seal(this.layers);
     if (this.observer !== null && this.observer.listening) {
       this.observer.changed({ revision: modRevision, kv, deleted, previous });
     }

@@ -1,12 +1,12 @@
 import type { Platform } from '@flotilla/platform';
 import { nodePlatform } from '@flotilla/platform/node';
-import { stderrLogger } from '../logger.ts';
+import { openLogger } from '../logger.ts';
 
 /** Of a command that works on files while no member runs on them. */
 export function snapshotPlatform(): Platform {
   return nodePlatform({
     nodeName: 'snapshot',
-    logger: stderrLogger('snapshot', 'error'),
+    logger: openLogger('snapshot', 'error', ['stderr']),
     onFatal: (error) => {
       throw error;
     },

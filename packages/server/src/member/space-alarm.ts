@@ -1,0 +1,103 @@
+import { messageOf, type Platform, type Timer } from '@flotilla/platform';
+import { AlarmAction, type AlarmMember, AlarmRequest, AlarmType } from '@flotilla/wire';
+import { limits } from '../limits.ts';
+
+export interface SpaceAlarmTarget {
+  readonly quotaBytes: number;
+  liveBytes(): number;
+  alarms(): readonly AlarmMember[];
+  memberId(): bigint;
+  leads(): boolean;
+  /** Through the log. */
+  propose(request: Uint8Array): Promise<unknown>;
+}
+
+/**
+ * Raises the NOSPACE alarm when a write would take the state beyond its quota, so that every member refuses what adds,
+ * and lowers it again when there is space: the leader looks once a second, and wants to see clearly less than the quota
+ * for a while, or a state that is about full would be writable and not by turns. Nobody has to disarm it, and whoever
+ * does after making space finds it up as long as that usually takes.
+ */
+export class SpaceAlarm {
+  readonly #platform: Platform;
+  readonly #target: SpaceAlarmTarget;
+  #raising: Promise<void> | null = null;
+  /** Since when there has been space; null: there is none, or nobody misses it. */
+  #spaceSinceMs: number | null = null;
+  #timer: Timer | null = null;
+  #stopped = false;
+
+  constructor(platform: Platform, target: SpaceAlarmTarget) {
+    this.#platform = platform;
+    this.#target = target;
+    this.#schedule();
+  }
+
+  /** Whether nothing may be added: by the alarm, or because `moreBytes` would be too many. */
+  isFull(moreBytes: number): boolean {
+    return this.#isRaised() || this.#target.liveBytes() + moreBytes >= this.#target.quotaBytes;
+  }
+
+  /** Resolves when all members know; at once where it is known, and also where it cannot be said now. */
+  async raise(): Promise<void> {
+    if (this.#isRaised()) return;
+    this.#raising ??= this.#raise();
+    await this.#raising;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #isRaised(): boolean {
+    const alarms = this.#target.alarms();
+    return alarms.length > 0 && alarms.some(({ alarm }) => alarm === AlarmType.NOSPACE);
+  }
+
+  async #raise(): Promise<void> {
+    const memberId = this.#target.memberId();
+    try {
+      const alarm = AlarmType.NOSPACE;
+      await this.#target.propose(AlarmRequest.encode({ action: AlarmAction.ACTIVATE, memberId, alarm }));
+      this.#platform.log.warn('raised the space alarm', { liveBytes: this.#target.liveBytes() });
+    } catch (error) {
+      // The write is refused all the same; the next one tries again.
+      this.#platform.log.warn('the space alarm was not raised', { error: messageOf(error) });
+    } finally {
+      this.#raising = null;
+    }
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#platform.timer(limits.spaceCheckMs, 'space-alarm', () => {
+      this.#platform.spawn('space-alarm', () => this.#look());
+    });
+  }
+
+  async #look(): Promise<void> {
+    const hasSpace =
+      this.#target.liveBytes() < this.#target.quotaBytes * limits.spaceClearShare &&
+      this.#target.leads() &&
+      this.#isRaised();
+    const now = this.#platform.now();
+    this.#spaceSinceMs = hasSpace ? (this.#spaceSinceMs ?? now) : null;
+    if (this.#spaceSinceMs !== null && now - this.#spaceSinceMs >= limits.spaceClearAfterMs) {
+      await this.#clear();
+    }
+    this.#schedule();
+  }
+
+  async #clear(): Promise<void> {
+    for (const { alarm, memberId } of this.#target.alarms()) {
+      if (alarm !== AlarmType.NOSPACE) continue;
+      try {
+        await this.#target.propose(AlarmRequest.encode({ action: AlarmAction.DEACTIVATE, memberId, alarm }));
+        this.#platform.log.info('there is space again: lowered the space alarm');
+      } catch (error) {
+        this.#platform.log.warn('the space alarm was not lowered', { error: messageOf(error) });
+      }
+    }
+  }
+}
