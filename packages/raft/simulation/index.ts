@@ -2,6 +2,7 @@ import type { RecordedTape, RunResult, Scenario, Tape } from '@flotilla/sim';
 import { runCoreSeed } from './core/core-seed.ts';
 import type { Weather } from './core/settings.ts';
 
+export { firstIndexOf } from './first-index.ts';
 export { hostLeasesScenario } from './host-leases.ts';
 export { membershipScenario } from './host-membership.ts';
 export { hostSnapshotsScenario } from './host-snapshots.ts';

@@ -12,13 +12,19 @@ import type { WrittenHistory } from './written-history.ts';
 export const clientPort = 2379;
 export const peerPort = 2380;
 
+/** What a member needs to know of its cluster's settings. */
+export type MemberSettings = Pick<
+  ClusterSettings,
+  'heartbeatMs' | 'electionMs' | 'snapshotCount' | 'host' | 'commitDelayMs' | 'flushDelayMs'
+>;
+
 /** One member of the simulated cluster, over all its lives. */
 export class MemberNode {
   readonly name: string;
   /** The running member; null while it starts or is down. */
   member: Member | null = null;
   readonly #world: World;
-  readonly #settings: ClusterSettings;
+  readonly #settings: MemberSettings;
   readonly #configuration: Configuration;
   /** What the storage has flushed: with the simulated disk it is all that outlasts a crash. */
   readonly #image = new MemoryImage();
@@ -27,7 +33,7 @@ export class MemberNode {
 
   constructor(
     world: World,
-    settings: ClusterSettings,
+    settings: MemberSettings,
     name: string,
     names: readonly string[],
     written: WrittenHistory,
@@ -82,7 +88,7 @@ export class MemberNode {
   }
 }
 
-function configurationOf(settings: ClusterSettings, name: string, names: readonly string[]): Configuration {
+function configurationOf(settings: MemberSettings, name: string, names: readonly string[]): Configuration {
   return configure(
     new Map([
       ['name', name],

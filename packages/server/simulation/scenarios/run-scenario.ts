@@ -1,0 +1,18 @@
+import { fromEventLoop, generatedTape } from '@flotilla/sim';
+import { KvLab, LabStopped } from './kv-lab.ts';
+import type { KvLabResult, KvScenario } from './lab-result.ts';
+
+/** One run of one scenario: a function of the seed. */
+export function runKvScenario({ options, play }: KvScenario, seed: number): Promise<KvLabResult> {
+  return fromEventLoop(() => {
+    const lab = new KvLab(generatedTape(seed), options);
+    try {
+      play(lab);
+    } catch (error) {
+      if (!(error instanceof LabStopped)) throw error;
+    } finally {
+      lab.world.end();
+    }
+    return lab.result();
+  });
+}
