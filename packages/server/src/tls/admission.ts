@@ -43,7 +43,7 @@ export async function addressRefusalOf(
 ): Promise<string | null> {
   if (names.length === 0 || isGoodFor(names, address)) return null;
   const hosts = names.filter((name) => !isIpAddress(name));
-  if (hosts.length === 0) return `certificate is valid for ${listed(names)}, not ${address}`;
+  if (hosts.length === 0) return `x509: certificate is valid for ${listed(names)}, not ${address}`;
   const known = await resolver.namesOf(address);
   if (known.some((name) => isGoodFor(hosts, name))) return null;
   for (const host of hosts) {
