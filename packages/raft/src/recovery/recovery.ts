@@ -63,7 +63,7 @@ export interface RecoveryFindings {
 /** What a recovery does, or has done. */
 export interface RecoveryPlan {
   readonly voters: readonly NodeId[];
-  /** They voted and never will again: their ids are refused for ever. */
+  /** Members that will never be any again: their ids are refused for ever. */
   readonly removed: readonly NodeId[];
   /** Learners that vote from now on. */
   readonly promoted: readonly NodeId[];
@@ -144,10 +144,11 @@ export class Recovery {
   }
 
   /**
-   * What it takes until exactly `voters` vote. Learners stay what they are unless they are named. Changes nothing.
-   * Throws `FLOTILLA_RECOVERY_REFUSED` for what would not help: strangers, a group without this member, no change.
+   * What it takes until exactly `voters` vote. Learners stay what they are unless they are named, or all of them are
+   * dropped. Changes nothing. Throws `FLOTILLA_RECOVERY_REFUSED` for what would not help: strangers, a group without
+   * this member, no change.
    */
-  plan(voters: readonly number[]): RecoveryPlan {
+  plan(voters: readonly number[], { dropsLearners = false } = {}): RecoveryPlan {
     const { nodeId, configuration, lastIndex, lastTerm, term } = this.findings;
     const wanted = [...new Set(voters as readonly NodeId[])].sort((a, b) => a - b);
     const members = membersOf(configuration);
@@ -156,7 +157,7 @@ export class Recovery {
     if (!wanted.includes(nodeId)) {
       throw refused(`this is the data of member ${nodeId}, which has to be among the voters`);
     }
-    const changes = changesTo(configuration, wanted);
+    const changes = changesTo(configuration, wanted, dropsLearners);
     if (changes.length === 0) throw refused(`the voters are ${wanted.join(', ')} already`);
     return {
       voters: wanted,
@@ -272,7 +273,11 @@ function findingsOf(
  * One voter at a time, as a leader might have done it: every member that finds these entries in its log applies them as
  * any others. Who comes, comes first, so that there is a voter at each step.
  */
-function changesTo(from: Configuration, voters: readonly NodeId[]): readonly MembershipChange[] {
+function changesTo(
+  from: Configuration,
+  voters: readonly NodeId[],
+  dropsLearners: boolean,
+): readonly MembershipChange[] {
   const changes: MembershipChange[] = [];
   let configuration = from;
   const make = (change: MembershipChange): void => {
@@ -284,6 +289,7 @@ function changesTo(from: Configuration, voters: readonly NodeId[]): readonly Mem
   if (configuration.votersOutgoing.length > 0) make(leaveJointChange);
   for (const id of voters) if (!configuration.voters.includes(id)) make(step('add-voter', id));
   for (const id of configuration.voters) if (!voters.includes(id)) make(step('remove', id));
+  if (dropsLearners) for (const id of configuration.learners) make(step('remove', id));
   return changes;
 }
 

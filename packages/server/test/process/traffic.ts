@@ -102,6 +102,7 @@ function hadNoEffect(error: RpcError): boolean {
   return (
     error.message === etcdErrors.noLeader.message ||
     error.message === etcdErrors.tooManyRequests.message ||
+    error.message === etcdErrors.notSupportedForLearner.message ||
     // The client's own: no connection was made, nothing was sent.
     error.message.startsWith('connection error: ')
   );
