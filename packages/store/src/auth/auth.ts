@@ -300,7 +300,11 @@ export const noPasswordUser: RpcError = new RpcError(
   'auth: authentication failed, password was given for no password user',
 );
 
-const everything: Permission = { permType: PermissionType.READWRITE, key: emptyBytes, rangeEnd: new Uint8Array(1) };
+const everything: Permission = {
+  permType: PermissionType.READWRITE,
+  key: emptyBytes,
+  rangeEnd: new Uint8Array(1),
+};
 
 function without(user: User, role: string): User {
   return { ...user, roles: user.roles.filter((name) => name !== role) };
