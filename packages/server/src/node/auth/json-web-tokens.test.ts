@@ -30,7 +30,7 @@ function keep(
   type: 'pkcs1' | 'pkcs8' | 'sec1',
 ): void {
   write(`${name}.pub`, keys.publicKey.export({ type: 'spki', format: 'pem' }).toString());
-  write(name, keys.privateKey.export({ type: type as 'pkcs8', format: 'pem' }).toString());
+  write(name, keys.privateKey.export({ type, format: 'pem' }).toString());
 }
 
 function write(name: string, content: string): void {
