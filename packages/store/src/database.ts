@@ -22,6 +22,8 @@ import { ContentsHash } from './etcd-file/contents-hash.ts';
 import { writeEtcdContents } from './etcd-file/etcd-contents.ts';
 import type { BucketSink, EtcdClusterFacts } from './etcd-file/etcd-contents.ts';
 import { hashKeyValues, hashRevisionOf } from './hash/hash-kv.ts';
+import { StateSum, sumState } from './hash/state-sum.ts';
+import type { SumAt } from './hash/state-sum.ts';
 import type { KeyValueHash } from './hash/hash-kv.ts';
 import type { MemberRegistry } from './cluster/member-registry.ts';
 import { limits } from './limits.ts';
@@ -29,7 +31,16 @@ import { LeaseRecords } from './leases/lease-records.ts';
 import type { LeaseObserver } from './leases/leases.ts';
 import { compactSlice } from './mvcc/compaction.ts';
 import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
-import { decodeState, encodeState, installedKey, installingKey, stateKey } from './mvcc/meta.ts';
+import {
+  decodeState,
+  decodeSum,
+  encodeState,
+  encodeSum,
+  installedKey,
+  installingKey,
+  stateKey,
+  sumKey,
+} from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Pinned } from './mvcc/pinned.ts';
 import { RangeScan, range } from './mvcc/range.ts';
@@ -108,6 +119,7 @@ export class Database implements StateMachine<ApplyResult> {
   #applied: Position;
   #flushed: Position;
   #state: AppliedState;
+  #sum: StateSum;
   /** Of the state that was given up, as long as the present one is behind it. */
   #known: KnownMembers | null;
   #installed: SnapshotMeta | null;
@@ -176,10 +188,13 @@ export class Database implements StateMachine<ApplyResult> {
     this.#flushed = stored.applied as Position;
     this.#frozenApplied = this.#applied.index;
     this.#state = new AppliedState(storage, stored);
+    this.#sum = new StateSum(decodeSum(storage.get(Table.META, sumKey), this.#applied));
+    this.#state.keys.sum = this.#sum;
     this.#readable = this.#state.keys;
     this.watches = new WatchHub(platform, this.#state.keys, options.watch);
     this.#observe();
     this.#scheduleCompaction();
+    this.#findSum();
   }
 
   get applied(): Position {
@@ -308,6 +323,7 @@ export class Database implements StateMachine<ApplyResult> {
       if (entry.kind === 'membership') this.#changeMembership(entry);
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
+      this.#sum.applied(entry.index);
     }
     this.#publish();
     this.#scheduleCommit();
@@ -463,6 +479,49 @@ export class Database implements StateMachine<ApplyResult> {
     return hash.value;
   }
 
+  /** Sums of the state to compare with those of other members, the oldest first; empty while they are not known. */
+  get sums(): readonly SumAt[] {
+    const { value, marks } = this.#sum;
+    return value === null || this.#installing ? [] : [...marks, { index: this.#applied.index, sum: value }];
+  }
+
+  /**
+   * Reads the whole state, with pauses, and tells whether it is what was applied. Null: not known, because the state was
+   * replaced or the database closed meanwhile.
+   */
+  async verify(): Promise<boolean | null> {
+    if (this.#installing) return null;
+    const sum = this.#sum;
+    const expected = sum.value;
+    const found = sum.begin();
+    const point = this.#pin();
+    try {
+      const actual = await this.#summed(point);
+      if (actual === null) return null;
+      found(actual);
+      return expected === null ? null : expected === actual;
+    } finally {
+      point.release();
+    }
+  }
+
+  /** Null: the database was closed meanwhile. */
+  async #summed(point: ReadPoint): Promise<number | null> {
+    const steps = sumState(point);
+    for (;;) {
+      const startMs = this.#platform.now();
+      for (let left = limits.keptRecordsSlice; left > 0; left -= 1) {
+        const step = steps.next();
+        if (step.done === true) return step.value;
+        if (this.#platform.now() - startMs >= limits.sliceMs) break;
+      }
+      await new Promise<void>((resolve) => {
+        this.#platform.timer(limits.sumPauseMs, 'database-sum', resolve);
+      });
+      if (this.#closed) return null;
+    }
+  }
+
   /** Equal on all members at equal applied index. Reads everything: for tests and for checks that were asked for. */
   hash(): StateHash {
     return hashState(this.#platform, this.#readable);
@@ -556,7 +615,9 @@ export class Database implements StateMachine<ApplyResult> {
     keys.settle();
     const { layers } = keys;
     const record = encodeState(this.#state.stored(this.#applied));
-    this.#frozen.push({ buffer: layers.active, applied: this.#applied, record });
+    const { value } = this.#sum;
+    const sum = value === null ? null : encodeSum(this.#applied, value);
+    this.#frozen.push({ buffer: layers.active, applied: this.#applied, record, sum });
     layers.frozen = [layers.active, ...layers.frozen];
     layers.active = new WriteBuffer();
     this.#frozenApplied = this.#applied.index;
@@ -567,15 +628,15 @@ export class Database implements StateMachine<ApplyResult> {
     this.#commitTimer = null;
     if (this.#frozen.length === 0) this.#freeze();
     const { layers } = this.#state.keys;
-    const { buffer, applied, record } = this.#frozen[0] as FrozenBuffer;
+    const { buffer, applied, record, sum } = this.#frozen[0] as FrozenBuffer;
     // What is applied after an interrupted install is state again.
     const meta: TableWrites =
       this.#marked || this.#installed !== null
         ? {
-            keys: [installingKey, installedKey, stateKey],
-            values: [null, this.#installedAt(applied), record],
+            keys: [installingKey, installedKey, stateKey, sumKey],
+            values: [null, this.#installedAt(applied), record, sum],
           }
-        : { keys: [stateKey], values: [record] };
+        : { keys: [stateKey, sumKey], values: [record, sum] };
     this.#marked = false;
     const startMs = this.#platform.now();
     const { committed, flushed } = this.#storage.commit(buffer.encode(meta));
@@ -641,6 +702,8 @@ export class Database implements StateMachine<ApplyResult> {
     this.#flushed = stored.applied as Position;
     this.#frozenApplied = this.#applied.index;
     this.#state = new AppliedState(this.#storage, stored);
+    this.#sum = new StateSum(decodeSum(null, this.#applied));
+    this.#state.keys.sum = this.#sum;
     this.#known = null;
     this.#readable = this.#state.keys;
     this.#frozen = [];
@@ -656,6 +719,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#compactionWaiters = [];
     for (const { resolve } of waiters) resolve();
     this.#scheduleCompaction();
+    this.#findSum();
   }
 
   async #writeEtcdContents(sink: BucketSink, facts: EtcdClusterFacts): Promise<void> {
@@ -666,6 +730,14 @@ export class Database implements StateMachine<ApplyResult> {
     } finally {
       point.release();
     }
+  }
+
+  /** A state that an older program wrote, or another member sent, has no sum yet. */
+  #findSum(): void {
+    if (this.#sum.value !== null) return;
+    this.#platform.spawn('database-sum', async () => {
+      await this.verify();
+    });
   }
 
   /** A member that is being given a state has none to pin. */
@@ -719,6 +791,8 @@ interface FrozenBuffer {
   readonly applied: Position;
   readonly record: Uint8Array;
 }
+  /** Null: it is not known yet. */
+  readonly sum: Uint8Array | null;
 
 interface Position {
   readonly index: Index;

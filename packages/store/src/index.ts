@@ -34,5 +34,7 @@ export type { ByteSink } from './etcd-file/bolt-writer.ts';
 export type { EtcdClusterFacts, EtcdMemberFacts } from './etcd-file/etcd-contents.ts';
 export { crc32c } from './hash/crc32c.ts';
 export { type EtcdFileSummary, type EtcdRestoreOptions, restoreEtcdFile } from './etcd-file/etcd-restore.ts';
+export { crc32c } from './hash/crc32c.ts';
+export type { SumAt } from './hash/state-sum.ts';
 export { type EtcdFileStatus, etcdFileStatus } from './etcd-file/file-status.ts';
 export type { KeyValueHash } from './hash/hash-kv.ts';

@@ -44,6 +44,11 @@ export const limits = {
   sortedSpread: 4_096,
   /** Records of a hash or a file between two turns of others. */
   keptRecordsSlice: 500,
+  /** The sum of the state is remembered at every index that is a multiple, and at so many of them. */
+  sumMarkEntries: 64,
+  sumMarks: 256,
+  /** Between slices of reading the whole state for its sum: nobody waits for it. */
+  sumPauseMs: 10,
   /** Long work that looks at the clock gives way after this time. */
   sliceMs: 3,
   /** Entries that an installing member writes in one commit. */

@@ -32,6 +32,27 @@ export const installingKey: Uint8Array = new Uint8Array([0x69]);
 /** From which snapshot the stored state came, until an entry after it is stored. */
 export const installedKey: Uint8Array = new Uint8Array([0x6a]);
 export const stateKey: Uint8Array = new Uint8Array([0x73]);
+/** The sum of the stored state, and of which entry it is. Programs that do not know of it leave one that is old. */
+export const sumKey: Uint8Array = new Uint8Array([0x74]);
+
+export function encodeSum({ index, term }: LogPosition, sum: number): Uint8Array {
+  const writer = new ByteWriter(32);
+  writer.byte(storedFormats.keys);
+  writer.varint(index);
+  writer.varint(term);
+  writer.uint32(sum);
+  return writer.take();
+}
+
+/** Null: there is none of that state. */
+export function decodeSum(record: Uint8Array | null, applied: LogPosition): number | null {
+  // Before the first entry there is nothing to sum.
+  if (applied.index === 0) return 0;
+  if (record === null) return null;
+  const reader = new ByteReader(record);
+  if (reader.byte() !== storedFormats.keys) return null;
+  return reader.varint() === applied.index && reader.varint() === applied.term ? reader.uint32() : null;
+}
 
 export function encodeState(state: StoredState): Uint8Array {
   const writer = new ByteWriter(64);

@@ -10,6 +10,7 @@ import type {
   RangeRequest,
   RangeResponse,
 } from '@flotilla/wire';
+import type { StateSum } from '../hash/state-sum.ts';
 import { limits } from '../limits.ts';
 import { EventLog } from './event-log.ts';
 import { header } from './header.ts';
@@ -86,6 +87,8 @@ export class MultiVersionState implements ReadPoint, Pending {
   liveBytes: number;
   /** Receives every change, in order, while it listens. */
   observer: ChangeObserver | null = null;
+  /** Null: nobody sums. */
+  sum: StateSum | null = null;
   /** Null: there are no leases, and nothing can be attached to one. */
   leases: LeaseBook | null = null;
   readonly #counts: KeyCounts;
@@ -293,6 +296,7 @@ export class MultiVersionState implements ReadPoint, Pending {
     const { key, modRevision } = kv;
     const { active } = this.layers;
     active.latest.set(key, deleted ? null : this.#placed(kv));
+    this.sum?.replaced(previous, deleted ? null : kv);
     active.bytes += key.length + kv.value.length + limits.bufferedRecordBytes;
     if (!deleted) this.liveBytes += versionBytes(kv);
     if (previous !== null) {

@@ -1,3 +1,4 @@
+import type { StateSum } from '../hash/state-sum.ts';
 import type { Layers } from '../mvcc/layers.ts';
 import type { Cursor } from '../storage.ts';
 import type { Namespace } from './namespaces.ts';
@@ -31,9 +32,12 @@ export class SystemTable {
 
   /** The bytes are the table's from then on. Null removes the record. */
   set(namespace: Namespace, key: Uint8Array, record: Uint8Array | null): void {
-    const { active } = this.#state.layers;
+    const { layers, sum } = this.#state;
+    const { active } = layers;
+    const place = placeOf(namespace, key);
     this.#used = true;
-    active.system.set(placeOf(namespace, key), record);
+    sum?.replacedRecord(place, layers.system(place), record);
+    active.system.set(place, record);
     active.bytes += key.length + (record === null ? 0 : record.length) + recordOverheadBytes;
   }
 
@@ -50,6 +54,7 @@ export class SystemTable {
 /** The live state, or a view of it, which can only be read. */
 export interface LayeredState {
   readonly layers: Layers;
+  readonly sum?: StateSum | null;
 }
 
 /** The key of a record, from the key of a cursor. A view. */
