@@ -10,6 +10,7 @@ import {
 import type { Scenario } from '@flotilla/sim';
 import { counterScenario } from '@flotilla/sim/examples';
 import { clusterScenario } from './cluster/cluster.ts';
+import { leasesScenario } from './leases/leases.ts';
 
 /**
  * Every scenario that `flotilla simulate` knows, by name. The forgetful counter is broken on purpose: it shows what a
@@ -18,6 +19,7 @@ import { clusterScenario } from './cluster/cluster.ts';
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
   [
     clusterScenario,
+    leasesScenario,
     coreScenario,
     stormScenario,
     hostScenario,

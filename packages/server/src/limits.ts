@@ -52,7 +52,7 @@ export const limits = {
   leaseExpiryBatch: 250,
   /** What a pause of the process, whatever its length, counts for in the time of leases: more than a look and its delay. */
   leaseClockStepMs: 500,
-  /** How often what is left of a longer lease is written down, and of how many at a time; etcd's interval. */
+  /** How often what is left of a lease is written down at least (shorter ones: at half of it), and of how many at a time. */
   leaseCheckpointSeconds: 300,
   leaseCheckpointBatch: 250,
   /** Renewals that wait for the log, in all and in one proposal; and on one stream: a client's next ones wait unread. */

@@ -9,7 +9,7 @@ import {
   openStream,
   PutRequest,
   RangeRequest,
-  Status,
+  type Status,
 } from '@flotilla/wire';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InProcessCluster } from './support/in-process.ts';

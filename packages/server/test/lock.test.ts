@@ -8,7 +8,7 @@ import {
   type MethodDescriptor,
   openStream,
   RangeRequest,
-  Status,
+  type Status,
 } from '@flotilla/wire';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { InProcessCluster } from './support/in-process.ts';

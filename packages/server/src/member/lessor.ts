@@ -26,8 +26,8 @@ interface Tracked extends Deadline {
   readonly id: bigint;
   ttl: number;
   generation: number;
-  /** When the others are told how much is left; null: its time is so short that they need not be. */
-  readonly checkpoint: CheckpointDue | null;
+  /** When the others are told how much is left. */
+  readonly checkpoint: CheckpointDue;
 }
 
 interface CheckpointDue extends Deadline {
@@ -41,7 +41,8 @@ interface CheckpointDue extends Deadline {
  *
  * No lease dies before its time: deadlines only ever count time in which its client could be heard, see
  * {@link LeaseClock}; a new leader gives every lease the least time that one can be granted for, in which clients
- * find it; what a restart forgets makes a lease live longer, up to what was left at its last checkpoint.
+ * find it; what a restart forgets makes a lease live longer, up to what was left at its last checkpoint, which is
+ * half of its time or five minutes ago.
  */
 export class Lessor implements LeaseKeeper {
   /** What a lease is granted for at least: an election must fit into it. */
@@ -95,12 +96,12 @@ export class Lessor implements LeaseKeeper {
     this.#track(lease, lease.ttl);
   }
 
-  /** The leader knows best, unless this member knows of less: it has never given the lease more than was due. */
+  /** The leader knows best: what one before it had seen takes nothing from what this one gives. Others take the less. */
   checkpointed(lease: Lease): void {
     const tracked = this.#leases.get(lease.id);
     if (tracked === undefined) return this.#track(lease, lease.remaining);
     const nowMs = this.#clock.now();
-    tracked.atMs = Math.min(tracked.atMs, nowMs + lease.remaining * 1_000);
+    if (this.#leadingTerm === 0) tracked.atMs = Math.min(tracked.atMs, nowMs + lease.remaining * 1_000);
     if (tracked.position >= 0) this.#expiries.place(tracked);
     this.#planCheckpoint(tracked, nowMs);
   }
@@ -110,7 +111,7 @@ export class Lessor implements LeaseKeeper {
     if (tracked === undefined) return;
     this.#leases.delete(id);
     this.#expiries.remove(tracked);
-    if (tracked.checkpoint !== null) this.#checkpoints.remove(tracked.checkpoint);
+    this.#checkpoints.remove(tracked.checkpoint);
   }
 
   restored(): void {
@@ -128,7 +129,7 @@ export class Lessor implements LeaseKeeper {
     let tracked = this.#leases.get(lease.id);
     if (tracked === undefined) {
       const { id, ttl, generation } = lease;
-      const checkpoint = ttl > limits.leaseCheckpointSeconds ? { id, atMs: 0, position: -1 } : null;
+      const checkpoint = { id, atMs: 0, position: -1 };
       tracked = { id, ttl, generation, atMs: 0, position: -1, checkpoint };
       this.#leases.set(id, tracked);
     }
@@ -140,23 +141,31 @@ export class Lessor implements LeaseKeeper {
     this.#schedule();
   }
 
-  #planCheckpoint({ checkpoint }: Tracked, nowMs: number): void {
-    if (checkpoint === null) return;
-    checkpoint.atMs = nowMs + limits.leaseCheckpointSeconds * 1_000;
+  /** A client that keeps its lease alive renews it more often than this. */
+  #planCheckpoint({ checkpoint, ttl }: Tracked, nowMs: number): void {
+    const afterSeconds = Math.max(ttl / 2, this.minimumTtlSeconds);
+    checkpoint.atMs = nowMs + Math.min(afterSeconds, limits.leaseCheckpointSeconds) * 1_000;
     this.#checkpoints.place(checkpoint);
   }
 
   #roleChanged({ role, term, leader }: Pick<RoleChange, 'role' | 'term' | 'leader'>): void {
     this.#clock.run(leader !== 0);
     const leadingTerm = role === 'leader' ? term : 0;
-    if (leadingTerm !== 0 && leadingTerm !== this.#leadingTerm) this.#extend();
+    if (leadingTerm !== 0 && leadingTerm !== this.#leadingTerm) this.#takeOver();
     this.#leadingTerm = leadingTerm;
   }
 
-  /** Clients that had the last leader's ear need some time to find another. */
-  #extend(): void {
+  /**
+   * Clients that had the last leader's ear need some time to find another. What is left of the leases of those that do
+   * not is written down soon: a member that has started again knows nothing better than what the log says, and if it
+   * led next, elections would make a lease live for ever.
+   */
+  #takeOver(): void {
     const leastMs = this.#clock.now() + this.minimumTtlSeconds * 1_000;
     for (const tracked of this.#leases.values()) {
+      const { checkpoint } = tracked;
+      checkpoint.atMs = Math.min(checkpoint.atMs, leastMs);
+      this.#checkpoints.place(checkpoint);
       if (tracked.atMs >= leastMs) continue;
       tracked.atMs = leastMs;
       if (tracked.position >= 0) this.#expiries.place(tracked);
