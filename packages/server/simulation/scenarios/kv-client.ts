@@ -1,5 +1,6 @@
-import type { KeyValueOperation, KeyValueResult } from '@flotilla/check';
+import type { History, KeyValueOperation, KeyValueResult } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
+import type { World } from '@flotilla/sim';
 import {
   callUnary,
   Compare,
@@ -22,7 +23,16 @@ import {
   type TxnResponse,
 } from '@flotilla/wire';
 import { clientPort } from '../cluster/member-node.ts';
-import { type KvLab, LabStopped } from './kv-lab.ts';
+import type { ClientWire } from './client-wire.ts';
+import { LabStopped } from './lab-stopped.ts';
+
+/** Where a client lives. */
+export interface ClientHome {
+  readonly world: World;
+  readonly memberNames: readonly string[];
+  readonly history: History<KeyValueOperation, KeyValueResult>;
+  readonly wire: ClientWire;
+}
 
 /** What a key is, as the courses' clients know it. */
 export interface Found {
@@ -56,7 +66,7 @@ export class KvClient {
   written = 0;
   /** Which member it asks first; it goes on with the next one after each failure. */
   member: number;
-  readonly #lab: KvLab;
+  readonly #home: ClientHome;
   readonly #body: (client: KvClient) => Promise<void>;
   #platform: Platform | null = null;
   #channels: readonly RpcChannel[] = [];
@@ -64,24 +74,24 @@ export class KvClient {
   #done = 0;
   readonly #answered = new Set<number>();
 
-  constructor(lab: KvLab, number: number, body: (client: KvClient) => Promise<void>) {
-    this.#lab = lab;
+  constructor(home: ClientHome, number: number, body: (client: KvClient) => Promise<void>) {
+    this.#home = home;
     this.#body = body;
     this.number = number;
     this.name = `c${number}`;
-    this.member = number % lab.members.length;
+    this.member = number % home.memberNames.length;
   }
 
   async main(platform: Platform): Promise<void> {
     this.#platform = platform;
-    this.#channels = this.#lab.members.map(({ node }) =>
-      openFramedChannel(platform, { endpoints: [{ host: node.name, port: clientPort }] }),
+    this.#channels = this.#home.memberNames.map((host) =>
+      openFramedChannel(platform, { endpoints: [{ host, port: clientPort }] }),
     );
     try {
       await this.#body(this);
     } catch (error) {
       if (error instanceof LabStopped) return;
-      this.#lab.world.violate('client failed', `${this.name}: ${String((error as Error).stack)}`);
+      this.#home.world.violate('client failed', `${this.name}: ${String((error as Error).stack)}`);
     }
     for (const channel of this.#channels) channel.close();
     this.finished = true;
@@ -205,7 +215,8 @@ export class KvClient {
     metadata: Metadata,
     timeoutMs: number,
   ): Promise<Response | null> {
-    const { wire, tape } = this.#lab;
+    const { wire, world } = this.#home;
+    const { tape } = world;
     await this.#delay(tape.choose(wire.delayMaxMs + 1, 'delay of a request'));
     if (tape.chance(wire.lossPerMille, 1000, 'lose a request')) return await this.#lost();
     const channel = this.#channels[member] as RpcChannel;
@@ -237,7 +248,7 @@ export class KvClient {
     operation: KeyValueOperation,
     perform: () => Promise<{ readonly result: KeyValueResult; readonly answer: Answer }>,
   ): Promise<Answer> {
-    const { history } = this.#lab;
+    const { history } = this.#home;
     const id = history.call(this.number, operation);
     const { result, answer } = await perform();
     history.returned(id, result);

@@ -12,8 +12,10 @@ import { type SimNode, type Tape, World, type WorldSettings } from '@flotilla/si
 import type { Member } from '../../src/member/member.ts';
 import { MemberNode, type MemberSettings, peerPort } from '../cluster/member-node.ts';
 import { WrittenHistory } from '../cluster/written-history.ts';
+import { type ClientWire, reliableWire, unreliableWire } from './client-wire.ts';
 import { KvClient } from './kv-client.ts';
 import type { KvLabResult, Measure } from './lab-result.ts';
+import { LabStopped } from './lab-stopped.ts';
 
 export interface KvLabOptions {
   readonly members: number;
@@ -37,16 +39,6 @@ export const kvLimits = {
   silenceMs: 1_000,
 } as const;
 
-/** How the courses' unreliable network treats a call of a client. */
-export interface ClientWire {
-  /** Out of 1,000: requests that are lost, and answers that are lost after the request was executed. */
-  readonly lossPerMille: number;
-  readonly delayMaxMs: number;
-}
-
-export const reliableWire: ClientWire = { lossPerMille: 0, delayMaxMs: 0 };
-export const unreliableWire: ClientWire = { lossPerMille: 100, delayMaxMs: 26 };
-
 /** Between members a stream loses nothing: what is lost comes late, and messages come twice, late and again. */
 const unreliableWorld: Partial<WorldSettings> = {
   delayMaxMs: 26,
@@ -63,9 +55,6 @@ export interface LabMember {
   /** Of the partition: members that are in different parts do not hear each other; clients hear all. */
   part: number;
 }
-
-/** Ends a scenario whose run has failed already. */
-export class LabStopped extends Error {}
 
 /**
  * Whole members and their clients in the vocabulary of the courses' harnesses. Scripts are plain synchronous code; time
@@ -107,6 +96,10 @@ export class KvLab {
       const lives = new MemberNode(this.world, settingsOf(options), name, names, written, elected);
       return { lives, node: this.world.addNode(name, (platform) => lives.main(platform)), part: 0 };
     });
+  }
+
+  get memberNames(): readonly string[] {
+    return this.members.map(({ node }) => node.name);
   }
 
   get now(): number {

@@ -1,6 +1,6 @@
 import { sessionErrors } from '@flotilla/store';
-import { KV, PutRequest, type PutResponse } from '@flotilla/wire';
-import { bytesOf, type KvClient } from './kv-client.ts';
+import { CompactionRequest, etcdErrors, KV, PutRequest, type PutResponse } from '@flotilla/wire';
+import { bytesOf, type KvClient, versionedPutMessage } from './kv-client.ts';
 import { type KvLab, kvLimits, memberOf } from './kv-lab.ts';
 import type { KvScenario } from './lab-result.ts';
 import { restartAll } from './replicated.ts';
@@ -20,6 +20,13 @@ export const retries: readonly KvScenario[] = [
       'a write that comes to every member at once, again and again while leaders change, is applied once',
     options: { members: 3, unreliable: true },
     play: everywhereAtOnce,
+  },
+  {
+    number: '44 (nothing to see)',
+    title:
+      'a write that changed nothing or was refused is answered alike later, when it would have had an effect',
+    options: { members: 3, snapshotEvery: 5 },
+    play: withoutEffect,
   },
   {
     number: '48',
@@ -166,19 +173,96 @@ async function writeEverywhere(lab: KvLab, client: KvClient, round: number): Pro
   }
   client.settled(stamp);
   client.written += 1;
+  // A late copy: it comes when the client has said that it is done, or before.
+  const late = lab.draw(lab.members.length, 'where a late copy comes');
+  void client.sleep(lab.draw(300, 'lateness of a copy')).then(async () => {
+    const response = await client
+      .attemptAt(late, KV.methods.Put, request, stamp.metadata, 500)
+      .catch((error: unknown) => {
+        const { message } = error as Error;
+        lab.expect(message === sessionErrors.tooOld.message, `a late copy is answered with ${message}`);
+        return null;
+      });
+    if (response !== null) expectSame(lab, answer as PutResponse, response);
+  });
   lab.expect(
     ((answer as PutResponse).prevKv?.version ?? 0) === client.written - 1,
     `write ${client.written} followed version ${(answer as PutResponse).prevKv?.version ?? 0}`,
   );
 }
 
+function withoutEffect(lab: KvLab): void {
+  lab.boot();
+  const compaction = CompactionRequest.create({ revision: 30 });
+  const guarded = versionedPutMessage('k', 'guarded', 3);
+  let client: KvClient | null = null;
+  let ask = (): void => undefined;
+  let asked = 0;
+  lab.client(async (each) => {
+    client = each;
+    await each.write(KV.methods.Put, PutRequest.create({ key: bytesOf('k'), value: bytesOf('first') }));
+    const stamps = [each.stamp(), each.stamp()] as const;
+    for (; asked < 4; asked += 1) {
+      const refusal = await answerOf(each, () =>
+        each.attempt(KV.methods.Compact, compaction, stamps[0].metadata),
+      );
+      lab.expect(refusal === etcdErrors.futureRevision.message, `try ${asked} of a compaction: ${refusal}`);
+      const response = await each.attempt(KV.methods.Txn, guarded, stamps[1].metadata);
+      lab.expect(response?.succeeded === false, `try ${asked} of a guarded put succeeds`);
+      await new Promise<void>((resolve) => {
+        ask = resolve;
+      });
+    }
+  });
+  const askAgain = (): void => {
+    const before = asked;
+    lab.wake(client as unknown as KvClient, () => ask());
+    lab.within('asked again', kvLimits.agreeMs, () => asked > before);
+    lab.sleep(100);
+  };
+  lab.sleep(500);
+  const others = lab.clients.length;
+  lab.client(async (each) => {
+    for (let i = 0; i < 40; i += 1) await each.put(i < 2 ? 'k' : `other ${i}`, String(i));
+  });
+  lab.clientEnds(others);
+  askAgain();
+  const leader = lab.leader();
+  lab.crash(leader);
+  lab.leader();
+  leader.node.start();
+  lab.within('it is back', kvLimits.agreeMs, () => memberOf(leader) !== null);
+  askAgain();
+  restartAll(lab);
+  lab.leader();
+  askAgain();
+  lab.wake(client as unknown as KvClient, () => ask());
+  lab.clientsEnd();
+  for (const member of lab.members) {
+    lab.expect(memberOf(member)?.database.compactRevision === -1, 'nothing was compacted');
+  }
+  lab.finish();
+}
+
+/** What a request is refused with; asked until it is answered. */
+async function answerOf(client: KvClient, ask: () => Promise<unknown>): Promise<string> {
+  for (;;) {
+    try {
+      if ((await ask()) !== null) return 'no error';
+    } catch (error) {
+      return (error as Error).message;
+    }
+    client.member = (client.member + 1) % 3;
+  }
+}
+
 function oneShots(lab: KvLab): void {
   lab.boot();
   const count = 500;
-  const put = (id: number, client: KvClient): Promise<PutResponse | null> =>
+  const put = (id: number, client: KvClient, number = 1): Promise<PutResponse | null> =>
     client.attempt(KV.methods.Put, PutRequest.create({ key: bytesOf('k'), value: bytesOf(String(id)) }), {
       'flotilla-session': `once.${id}`,
-      'flotilla-request': '1',
+      'flotilla-request': String(number),
     });
   lab.client(async (client) => {
     for (let id = 0; id < count; id += 1) lab.expect((await put(id, client)) !== null, 'answered');
@@ -195,11 +279,13 @@ function oneShots(lab: KvLab): void {
   lab.client(async (client) => {
     const version = (await client.read('k'))?.version ?? 0;
     for (const id of [0, 1, count - 1]) {
-      const refusal = await put(id, client).then(
-        () => 'no error',
-        (error: unknown) => (error as Error).message,
-      );
-      lab.expect(refusal === sessionErrors.expired.message, `request ${id} is answered with ${refusal}`);
+      for (const number of [1, 2]) {
+        const refusal = await answerOf(client, () => put(id, client, number));
+        lab.expect(
+          refusal === sessionErrors.expired.message,
+          `request ${number} is answered with ${refusal}`,
+        );
+      }
     }
     lab.expect((await client.read('k'))?.version === version, 'nothing was executed again');
   });

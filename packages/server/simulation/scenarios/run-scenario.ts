@@ -1,6 +1,7 @@
 import { fromEventLoop, generatedTape } from '@flotilla/sim';
-import { KvLab, LabStopped } from './kv-lab.ts';
+import { KvLab } from './kv-lab.ts';
 import type { KvLabResult, KvScenario } from './lab-result.ts';
+import { LabStopped } from './lab-stopped.ts';
 
 /** One run of one scenario: a function of the seed. */
 export function runKvScenario({ options, play }: KvScenario, seed: number): Promise<KvLabResult> {
