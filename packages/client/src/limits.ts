@@ -13,6 +13,8 @@ export const limits = {
   /** How often a connection that carries streams is asked whether it lives, and how long it may take to answer. */
   livenessIntervalMs: 10_000,
   livenessTimeoutMs: 5_000,
+  /** How long an endpoint may take to say whether it takes sessions. */
+  sessionAnswerMs: 2_000,
   /** Until an endpoint that did not take sessions is asked again. */
   sessionProbeMs: 10_000,
   /** How long a request waits for the one that opens its session, until it opens one of its own. */

@@ -1,3 +1,4 @@
+import { messageOf } from '@flotilla/platform';
 import { RpcError, Status } from '@flotilla/wire';
 import type { Codec, Metadata, MethodDescriptor } from '@flotilla/wire';
 import { clientClosed, toEtcdError } from '../errors.ts';
@@ -252,7 +253,7 @@ class Attempts {
     let takes = endpoint.takesSessions;
     if (takes === null) {
       try {
-        takes = await endpoint.askForSessions(Math.min(this.#leftMs(), limits.livenessTimeoutMs));
+        takes = await endpoint.askForSessions(Math.min(this.#leftMs(), limits.sessionAnswerMs));
       } catch (cause) {
         throw new RpcError(Status.UNAVAILABLE, 'the server does not answer', { cause, isUnsent: true });
       }
@@ -315,6 +316,7 @@ class Attempts {
     if (isSilent) this.#asked?.suspect();
     if (!isSilent || this.#leftMs() > 0) this.#asked?.failed();
     const isSafe = this.#effect !== 'write' || this.#ticket !== null;
+    if (this.#leftMs() <= 0) throw this.#tooLate(error);
     if (!isSafe || !(isTransient(error) || this.#tries < limits.strangeTries)) throw this.#failure(error);
   }
 
@@ -326,7 +328,7 @@ class Attempts {
   /** Nobody is spared by waiting when another server can be asked. */
   async #pause(error: unknown, canGoElsewhere: boolean): Promise<void> {
     const { balancer, world } = this.#requester;
-    if (this.#leftMs() <= 0) throw this.#failure(error);
+    if (this.#leftMs() <= 0) throw this.#tooLate(error);
     if (canGoElsewhere && this.#tries < balancer.endpoints.length) {
       const other = balancer.pick(this.#asked);
       if (other !== null && other !== this.#asked) return;
@@ -341,7 +343,7 @@ class Attempts {
     release();
     if (this.#requester.closing.aborted) throw this.#requester.closing.reason;
     if (this.#signal?.aborted === true) throw this.#cancelled(error);
-    if (this.#leftMs() <= 0) throw this.#failure(error);
+    if (this.#leftMs() <= 0) throw this.#tooLate(error);
   }
 
   #attemptMs(): number {
@@ -357,6 +359,11 @@ class Attempts {
 
   #failure(error: unknown): Error {
     return toEtcdError(error, this.#outcome);
+  }
+
+  #tooLate(cause: unknown): Error {
+    const message = `there was no answer in time, and the last try failed: ${messageOf(cause)}`;
+    return this.#failure(new RpcError(Status.DEADLINE_EXCEEDED, message, { cause }));
   }
 
   #cancelled(error: unknown): Error {
