@@ -24,6 +24,10 @@ export const limits = {
   spaceClearAfterMs: 3_000,
   /** Beyond it etcd's documentation advises against a larger quota. */
   quotaAdvisedBytes: 8 * 1024 * 1024 * 1024,
+  /** A member reads its whole state once, so long after its start; what comes right after a start goes first. */
+  firstVerifyMs: 60_000,
+  /** How long a member may take to tell the sums of its state. */
+  compareCallMs: 5_000,
   /** What etcd counts beside key and value of a put against the quota. */
   putOverheadBytes: 256,
   /** A question of one member to another, and its answer. */

@@ -44,6 +44,9 @@ export interface Configuration {
   /** Whether metrics tell how long calls take. */
   readonly extensiveMetrics: boolean;
   readonly autoCompaction: AutoCompaction | null;
+  /** How often members are compared, and how often one reads its whole state; 0: never. */
+  readonly compareStatesMs: number;
+  readonly verifyStateMs: number;
   readonly authToken: AuthToken;
   /** Of a simple token that is not used. */
   readonly authTokenLifetimeMs: number;
@@ -113,6 +116,8 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     watchProgressIntervalMs: Math.max(100, parseDuration(raw['watch-progress-notify-interval'])),
     gateway: raw['enable-grpc-gateway'],
     extensiveMetrics: raw.metrics === 'extensive',
+    compareStatesMs: parseDuration(raw['compact-hash-check-time']),
+    verifyStateMs: parseDuration(raw['corrupt-check-time']),
     autoCompaction: parseAutoCompaction(
       raw['auto-compaction-mode'],
       values.get('auto-compaction-retention') ?? null,
@@ -197,6 +202,8 @@ const schema = v.object({
   'initial-cluster-token': v.string(),
   'advertise-client-urls': list,
   'auto-compaction-retention': v.string(),
+  'compact-hash-check-time': v.string(),
+  'corrupt-check-time': v.string(),
   'auto-compaction-mode': v.picklist(['periodic', 'revision'], "must be 'periodic' or 'revision'"),
   'watch-progress-notify-interval': v.string(),
   metrics: v.picklist(['basic', 'extensive'], "must be 'basic' or 'extensive'"),

@@ -161,8 +161,13 @@ export const settings: readonly Setting[] = [
   // Features
   used('watch-progress-notify-interval', 'duration', '10m', 'time between progress notices to idle watches'),
   used('enable-grpc-gateway', 'switch', 'true', 'serve the JSON gateway'),
-  ignored('corrupt-check-time', 'duration', '0', 'log and snapshots are checksummed'),
-  ignored('compact-hash-check-time', 'duration', '1m', 'log and snapshots are checksummed'),
+  used(
+    'corrupt-check-time',
+    'duration',
+    '0',
+    'time between readings of the whole state (0: after a start only)',
+  ),
+  used('compact-hash-check-time', 'duration', '1m', 'time between comparisons of members (0: never)'),
   ignored('compaction-batch-limit', 'count', '1000', 'compaction is incremental'),
   ignored('compaction-sleep-interval', 'duration', '10ms', 'compaction is incremental'),
   ignored('downgrade-check-time', 'duration', '5s', 'there is no downgrade'),

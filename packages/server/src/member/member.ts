@@ -37,6 +37,7 @@ import { createMeters, type Meters } from '../metrics/meters.ts';
 import type { PeerCalls } from '../peer/peer-calls.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { AutoCompactor } from './auto-compaction.ts';
+import { CorruptionCheck } from './corruption-check.ts';
 import { clientPorts } from './client-ports.ts';
 import { type DataDirectory, type Invitation, openDataDirectory } from './data-directory.ts';
 import { forceNewCluster } from './force-new-cluster.ts';
@@ -104,6 +105,7 @@ export class Member {
   readonly #meters: Meters;
   readonly #servers: RpcServer[] = [];
   readonly #compactor: AutoCompactor | null;
+  readonly #corruptionCheck: CorruptionCheck;
   readonly #published: Promise<void>;
   #stopping: Promise<void> | null = null;
 
@@ -120,6 +122,7 @@ export class Member {
     this.group = parts.group;
     this.backend = new GroupBackend({ platform, configuration, auth: options.auth, ...parts });
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
+    this.#corruptionCheck = startCorruptionCheck(platform, configuration, parts, this.backend);
     this.#published = this.#publish(options, parts);
     this.group.onRemoved(() => this.#removed(options));
   }
@@ -275,6 +278,7 @@ export class Member {
   /** Calls under way may end; what would never end, as a watch, is cut. */
   async #stopServing(): Promise<void> {
     this.#compactor?.stop();
+    this.#corruptionCheck.stop();
     const drained = Promise.all(this.#servers.map((server) => server.close()));
     await Promise.race([drained, this.#pause(limits.drainMs)]);
     await Promise.all(this.#servers.map((server) => server.destroy()));
@@ -342,6 +346,25 @@ function hostConfig(configuration: Configuration, given: HostConfig): HostConfig
 
 function votersOf(identity: ClusterIdentity): RaftConfiguration {
   return configurationOf(identity.members.map((member) => member.nodeId));
+}
+
+function startCorruptionCheck(
+  platform: Platform,
+  configuration: Configuration,
+  { database, directory, group, membership, peerPort }: Parts,
+  backend: GroupBackend,
+): CorruptionCheck {
+  return new CorruptionCheck({
+    platform,
+    calls: peerPort.calls,
+    state: database,
+    members: () => membership.members,
+    memberId: () => directory.self.memberId,
+    leads: () => group.status().role === 'leader',
+    propose: (request) => backend.write('alarm', request, noOrigin),
+    compareMs: configuration.compareStatesMs,
+    verifyMs: configuration.verifyStateMs,
+  });
 }
 
 function startCompactor(

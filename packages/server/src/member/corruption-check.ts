@@ -1,0 +1,178 @@
+import { isFlotillaError, messageOf, type Platform, type Timer } from '@flotilla/platform';
+import type { SumAt } from '@flotilla/store';
+import { AlarmAction, type AlarmMember, AlarmRequest, AlarmType } from '@flotilla/wire';
+import { addressOf } from '../configuration/listen-url.ts';
+import { limits } from '../limits.ts';
+import type { PeerCalls } from '../peer/peer-calls.ts';
+
+export interface CheckedState {
+  readonly alarms: readonly AlarmMember[];
+  /** Of the state at some indexes, the oldest first; empty: not known. */
+  readonly sums: readonly SumAt[];
+  /** Reads everything; false: it is not what was applied. Null: not known. */
+  verify(): Promise<boolean | null>;
+}
+
+export interface CheckedMember {
+  readonly memberId: bigint;
+  readonly peerUrls: readonly string[];
+}
+
+export interface CorruptionCheckParts {
+  readonly platform: Platform;
+  readonly calls: Pick<PeerCalls, 'handle' | 'call'>;
+  readonly state: CheckedState;
+  readonly members: () => readonly CheckedMember[];
+  readonly memberId: () => bigint;
+  readonly leads: () => boolean;
+  /** Raises an alarm through the log. */
+  readonly propose: (request: Uint8Array) => Promise<unknown>;
+  /** How often the leader compares; 0: never. */
+  readonly compareMs: number;
+  /** How often a member reads its own state, beside the time after its start; 0: never again. */
+  readonly verifyMs: number;
+}
+
+/**
+ * Looks for a member whose state is not what the cluster has agreed on, and raises CORRUPT for it:
+ *
+ * - The leader asks every member for the sums of its state and compares them at an index that both have applied. Members
+ *   that differ from a majority that agrees are wrong; where no majority agrees nobody can tell, and the alarm names
+ *   no member, as etcd's does.
+ * - Each member reads its own state some time after its start, and as often as it is told to: its storage may have
+ *   lost what was written to it.
+ *
+ * It does not find what a client wrote wrongly, what differs in the history alone, or a difference that two checksums
+ * of 32 bits do not show.
+ */
+export class CorruptionCheck {
+  readonly #parts: CorruptionCheckParts;
+  readonly #timers = new Map<string, Timer>();
+  #stopped = false;
+
+  constructor(parts: CorruptionCheckParts) {
+    this.#parts = parts;
+    parts.calls.handle(sumsPath, () => encodeSums(parts.state.sums));
+    if (parts.compareMs > 0) this.#every(parts.compareMs, 'corruption-compare', () => this.compare());
+    const firstMs =
+      parts.verifyMs > 0 ? Math.min(parts.verifyMs, limits.firstVerifyMs) : limits.firstVerifyMs;
+    this.#after(firstMs, 'corruption-verify', async () => {
+      await this.verify();
+      if (parts.verifyMs > 0) this.#every(parts.verifyMs, 'corruption-verify', () => this.verify());
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) timer.cancel();
+  }
+
+  /** Of all members, by the leader alone. */
+  async compare(): Promise<void> {
+    const { members, memberId, leads, state } = this.#parts;
+    if (!leads()) return;
+    const own = memberId();
+    const others = members().filter((member) => member.memberId !== own);
+    const answers = await Promise.all(others.map((member) => this.#ask(member)));
+    // Asked after them, so that what they said is of an index that is not ahead of these.
+    const all: Answer[] = [
+      { memberId: own, sums: state.sums },
+      ...answers.filter((answer) => answer !== null),
+    ];
+    for (const wrong of judge(all, Math.floor((others.length + 1) / 2) + 1)) await this.#raise(wrong);
+  }
+
+  async verify(): Promise<void> {
+    if ((await this.#parts.state.verify()) !== false) return;
+    await this.#raise(this.#parts.memberId());
+  }
+
+  async #ask({ memberId, peerUrls }: CheckedMember): Promise<Answer | null> {
+    const { calls, platform } = this.#parts;
+    try {
+      const address = addressOf(peerUrls[0] as string);
+      const body = await calls.call(address, sumsPath, new Uint8Array(0), limits.compareCallMs);
+      return { memberId, sums: decodeSums(body) };
+    } catch (error) {
+      // Who is away, or of an older version, is compared another time.
+      if (!isFlotillaError(error, 'FLOTILLA_PEER_CALL_UNKNOWN')) {
+        platform.log.debug('a member was not compared', { reason: messageOf(error) });
+      }
+      return null;
+    }
+  }
+
+  async #raise(memberId: bigint): Promise<void> {
+    const { platform, propose, state } = this.#parts;
+    const alarm = AlarmType.CORRUPT;
+    if (state.alarms.some((each) => each.alarm === alarm && each.memberId === memberId)) return;
+    platform.log.error('a member has another state than the cluster has agreed on', {
+      memberId: memberId.toString(16),
+    });
+    try {
+      await propose(AlarmRequest.encode({ action: AlarmAction.ACTIVATE, memberId, alarm }));
+    } catch (error) {
+      platform.log.error('the alarm of corruption was not raised', { reason: messageOf(error) });
+    }
+  }
+
+  #every(delayMs: number, label: string, work: () => Promise<void>): void {
+    this.#after(delayMs, label, async () => {
+      await work();
+      this.#every(delayMs, label, work);
+    });
+  }
+
+  #after(delayMs: number, label: string, work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    const { platform } = this.#parts;
+    this.#timers.set(
+      label,
+      platform.timer(delayMs, label, () => platform.spawn(label, work)),
+    );
+  }
+}
+
+interface Answer {
+  readonly memberId: bigint;
+  readonly sums: readonly SumAt[];
+}
+
+/** Whom to raise the alarm for; 0: somebody. `majority` counts the members that did not answer, too. */
+export function judge(answers: readonly Answer[], majority: number): readonly bigint[] {
+  const camps: Answer[][] = [];
+  for (const answer of answers) {
+    const camp = camps.find(([first]) => agree(first as Answer, answer) === true);
+    if (camp === undefined) camps.push([answer]);
+    else camp.push(answer);
+  }
+  const right = camps.find((camp) => camp.length >= majority);
+  if (right !== undefined) {
+    const wrong = camps.filter((camp) => camp.every((each) => agree(right[0] as Answer, each) === false));
+    return wrong.flat().map(({ memberId }) => memberId);
+  }
+  const differ = camps.some((camp, i) =>
+    camps.slice(i + 1).some((other) => agree(camp[0] as Answer, other[0] as Answer) === false),
+  );
+  return differ ? [0n] : [];
+}
+
+/** At the newest index that both know; null: there is none. */
+function agree(one: Answer, other: Answer): boolean | null {
+  const known = new Map(one.sums.map(({ index, sum }) => [index, sum]));
+  const shared = other.sums.filter(({ index }) => known.has(index)).at(-1);
+  return shared === undefined ? null : known.get(shared.index) === shared.sum;
+}
+
+const sumsPath = '/state-sums';
+
+export function encodeSums(sums: readonly SumAt[]): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ sums: sums.map(({ index, sum }) => [index, sum]) }));
+}
+
+export function decodeSums(body: Uint8Array): SumAt[] {
+  const { sums } = JSON.parse(new TextDecoder().decode(body)) as {
+    readonly sums: readonly [number, number][];
+  };
+  return sums.map(([index, sum]) => ({ index, sum }));
+}
