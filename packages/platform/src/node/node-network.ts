@@ -9,7 +9,7 @@ import type { Logger } from '../platform.ts';
 import { systemCode } from './disk-error.ts';
 import { limits } from './limits.ts';
 import { NodeConnection } from './node-connection.ts';
-import { handshakeFailureOf, secureContext, secureContextOptions } from './secure-context.ts';
+import { handshakeFailureOf, remoteOfFailed, secureContext, secureContextOptions } from './secure-context.ts';
 
 /** TCP, and TLS over it. */
 export class NodeNetwork implements Network {
@@ -108,9 +108,10 @@ export class NodeNetwork implements Network {
         server.setSecureContext(secureContextOptions(options));
       });
     }
+    server.prependListener('connection', rememberRemote);
     server.on('tlsClientError', (cause, socket) => {
       this.#logger.warn('TLS handshake failed', {
-        remote: socket.remoteAddress ?? 'unknown',
+        remote: remoteOfFailed(socket).host,
         error: handshakeFailureOf(cause, socket),
       });
       socket.destroy();
@@ -126,6 +127,11 @@ const socketOptions = {
   keepAliveInitialDelay: limits.keepAliveMs,
   pauseOnConnect: true,
 } as const;
+
+/** Node asks the system once, and remembers the answer for when the connection is gone. */
+function rememberRemote(socket: Socket): void {
+  void socket.remoteAddress;
+}
 
 function connectCode(code: string): ErrorCode {
   if (code === 'ECONNREFUSED') return 'FLOTILLA_CONNECT_REFUSED';

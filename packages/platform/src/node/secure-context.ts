@@ -1,7 +1,8 @@
+import type { Socket } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { DetailedPeerCertificate, SecureContext, SecureContextOptions, TLSSocket } from 'node:tls';
 import { FlotillaError, messageOf } from '../errors.ts';
-import type { PeerIdentity, TlsOptions } from '../network.ts';
+import type { Address, PeerIdentity, TlsOptions } from '../network.ts';
 
 /** Throws `FLOTILLA_TLS_INVALID` when the certificate, the key or the authorities cannot be used. */
 export function secureContext(options: TlsOptions): SecureContext {
@@ -60,6 +61,15 @@ export function handshakeFailureOf(cause: Error, socket: TLSSocket): string {
   const distrust = authorizationErrorOf(socket);
   if (distrust !== null) return distrust;
   return 'reason' in cause && typeof cause.reason === 'string' ? cause.reason : cause.message;
+}
+
+/**
+ * Of a handshake that failed. Its socket knows nobody any more; the one below it does, when it was asked before. Where
+ * Node keeps that one is not documented, so that it may be nowhere.
+ */
+export function remoteOfFailed(socket: TLSSocket): Address {
+  const { _parent: below } = socket as { _parent?: Socket };
+  return { host: below?.remoteAddress ?? 'unknown', port: below?.remotePort ?? 0 };
 }
 
 /** The declared type is wrong: on a server it is the code alone, and null before it is known. */

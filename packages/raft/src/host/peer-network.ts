@@ -293,6 +293,10 @@ export class PeerNetwork {
 
   /** The accepting side of the handshake. Null: the connection was refused. */
   #greet(raw: Connection, connection: PeerConnection, kind: FrameKind, body: Uint8Array): PeerLink | null {
+    if (kind === 'refusal') {
+      const { code, message } = decodeRefusal(body);
+      throw new FlotillaError(code, `remote error: ${message}`);
+    }
     if (kind !== 'hello') {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `the first frame is a ${kind}, not a hello`);
     }
@@ -477,11 +481,6 @@ class Dialer {
       return;
     }
     const impostor = impostorAt(transport, raw, this.#link.id);
-    if (impostor !== null) {
-      raw.destroy();
-      this.#lost(new FlotillaError(impostor.code, impostor.message));
-      return;
-    }
     const timeoutMs = this.#timeoutMs;
     let owner: ConnectionOwner | null = null;
     const connection = new PeerConnection(platform, raw, limits, metrics, timeoutMs, {
@@ -504,6 +503,13 @@ class Dialer {
       },
     });
     this.#current = connection;
+    if (impostor !== null) {
+      // It hears why, so that its own log says it, too.
+      connection.start();
+      connection.writeHandshake('refusal', (writer) => encodeRefusal(writer, impostor));
+      connection.closeGently(new FlotillaError(impostor.code, impostor.message));
+      return;
+    }
     // One by which the other side has knocked: what hello says to have received must be all that was.
     this.#link.connection?.close(
       new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${this.#link.id} is dialed`),

@@ -81,7 +81,10 @@ class PeerTransport implements Transport {
     const reason = this.#refused.get(connection);
     if (reason === undefined) return;
     const { host, port } = connection.remote;
-    throw new FlotillaError('FLOTILLA_PEER_CERTIFICATE', `the certificate at ${host}:${port}: ${reason}`);
+    throw new FlotillaError(
+      'FLOTILLA_PEER_CERTIFICATE',
+      `tls: bad certificate of ${host}:${port}: ${reason}`,
+    );
   }
 
   async #refusalOf({ identity, remote, untrusted }: Connection): Promise<string | null> {

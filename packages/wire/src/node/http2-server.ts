@@ -4,7 +4,13 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { FlotillaError } from '@flotilla/platform';
 import type { Address, PeerIdentity, TlsOptions, TlsSource } from '@flotilla/platform';
-import { handshakeFailureOf, identityOf, secureContext, secureContextOptions } from '@flotilla/platform/node';
+import {
+  handshakeFailureOf,
+  identityOf,
+  remoteOfFailed,
+  secureContext,
+  secureContextOptions,
+} from '@flotilla/platform/node';
 import { limits } from '../limits.ts';
 import type { Peer, RpcServer, RpcServerOptions } from '../rpc.ts';
 import { acceptCall } from './http2-server-call.ts';
@@ -175,7 +181,7 @@ class Http2Server implements RpcServer {
     }
     server.on('secureConnection', (socket) => this.#secured(socket));
     server.on('tlsClientError', (cause, socket) => {
-      this.#reject(socket, remoteOf(socket), handshakeFailureOf(cause, socket));
+      this.#reject(socket, remoteOfFailed(socket), handshakeFailureOf(cause, socket));
     });
     return server;
   }
