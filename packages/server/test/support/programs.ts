@@ -14,3 +14,15 @@ export function requireProgram(name: string, whatIsLeftOut: string): boolean {
   console.warn(message);
   return false;
 }
+
+/**
+ * A Python that can import the module, or null, which is reported as by {@link requireProgram}. The system's own comes
+ * first: Debian installs modules for it, whichever `python3` is first in the path.
+ */
+export function requirePython(module: string, whatIsLeftOut: string): string | null {
+  for (const python of ['/usr/bin/python3', 'python3']) {
+    if (spawnSync(python, ['-c', `import ${module}`]).status === 0) return python;
+  }
+  requireProgram(`python3-${module}`, whatIsLeftOut);
+  return null;
+}
