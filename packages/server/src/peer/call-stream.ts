@@ -4,22 +4,25 @@ import { FlotillaError, type Platform } from '@flotilla/platform';
  * What a call looks like on the wire, the same in both directions:
  *
  * ```text
- *  ┌──────────┬────────────┬────────────┬──────────────┬──────┐
- *  │ FLOTCALL │ version u8 │ length u32 │ checksum u32 │ body │
- *  └──────────┴────────────┴────────────┴──────────────┴──────┘
- *                            of the body    of the body
+ *  ┌──────────┬────────────┬──────────────┬────────────┬──────────┬──────┐
+ *  │ FLOTCALL │ length u32 │ checksum u32 │ version u8 │ 0 (u8×3) │ body │
+ *  └──────────┴────────────┴──────────────┴────────────┴──────────┴──────┘
+ *               of the body    of the body
  *  body of a request: length of the path u16 │ path │ what the handler is given
  *  body of an answer: outcome u8 │ what the handler answered, or the text of its error
  * ```
  *
- * As long as the preface of the peer protocol and different from it in its fifth byte, so that five bytes tell the two
- * apart.
+ * Preface and header have the shape of the peer protocol's, so that whoever cuts its streams into frames can cut these;
+ * the fifth byte tells the two apart.
  */
 export const callPreface = new TextEncoder().encode('FLOTCALL');
 
 /** A version that this build does not know is refused: what follows it may be anything. */
 const version = 1;
-const headerBytes = callPreface.length + 9;
+const lengthAt = callPreface.length;
+const checksumAt = lengthAt + 4;
+const versionAt = checksumAt + 4;
+const headerBytes = versionAt + 4;
 
 /** How a call ended. Sent: a number never changes its meaning. */
 export const outcomes = { answered: 0, failed: 1, unknownPath: 2 } as const;
@@ -49,7 +52,7 @@ export class CallReader {
     if (this.#bytes < headerBytes + this.#bodyBytes) return null;
     const all = this.#joined();
     const body = all.subarray(headerBytes, headerBytes + this.#bodyBytes);
-    if (this.#platform.checksum(body) !== viewOf(all).getUint32(callPreface.length + 5)) {
+    if (this.#platform.checksum(body) !== viewOf(all).getUint32(checksumAt)) {
       throw new FlotillaError('FLOTILLA_PEER_CHECKSUM', 'a call between members was damaged on its way');
     }
     return body;
@@ -60,11 +63,11 @@ export class CallReader {
     if (callPreface.some((byte, i) => all[i] !== byte)) {
       throw new FlotillaError('FLOTILLA_PEER_MALFORMED', 'the stream is no call between members');
     }
-    const found = all[callPreface.length];
+    const found = all[versionAt];
     if (found !== version) {
       throw new FlotillaError('FLOTILLA_PEER_VERSION', `a call has version ${found}, known is ${version}`);
     }
-    const length = viewOf(all).getUint32(callPreface.length + 1);
+    const length = viewOf(all).getUint32(lengthAt);
     if (length > this.#maxBodyBytes) {
       throw new FlotillaError(
         'FLOTILLA_PEER_FRAME_TOO_LARGE',
@@ -114,9 +117,9 @@ export function encodeAnswer(platform: Platform, outcome: number, content: Uint8
 function framed(platform: Platform, body: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(headerBytes + body.length);
   bytes.set(callPreface);
-  bytes[callPreface.length] = version;
-  viewOf(bytes).setUint32(callPreface.length + 1, body.length);
-  viewOf(bytes).setUint32(callPreface.length + 5, platform.checksum(body));
+  viewOf(bytes).setUint32(lengthAt, body.length);
+  viewOf(bytes).setUint32(checksumAt, platform.checksum(body));
+  bytes[versionAt] = version;
   bytes.set(body, headerBytes);
   return bytes;
 }

@@ -115,7 +115,7 @@ test('every other connection is the host’s, with all of its bytes', async () =
 test('a damaged call is hung up on', async () => {
   const socket = connect(address.port, address.host);
   socket.on('error', () => undefined);
-  socket.write('FLOTCALL\u0001\u0000\u0000\u0000\u0001\u0000\u0000\u0000\u0000x');
+  socket.write('FLOTCALL\u0000\u0000\u0000\u0001\u0000\u0000\u0000\u0000\u0001\u0000\u0000\u0000x');
   await new Promise((resolve) => socket.once('close', resolve));
   expect(await ask('/echo', Uint8Array.of(7))).toEqual(Uint8Array.of(7));
 });
