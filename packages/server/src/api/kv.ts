@@ -84,8 +84,9 @@ export class KvService {
     requireLeaderIfAsked(this.#backend, call);
     checkPutRequest(request);
     this.#checkSize(bytes);
-    if (this.#backend.overQuota(putCost(request))) await this.#refuseForSpace();
-    const response = await this.#backend.write('put', bytes, originOf(this.#backend, call));
+    const origin = originOf(this.#backend, call);
+    if (this.#backend.overQuota(putCost(request))) await this.#refuseForSpace(origin);
+    const response = await this.#backend.write('put', bytes, origin);
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 
@@ -136,7 +137,7 @@ export class KvService {
   async #writeTxn(request: TxnRequest, bytes: Uint8Array, origin: Origin): Promise<TxnResponse> {
     this.#checkSize(bytes);
     const cost = txnCost(request);
-    if (cost > 0 && this.#backend.overQuota(cost)) await this.#refuseForSpace();
+    if (cost > 0 && this.#backend.overQuota(cost)) await this.#refuseForSpace(origin);
     return await this.#backend.write('txn', bytes, origin);
   }
 
@@ -146,9 +147,10 @@ export class KvService {
 
   /**
    * Only what adds is refused: deletions, compactions and reads are the way out. Other members are to refuse it, too,
-   * before the client can ask them.
+   * before the client can ask them. A retry of what was executed adds nothing, and has an answer.
    */
-  async #refuseForSpace(): Promise<never> {
+  async #refuseForSpace(origin: Origin): Promise<void> {
+    if (await this.#backend.isSettled(origin)) return;
     await this.#backend.operations.raiseSpaceAlarm();
     throw etcdErrors.noSpace;
   }

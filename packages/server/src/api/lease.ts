@@ -49,7 +49,8 @@ export class LeaseService {
     requireLeaderIfAsked(this.#backend, call);
     this.#backend.access.requireUser(call);
     if (request.ttl > storeLimits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
-    if (this.#backend.overQuota(limits.leaseCostBytes)) {
+    const origin = originOf(this.#backend, call, bytes);
+    if (this.#backend.overQuota(limits.leaseCostBytes) && !(await this.#backend.isSettled(origin))) {
       await this.#backend.operations.raiseSpaceAlarm();
       throw etcdErrors.noSpace;
     }
@@ -58,7 +59,7 @@ export class LeaseService {
       id: request.id === 0n ? leases.newId() : request.id,
       ttl: Math.max(request.ttl, leases.minimumTtlSeconds),
     });
-    const response = await this.#backend.write('lease-grant', chosen, originOf(this.#backend, call, bytes));
+    const response = await this.#backend.write('lease-grant', chosen, origin);
     return { ...response, header: this.#backend.stamp(response.header) };
   }
 

@@ -38,6 +38,8 @@ export interface Backend {
    * while a member of the cluster does not understand such a proposal.
    */
   write<Kind extends AnsweredKind>(kind: Kind, request: Uint8Array, origin: Origin): Promise<Answers[Kind]>;
+  /** Whether the request is one of a session that was executed before, or will be refused: it adds nothing any more. */
+  isSettled(origin: Origin): Promise<boolean>;
   /** After it, reads of local state see every write that was acknowledged before. */
   readBarrier(): Promise<void>;
   /** Throws when this member has no state to read: it waits for a snapshot. */

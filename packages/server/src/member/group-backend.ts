@@ -219,6 +219,12 @@ export class GroupBackend implements Backend {
     }
   }
 
+  async isSettled({ session }: Origin): Promise<boolean> {
+    if (session === null) return false;
+    await this.readBarrier();
+    return this.#database.settles(session);
+  }
+
   async readBarrier(): Promise<void> {
     const startMs = this.#platform.now();
     try {
