@@ -71,14 +71,4 @@ export const mutations: readonly Mutation[] = [
     scenario,
     seeds: 100,
   },
-  {
-    number: 32,
-    name: 'checkpoints leases as if they had just been looked at',
-    description: 'The next leader counts from a time that has passed already.',
-    file: lessor,
-    find: 'const remaining = Math.ceil(Math.max(0, tracked.atMs - nowMs) / 1_000);',
-    replace: 'const remaining = Math.floor(Math.max(0, tracked.atMs - nowMs) / 4_000);',
-    scenario,
-    seeds: 400,
-  },
 ];

@@ -88,7 +88,7 @@ export class LeaseClient {
     if (granted.ttl * 1_000 < story.ttlMs) world.violate('lease granted for too short', `${granted.ttl} s`);
     story.kept.push(sentMs);
     await this.#attach(story);
-    const lateness = [1 / 3, 1 / 3, 1 / 2, 0.97][tape.choose(4, 'how late renewals are')] as number;
+    const lateness = [1 / 3, 1 / 2, 0.97, 1.03][tape.choose(4, 'how late renewals are')] as number;
     for (let renewals = tape.choose(12, 'renewals'); renewals > 0 && this.#options.goesOn(); renewals -= 1) {
       await pause(platform, story.ttlMs * lateness);
       if (!(await this.#renew(platform, story))) return;

@@ -4,6 +4,7 @@ import { DevCluster } from '../support/cluster.ts';
 import { Etcd } from '../support/etcd.ts';
 import { type Answer, etcdctl } from '../support/etcdctl.ts';
 import { requireProgram } from '../support/programs.ts';
+import { leaseSession } from './etcdctl-leases.ts';
 import { script } from './etcdctl-script.ts';
 
 const withEtcdctl = requireProgram('etcdctl', 'etcdctl against a cluster of three');
@@ -42,6 +43,19 @@ describe.skipIf(!withEtcdctl)('etcdctl', () => {
           comparable(expected),
         );
       }
+    } finally {
+      await etcd.remove();
+    }
+  });
+
+  test.skipIf(!withEtcd)('uses leases, locks and elections as with a real etcd', async () => {
+    const etcd = await Etcd.start();
+    try {
+      const [expected, actual] = await Promise.all([
+        leaseSession(etcd.endpoint),
+        leaseSession(cluster.endpoints[1] as string),
+      ]);
+      expect(actual.map(withoutRevision)).toEqual(expected.map(withoutRevision));
     } finally {
       await etcd.remove();
     }
@@ -148,6 +162,13 @@ function comparable(answer: Answer): Answer {
     stdout: binary ? 'binary' : stable(answer.stdout),
     stderr: stable(answer.stderr),
   };
+}
+
+/** The store of the cluster is not empty. */
+function withoutRevision(text: string): string {
+  return text
+    .replace(/"(revision|create_revision|mod_revision)":\d+/g, '"$1":0')
+    .replace(/"(Revision|CreateRevision|ModRevision)" : \d+/g, '"$1" : 0');
 }
 
 function revisionOf(json: string): number {
