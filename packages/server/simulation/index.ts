@@ -9,7 +9,10 @@ import {
 } from '@flotilla/raft/simulation';
 import type { Scenario } from '@flotilla/sim';
 import { counterScenario } from '@flotilla/sim/examples';
+import { clientScenario } from './client/client.ts';
+import { authScenario } from './auth/auth.ts';
 import { clusterScenario } from './cluster/cluster.ts';
+import { membersScenario } from './cluster/members.ts';
 import { leasesScenario } from './leases/leases.ts';
 
 /**
@@ -19,7 +22,10 @@ import { leasesScenario } from './leases/leases.ts';
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
   [
     clusterScenario,
+    membersScenario,
     leasesScenario,
+    authScenario,
+    clientScenario,
     coreScenario,
     stormScenario,
     hostScenario,
