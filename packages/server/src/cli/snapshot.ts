@@ -14,6 +14,7 @@ export async function run(args: readonly string[]): Promise<number> {
       return await (await import('./snapshot/status.ts')).run(rest);
     case 'restore':
       return await (await import('./snapshot/restore.ts')).run(rest);
+    case undefined:
     default:
       showHelp(args);
       return 0;

@@ -89,7 +89,7 @@ export class MemberOperations implements BackendOperations {
       clusterVersion: API_VERSION,
       storageVersion: API_VERSION,
       members: this.#parts.members().map((member) => ({ ...member, id: member.memberId })),
-      removedMembers: [],
+      removedMembers: this.#parts.database.registry.removedIds,
     };
   }
 }

@@ -35,6 +35,7 @@ import { limits } from '../limits.ts';
 import { measuredLog } from '../metrics/measured-log.ts';
 import { createMeters, type Meters } from '../metrics/meters.ts';
 import type { PeerCalls } from '../peer/peer-calls.ts';
+import { removeLeftSnapshots } from '../snapshot/outgoing-snapshot.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { CorruptionCheck } from './corruption-check.ts';
@@ -144,6 +145,7 @@ export class Member {
       const directory = await openDataDirectory(platform, configuration, join);
       undo.push(() => directory.release());
       const storage = await options.openStorage(directory.stateDirectory, storageTables);
+      await removeLeftSnapshots(platform, configuration.dataDirectory);
       undo.push(() => storage.close());
       const database = await Database.open(platform, storage, {
         watch: {

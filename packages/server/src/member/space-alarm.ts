@@ -51,8 +51,7 @@ export class SpaceAlarm {
   }
 
   #isRaised(): boolean {
-    const alarms = this.#target.alarms();
-    return alarms.length > 0 && alarms.some(({ alarm }) => alarm === AlarmType.NOSPACE);
+    return this.#target.alarms().some(({ alarm }) => alarm === AlarmType.NOSPACE);
   }
 
   async #raise(): Promise<void> {

@@ -7,7 +7,7 @@ import {
   openStream,
   PutRequest,
   RangeRequest,
-  RangeResponse,
+  type RangeResponse,
   type RangeStreamResponse,
   SortTarget,
 } from '@flotilla/wire';

@@ -66,6 +66,10 @@ export class MemberRegistry {
     return this.#lastNodeId;
   }
 
+  get removedIds(): bigint[] {
+    return [...this.#removed.keys()];
+  }
+
   isRemoved(memberId: bigint): boolean {
     return this.#removed.has(memberId);
   }
