@@ -23,6 +23,8 @@ export interface PeerConnectionHandler {
 export class PeerConnection {
   /** Of the platform's clock: when the last byte came. */
   lastReceivedMs: number;
+  bytesSent = 0;
+  bytesReceived = 0;
   readonly #platform: Platform;
   readonly #connection: Connection;
   readonly #metrics: HostMetrics;
@@ -109,6 +111,7 @@ export class PeerConnection {
   write(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#metrics.bytesSent += bytes.length;
+    this.bytesSent += bytes.length;
     this.#connection.write(bytes);
   }
 
@@ -133,6 +136,7 @@ export class PeerConnection {
     if (this.#isClosed()) return;
     this.lastReceivedMs = now;
     this.#metrics.bytesReceived += chunk.length;
+    this.bytesReceived += chunk.length;
     try {
       this.#decoder.push(chunk);
     } catch (error) {

@@ -40,6 +40,9 @@ export class PeerLink {
   readonly #metrics: HostMetrics;
   readonly #writer = new ByteWriter();
   #connection: PeerConnection | null = null;
+  /** Of connections that are gone. */
+  #pastBytesSent = 0;
+  #pastBytesReceived = 0;
   #frameStart = -1;
   #bufferedBytes = 0;
 
@@ -52,6 +55,15 @@ export class PeerLink {
 
   get connection(): PeerConnection | null {
     return this.#connection;
+  }
+
+  /** Over all connections. */
+  get bytesSent(): number {
+    return this.#pastBytesSent + (this.#connection?.bytesSent ?? 0);
+  }
+
+  get bytesReceived(): number {
+    return this.#pastBytesReceived + (this.#connection?.bytesReceived ?? 0);
   }
 
   /** The handshake is over on `connection`. */
@@ -72,6 +84,8 @@ export class PeerLink {
   }
 
   detach(): void {
+    this.#pastBytesSent = this.bytesSent;
+    this.#pastBytesReceived = this.bytesReceived;
     this.#connection = null;
     this.connectedSinceMs = null;
     this.alive = false;

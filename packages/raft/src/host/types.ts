@@ -252,6 +252,9 @@ export interface PeerStatus {
   readonly connectedSinceMs: number | null;
   readonly incarnation: number;
   readonly queuedBytes: number;
+  /** Over all connections with it. */
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
 }
 
 /** Where a host stands, with its peers, groups and log. */

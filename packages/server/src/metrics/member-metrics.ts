@@ -1,4 +1,4 @@
-import type { GroupStatus, Host, NodeId } from '@flotilla/raft';
+import type { GroupStatus, Host, NodeId, PeerStatus } from '@flotilla/raft';
 import type { Database } from '@flotilla/store';
 import type { HealthCounts } from '../http/health.ts';
 import type { BackendStatus } from '../member/backend.ts';
@@ -232,19 +232,39 @@ function diskMetrics({ host, timings }: MetricSources): readonly Metric[] {
 }
 
 function peerMetrics({ host, memberIdOf, status }: MetricSources): readonly Metric[] {
-  const perPeer = (valueOf: (alive: boolean) => number) => () =>
-    host.status().peers.map(({ id, alive }) => ({
-      labels: { Local: hex(status().memberId), Remote: hex(memberIdOf(id) ?? BigInt(id)) },
-      value: valueOf(alive),
+  const remote = (peer: PeerStatus): string => hex(memberIdOf(peer.id) ?? BigInt(peer.id));
+  const known = (valueOf: (peer: PeerStatus) => number) => () =>
+    host.status().peers.map((peer) => ({
+      labels: { Local: hex(status().memberId), Remote: remote(peer) },
+      value: valueOf(peer),
     }));
+  const bytes = (label: 'To' | 'From', valueOf: (peer: PeerStatus) => number) => () =>
+    host.status().peers.map((peer) => ({ labels: { [label]: remote(peer) }, value: valueOf(peer) }));
   return [
     labelled(
       'gauge',
       'etcd_network_known_peers',
       'Members that this one knows',
-      perPeer(() => 1),
+      known(() => 1),
     ),
-    labelled('gauge', 'etcd_network_active_peers', '1: connected, and heard of', perPeer(Number)),
+    labelled(
+      'gauge',
+      'etcd_network_active_peers',
+      '1: connected, and heard of',
+      known(({ alive }) => Number(alive)),
+    ),
+    labelled(
+      'counter',
+      'etcd_network_peer_sent_bytes_total',
+      'Bytes to another member',
+      bytes('To', ({ bytesSent }) => bytesSent),
+    ),
+    labelled(
+      'counter',
+      'etcd_network_peer_received_bytes_total',
+      'Bytes of another member',
+      bytes('From', ({ bytesReceived }) => bytesReceived),
+    ),
   ];
 }
 

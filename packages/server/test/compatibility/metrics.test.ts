@@ -60,6 +60,7 @@ test('say what every member has done, and who leads', async () => {
     expect(valueOf(text, `grpc_server_handled_total{grpc_code="OK",${put}}`)).toBe(1);
     expect(valueOf(text, `grpc_server_handling_seconds_count{${put}}`)).toBe(1);
     expect(valueOf(text, 'etcd_server_healthcheck{name="linearizable_read",type="readyz"}')).toBe(1);
+    expect(text.match(/^etcd_network_peer_sent_bytes_total\{To="[0-9a-f]+"\} [1-9]/gm)).toHaveLength(2);
     expect(text.match(/^etcd_network_active_peers\{.*\} 1$/gm)).toHaveLength(2);
   }
 });
@@ -91,6 +92,8 @@ describe.skipIf(!requireProgram('etcd', 'metrics beside those of a real etcd'))(
 const sinceEtcd34 = [
   'etcd_network_active_peers',
   'etcd_network_known_peers',
+  'etcd_network_peer_received_bytes_total',
+  'etcd_network_peer_sent_bytes_total',
   'etcd_server_healthcheck',
   'etcd_server_healthchecks_total',
   'grpc_server_handling_seconds',
