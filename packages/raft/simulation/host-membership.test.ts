@@ -7,8 +7,8 @@ it(
   { timeout: 240_000 },
   () =>
     expectNoViolation(membershipScenario, {
-      from: 57,
-      seeds: 35,
+      from: 72,
+      seeds: 32,
       met: [
         'appends acknowledged',
         'change made',

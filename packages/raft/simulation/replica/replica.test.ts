@@ -7,7 +7,7 @@ it(
   { timeout: 240_000 },
   () =>
     expectNoViolation(replicaScenario, {
-      from: 12,
+      from: 17,
       seeds: 13,
       met: [
         'appends acknowledged',
