@@ -2,6 +2,8 @@
 export interface Address {
   readonly host: string;
   readonly port: number;
+  /** Of a Unix socket, which takes the place of host and port. */
+  readonly path?: string;
 }
 
 /** Keys and certificates in PEM. A connection with them is TLS; the other side's identity is checked against `ca`. */

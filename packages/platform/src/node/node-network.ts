@@ -1,5 +1,5 @@
 import { createServer, isIP, connect as netConnect } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import type { ListenOptions, Server, Socket } from 'node:net';
 import { connect as tlsConnect, createServer as tlsServer, Server as TlsServer } from 'node:tls';
 import type { TlsOptions as NodeTlsOptions } from 'node:tls';
 import { FlotillaError, messageOf } from '../errors.ts';
@@ -9,6 +9,7 @@ import type { Logger } from '../platform.ts';
 import { systemCode } from './disk-error.ts';
 import { limits } from './limits.ts';
 import { NodeConnection } from './node-connection.ts';
+import { removeStaleSocket } from './unix-socket.ts';
 import { handshakeFailureOf, remoteOfFailed, secureContext, secureContextOptions } from './secure-context.ts';
 
 /** TCP, and TLS over it. */
@@ -43,7 +44,7 @@ export class NodeNetwork implements Network {
     const bound = server.address();
     const port = bound !== null && typeof bound === 'object' ? bound.port : address.port;
     return {
-      address: { host: address.host, port },
+      address: { ...address, port },
       ...(server instanceof TlsServer ? { renew: (tls: TlsOptions) => renewServer(server, tls) } : {}),
       close: () => closeServer(server),
     };
@@ -54,9 +55,12 @@ export class NodeNetwork implements Network {
     options: { readonly tls?: TlsOptions; readonly timeoutMs: number },
   ): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const where = `${address.host}:${address.port}`;
+      const where = address.path ?? `${address.host}:${address.port}`;
       const secure = options.tls === undefined ? undefined : secureContext(options.tls);
-      const target = { ...socketOptions, host: address.host, port: address.port };
+      const target =
+        address.path === undefined
+          ? { ...socketOptions, host: address.host, port: address.port }
+          : { path: address.path };
       const socket =
         options.tls === undefined
           ? netConnect(target)
@@ -147,19 +151,29 @@ function renewServer(server: TlsServer, options: TlsOptions): void {
   server.setSecureContext(secureContextOptions(options));
 }
 
+/** What {@link Server.listen} takes. */
+function targetOf({ host, port, path }: Address): ListenOptions {
+  return path === undefined ? { host, port, exclusive: true } : { path };
+}
+
 function bind(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (cause: Error): void => {
       const code =
         systemCode(cause) === 'EADDRINUSE' ? 'FLOTILLA_ADDRESS_IN_USE' : 'FLOTILLA_ADDRESS_UNAVAILABLE';
       reject(
-        new FlotillaError(code, `cannot listen on ${address.host}:${address.port}: ${cause.message}`, {
-          cause,
-        }),
+        new FlotillaError(
+          code,
+          `cannot listen on ${address.path ?? `${address.host}:${address.port}`}: ${cause.message}`,
+          {
+            cause,
+          },
+        ),
       );
     };
     server.once('error', failed);
-    server.listen({ host: address.host, port: address.port, exclusive: true }, () => {
+    if (address.path !== undefined) removeStaleSocket(address.path);
+    server.listen(targetOf(address), () => {
       server.off('error', failed);
       resolve();
     });

@@ -56,9 +56,7 @@ describe('sources', () => {
     expect(from({ 'max-wals': '5', 'log-outputs': 'stderr', logger: 'zap' }).warnings).toEqual([]);
   });
 
-  test.each([
-    ['discovery', 'http://example.com/x'],
-  ])('--%s %s is refused, not ignored', (name, value) => {
+  test.each([['discovery', 'http://example.com/x']])('--%s %s is refused, not ignored', (name, value) => {
     expect(codeOf(() => from({ [name]: value }))).toBe('FLOTILLA_UNSUPPORTED_SETTING');
   });
 
@@ -140,7 +138,7 @@ describe('configuration', () => {
       name: 'default',
       dataDirectory: 'default.flotilla',
       clientListeners: [{ address: { host: '127.0.0.1', port: 2379 }, secure: false, cleartext: true }],
-      peerListener: { address: { host: '127.0.0.1', port: 2380 }, secure: false },
+      peerAddresses: [{ host: '127.0.0.1', port: 2380, secure: false }],
       advertisedClientUrls: ['http://localhost:2379'],
       initialCluster: null,
       heartbeatIntervalMs: 100,
@@ -162,7 +160,10 @@ describe('configuration', () => {
     [{ 'listen-peer-urls': 'http://127.0.0.1' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'listen-peer-urls': 'https://127.0.0.1:2380' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'listen-peer-urls': 'ftp://127.0.0.1:2380' }, 'FLOTILLA_CONFIGURATION'],
-    [{ 'listen-peer-urls': 'unix:///run/peer' }, 'FLOTILLA_UNSUPPORTED_SETTING'],
+    [
+      { 'listen-peer-urls': 'http://127.0.0.1:1,https://127.0.0.1:1', 'peer-auto-tls': 'true' },
+      'FLOTILLA_CONFIGURATION',
+    ],
     [{ 'cert-file': 'a' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'peer-client-key-file': 'a' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'peer-cert-allowed-cn': 'a', 'peer-cert-allowed-hostname': 'b' }, 'FLOTILLA_CONFIGURATION'],

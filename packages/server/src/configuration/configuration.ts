@@ -2,7 +2,13 @@ import { FlotillaError } from '@flotilla/platform';
 import * as v from 'valibot';
 import { type AuthToken, bcryptCost, parseAuthToken, tokenLifetimeMs } from './auth-settings.ts';
 import { parseDuration } from './duration.ts';
-import { advertisable, type ListenUrl, listenUrls } from './listen-url.ts';
+import {
+  advertisable,
+  type ListenUrl,
+  listenUrls,
+  type PeerAddress,
+  peerListenAddresses,
+} from './listen-url.ts';
 import { settings } from './settings.ts';
 import { hasCertificate, type TlsSettings, tlsSettings } from './tls-settings.ts';
 
@@ -15,7 +21,8 @@ export interface Configuration {
   readonly httpListeners: readonly ListenUrl[];
   /** `/metrics` and the probes, and nothing else. */
   readonly metricsListeners: readonly ListenUrl[];
-  readonly peerListener: ListenUrl;
+  /** Where other members are listened to, at least one. */
+  readonly peerAddresses: readonly PeerAddress[];
   readonly clientTls: TlsSettings;
   readonly peerTls: TlsSettings;
   /** Origins that a browser's scripts may come from; `*`: any. */
@@ -82,9 +89,6 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
   }
   const raw = parsed(values);
   checkTimes(raw['heartbeat-interval'], raw['election-timeout']);
-  if (raw['listen-peer-urls'].length > 1) {
-    throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', '--listen-peer-urls takes one URL');
-  }
   const advertisedPeerUrls = raw['initial-advertise-peer-urls'].map(advertisable);
   const tls = tlsSettings(raw);
   const listeners = listenersOf(raw, tls);
@@ -321,7 +325,7 @@ function parseAutoCompaction(mode: 'periodic' | 'revision', given: string | null
 function listenersOf(
   raw: v.InferOutput<typeof schema>,
   tls: { readonly client: TlsSettings; readonly peer: TlsSettings },
-): Pick<Configuration, 'clientListeners' | 'httpListeners' | 'metricsListeners' | 'peerListener'> {
+): Pick<Configuration, 'clientListeners' | 'httpListeners' | 'metricsListeners' | 'peerAddresses'> {
   const metricsUrls = raw['listen-metrics-urls'];
   if (metricsUrls.some(isSecure) && !hasCertificate(tls.client)) {
     throw invalid(
@@ -337,21 +341,19 @@ function listenersOf(
         `client url ${withoutCertificate} with HTTPS scheme`,
     );
   }
-  const [peerUrl] = raw['listen-peer-urls'] as [string];
-  const [peerListener] = listenUrls([peerUrl]) as [ListenUrl];
-  if (peerListener.socketPath !== null) {
-    throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', `${peerUrl}: members meet over TCP only`);
-  }
-  if (peerListener.secure && !hasCertificate(tls.peer)) {
+  const peerUrls = raw['listen-peer-urls'];
+  if (peerUrls.length === 0) throw invalid('--listen-peer-urls is empty');
+  const securePeerUrl = peerUrls.find(isSecure);
+  if (securePeerUrl !== undefined && !hasCertificate(tls.peer)) {
     throw invalid(
-      `cannot listen on TLS for ${peerUrl}: --peer-key-file and --peer-cert-file are not presented`,
+      `cannot listen on TLS for ${securePeerUrl}: --peer-key-file and --peer-cert-file are not presented`,
     );
   }
   return {
     clientListeners: listenUrls(raw['listen-client-urls']),
     httpListeners: listenUrls(raw['listen-client-http-urls']),
     metricsListeners: listenUrls(raw['listen-metrics-urls']),
-    peerListener,
+    peerAddresses: peerListenAddresses(peerUrls),
   };
 }
 

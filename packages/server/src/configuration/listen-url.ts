@@ -32,6 +32,15 @@ export function listenUrls(texts: readonly string[]): ListenUrl[] {
   return [...listeners.values()];
 }
 
+/** Members tell TLS from plain connections by the port alone. */
+export function peerListenAddresses(texts: readonly string[]): PeerAddress[] {
+  return listenUrls(texts).map(({ address, socketPath, secure, cleartext }) => {
+    if (secure && cleartext)
+      throw invalid(`a port of --listen-peer-urls is both http and https: ${texts.join(',')}`);
+    return socketPath === null ? { ...address, secure } : { ...address, secure, path: socketPath };
+  });
+}
+
 /** A URL as it is told to others: scheme, host and port, or the path of a socket; nothing else. */
 export function advertisable(text: string): string {
   const parts = parse(text);
@@ -44,10 +53,7 @@ export function advertisable(text: string): string {
 /** Where to connect to for a URL of the configuration. */
 export function addressOf(url: string): PeerAddress {
   const { host, port, secure, socketPath } = parse(url);
-  if (socketPath !== null) {
-    throw new FlotillaError('FLOTILLA_UNSUPPORTED_SETTING', `${url}: members meet over TCP only`);
-  }
-  return { host, port, secure };
+  return socketPath === null ? { host, port, secure } : { host, port, secure, path: socketPath };
 }
 
 /** etcd binds to IP addresses and `localhost` only; a name could mean another interface tomorrow. */

@@ -37,6 +37,7 @@ import { createMeters, type Meters } from '../metrics/meters.ts';
 import type { PeerCalls } from '../peer/peer-calls.ts';
 import { removeLeftSnapshots } from '../snapshot/outgoing-snapshot.ts';
 import { PeerPort } from '../peer/peer-port.ts';
+import { alsoAt } from '../peer/several-addresses.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { CorruptionCheck } from './corruption-check.ts';
 import { clientPorts } from './client-ports.ts';
@@ -136,7 +137,7 @@ export class Member {
     // What was opened, to be closed again in reverse when a later step fails.
     const undo: (() => Promise<void>)[] = [];
     try {
-      const peerPort = new PeerPort(platform, options.peerTransport ?? tcp());
+      const peerPort = new PeerPort(platform, peersMeetAt(configuration, options.peerTransport ?? tcp()));
       undo.push(() => Promise.resolve(peerPort.close()));
       if (configuration.forceNewCluster) {
         await forceNewCluster(platform, configuration, (path, tables) => options.openStorage(path, tables));
@@ -144,8 +145,8 @@ export class Member {
       const join = (): Promise<Invitation> => askToJoin(platform, peerPort.calls, configuration);
       const directory = await openDataDirectory(platform, configuration, join);
       undo.push(() => directory.release());
-      const storage = await options.openStorage(directory.stateDirectory, storageTables);
       await removeLeftSnapshots(platform, configuration.dataDirectory);
+      const storage = await options.openStorage(directory.stateDirectory, storageTables);
       undo.push(() => storage.close());
       const database = await Database.open(platform, storage, {
         watch: {
@@ -327,10 +328,16 @@ function hostOptions(
     // Whoever leads sends a newcomer its first snapshot, and may be somebody that it was not told of.
     admits: () => identity.members.length === 0 && database.applied.index === 0,
     peers: peersOf(directory, database),
-    listen: configuration.peerListener.address,
+    listen: configuration.peerAddresses[0] as Address,
     transport: peerPort.transport,
     config: hostConfig(configuration, options.host ?? {}),
   };
+}
+
+/** The host listens at one address. */
+function peersMeetAt(configuration: Configuration, transport: TransportFactory): TransportFactory {
+  const more = configuration.peerAddresses.slice(1);
+  return more.length === 0 ? transport : alsoAt(transport, more);
 }
 
 function hostConfig(configuration: Configuration, given: HostConfig): HostConfig {

@@ -15,10 +15,11 @@ import { canonicalHost } from './host-names.ts';
 
 /** How members meet over TLS. */
 export interface PeerTlsOptions {
-  /** Null: this member listens without TLS. */
-  readonly listen: TlsSource | null;
-  /** For addresses that are reached by TLS. */
+  /** For addresses that are listened to, and reached, by TLS. */
+  readonly listen: TlsSource;
   readonly connect: TlsSource;
+  /** Whether TLS is spoken at an address that does not say so. */
+  readonly secure: boolean;
   /** Members that connect must show a certificate that an authority vouches for. */
   readonly requireCertificate: boolean;
   /** Why the owner of a verified certificate is no member; null: it may be one. */
@@ -49,9 +50,9 @@ class PeerTransport implements Transport {
   }
 
   listen(address: Address, accept: (connection: Connection) => void): Promise<Listener> {
-    const source = this.#options.listen;
-    if (source === null) return this.#network.listen(address, {}, accept);
-    return this.#network.listen(address, { tls: source }, (connection) => {
+    const { listen, secure } = this.#options;
+    if (!isSecure(address, secure)) return this.#network.listen(address, {}, accept);
+    return this.#network.listen(address, { tls: listen }, (connection) => {
       this.#platform.spawn('peer-admission', async () => {
         const reason = await this.#refusalOf(connection);
         if (reason !== null) {
@@ -68,8 +69,7 @@ class PeerTransport implements Transport {
   }
 
   async connect(address: Address, { timeoutMs }: { readonly timeoutMs: number }): Promise<Connection> {
-    if (!isSecure(address, this.#options.listen !== null))
-      return await this.#network.connect(address, { timeoutMs });
+    if (!isSecure(address, this.#options.secure)) return await this.#network.connect(address, { timeoutMs });
     const tls = this.#options.connect();
     const connection = await this.#network.connect(address, { timeoutMs, tls });
     const reason = connection.identity === null ? null : this.#options.refuse(connection.identity);

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KV, PutRequest } from '@flotilla/wire';
@@ -114,5 +115,32 @@ describe('members over TLS', () => {
       /^rejected connection on peer endpoint .*x509: certificate is valid for 203\.0\.113\.7, not 127\.0\.0\.1/,
     );
     await members[0].journal.line(/^peer refused .*refused: .*x509: certificate is valid for 203\.0\.113\.7/);
+  });
+
+  test('may meet at several addresses, Unix sockets among them, also after a crash that left one behind', async () => {
+    const base = await freePorts(2);
+    const socket = join(directory, 'peer-socket');
+    const left = createServer();
+    await new Promise<void>((resolve) => left.listen(`${socket}-old`, resolve));
+    // Closed, it would take its socket along.
+    renameSync(`${socket}-old`, socket);
+    left.close();
+    const ports = { client: `http://127.0.0.1:${base}`, peer: `unix:${socket}` };
+    const more = {
+      'listen-peer-urls': `unix:${socket},https://127.0.0.1:${base + 1}`,
+      'peer-auto-tls': 'true',
+    };
+    const one = await startMember(directory, 'unix', ports, more);
+    running = [one];
+    await one.member.whenReady();
+    await put(one);
+    const reached = [{ path: socket }, { host: '127.0.0.1', port: base + 1 }].map(
+      (target) =>
+        new Promise<void>((resolve, reject) => {
+          const connection = connect(target, () => resolve(void connection.destroy()));
+          connection.once('error', reject);
+        }),
+    );
+    await Promise.all(reached);
   });
 });

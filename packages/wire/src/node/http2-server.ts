@@ -8,6 +8,7 @@ import {
   handshakeFailureOf,
   identityOf,
   remoteOfFailed,
+  removeStaleSocket,
   secureContext,
   secureContextOptions,
 } from '@flotilla/platform/node';
@@ -90,6 +91,7 @@ class Http2Server implements RpcServer {
         reject(new FlotillaError(code, `cannot listen on ${where}: ${cause.message}`, { cause }));
       };
       this.#listener.once('error', failed);
+      if (path !== undefined) removeStaleSocket(path);
       const target = path === undefined ? { host, port, exclusive: true } : { path };
       this.#listener.listen(target, () => {
         this.#listener.off('error', failed);

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { FlotillaError, type Logger } from '@flotilla/platform';
+import { type Address, FlotillaError, type Logger } from '@flotilla/platform';
 import { tcp, type TransportFactory } from '@flotilla/raft';
 import type { Configuration } from '../../configuration/configuration.ts';
-import type { ListenUrl } from '../../configuration/listen-url.ts';
 import { requiresClientCertificate, type TlsSettings } from '../../configuration/tls-settings.ts';
 import { type ListenerTls, listenerTls } from './client-tls.ts';
 import { peerTls, withoutCertificate } from './peer-tls.ts';
@@ -29,7 +28,7 @@ function clientSide(configuration: Configuration, log: Logger): ListenerTls | nu
   const certificate = certificateOf(
     clientTls,
     join(dataDirectory, 'fixtures', 'client'),
-    listeners,
+    listeners.flatMap((url) => (url.socketPath === null ? [url.address] : [])),
     'client',
     log,
   );
@@ -37,8 +36,9 @@ function clientSide(configuration: Configuration, log: Logger): ListenerTls | nu
 }
 
 function peerSide(configuration: Configuration, log: Logger): TransportFactory {
-  const { peerTls: settings, peerListener, dataDirectory } = configuration;
-  if (!peerListener.secure) warnOfCleartext(settings, false, 'peer-', log);
+  const { peerTls: settings, peerAddresses, dataDirectory } = configuration;
+  const isServed = peerAddresses.some((address) => address.secure);
+  if (peerAddresses.some((address) => !address.secure)) warnOfCleartext(settings, isServed, 'peer-', log);
   if (settings.auto && settings.certificateFile === '' && requiresClientCertificate(settings)) {
     // etcd drops the requirement without a word.
     throw new FlotillaError(
@@ -47,16 +47,16 @@ function peerSide(configuration: Configuration, log: Logger): TransportFactory {
         '--peer-client-cert-auth and --peer-trusted-ca-file need --peer-cert-file',
     );
   }
-  if (settings.certificateFile === '' && !(settings.auto && peerListener.secure)) {
+  if (settings.certificateFile === '' && !(settings.auto && isServed)) {
     const peers = configuration.initialCluster?.flatMap((member) => member.peerUrls) ?? [];
     return peers.some((url) => url.startsWith('https:')) ? withoutCertificate() : tcp();
   }
   const directory = join(dataDirectory, 'fixtures', 'peer');
-  const certificate = certificateOf(settings, directory, [peerListener], 'peer', log);
+  const certificate = certificateOf(settings, directory, peerAddresses, 'peer', log);
   return peerTls(
     settings.certificateFile === '' ? settings : { ...settings, auto: false },
     certificate,
-    peerListener.secure,
+    isServed,
     log,
   );
 }
@@ -64,7 +64,7 @@ function peerSide(configuration: Configuration, log: Logger): TransportFactory {
 function certificateOf(
   settings: TlsSettings,
   directory: string,
-  listeners: readonly ListenUrl[],
+  addresses: readonly Address[],
   side: 'client' | 'peer',
   log: Logger,
 ): { readonly certificate: string; readonly key: string } {
@@ -73,7 +73,7 @@ function certificateOf(
     if (auto) log.warn(`ignoring ${side} auto TLS since certs given`);
     return { certificate: certificateFile, key: keyFile };
   }
-  const hosts = listeners.flatMap(({ address, socketPath }) => (socketPath === null ? [address.host] : []));
+  const hosts = addresses.flatMap(({ host, path }) => (path === undefined ? [host] : []));
   // `localhost` is listened to at its address.
   const names = hosts.includes('127.0.0.1') ? [...hosts, 'localhost'] : hosts;
   return selfSignedCertificate(directory, names, selfSignedYears, log);

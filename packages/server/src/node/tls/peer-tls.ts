@@ -9,7 +9,7 @@ import { protocolOptions } from './client-tls.ts';
 
 /**
  * The transport between members with the certificates of the settings. `certificate` is theirs or the one that was
- * made; `secure`: this member's own peer URL says `https`. Throws `FLOTILLA_TLS_INVALID` when the files cannot be used.
+ * made; `secure`: this member listens by TLS. Throws `FLOTILLA_TLS_INVALID` when the files cannot be used.
  */
 export function peerTls(
   settings: TlsSettings,
@@ -26,10 +26,10 @@ export function peerTls(
   const shown =
     clientCertificateFile === '' ? certificate : { certificate: clientCertificateFile, key: clientKeyFile };
   const connecting = credentialFiles(settings, shown, log, settings.auto ? { verifyPeer: false } : {});
-  const listen: TlsSource = () => listening.current();
   return peerTransport({
-    listen: secure ? listen : null,
+    listen: () => listening.current(),
     connect: () => connecting.current(),
+    secure,
     requireCertificate: requiresClientCertificate(settings),
     refuse: (identity) => refusalOf(identity, settings, listening.revocations()),
     resolver: settings.verifyClientAddress ? systemResolver : null,
@@ -45,8 +45,9 @@ export function withoutCertificate(): TransportFactory {
     );
   };
   return peerTransport({
-    listen: null,
+    listen: none,
     connect: none,
+    secure: false,
     requireCertificate: false,
     refuse: () => null,
     resolver: null,
