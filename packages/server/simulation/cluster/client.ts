@@ -165,6 +165,7 @@ function outcomeOf(request: EtcdRequest, error: RpcError): Ending {
   if (error.message === etcdErrors.compacted.message) return 'compacted';
   if (error.message === etcdErrors.futureRevision.message) return 'future-revision';
   if (error.status === Status.RESOURCE_EXHAUSTED) return 'failed';
+  if (error.message === etcdErrors.notSupportedForLearner.message) return 'failed';
   if (!lostStatuses.includes(error.status)) return 'unexpected';
   // A read that nobody answered has no effect; anything else may have been replicated.
   return request.type === 'range' ? 'failed' : 'unknown';

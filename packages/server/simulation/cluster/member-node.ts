@@ -18,6 +18,13 @@ export type MemberSettings = Pick<
   'heartbeatMs' | 'electionMs' | 'snapshotCount' | 'host' | 'commitDelayMs' | 'flushDelayMs'
 >;
 
+/** The place of a member in a cluster whose members come and go. */
+export interface MemberPlace {
+  /** Settings of the next life, beside the usual ones. */
+  settings(): readonly (readonly [string, string])[];
+  removed(): void;
+}
+
 /** One member of the simulated cluster, over all its lives. */
 export class MemberNode {
   readonly name: string;
@@ -25,7 +32,8 @@ export class MemberNode {
   member: Member | null = null;
   readonly #world: World;
   readonly #settings: MemberSettings;
-  readonly #configuration: Configuration;
+  readonly #names: readonly string[];
+  readonly #place: MemberPlace | null;
   /** What the storage has flushed: with the simulated disk it is all that outlasts a crash. */
   readonly #image = new MemoryImage();
   readonly #elected: (term: number, name: string) => void;
@@ -38,18 +46,21 @@ export class MemberNode {
     names: readonly string[],
     written: WrittenHistory,
     elected: (term: number, name: string) => void,
+    place: MemberPlace | null = null,
   ) {
     this.#written = written;
     this.#world = world;
     this.#settings = settings;
     this.name = name;
-    this.#configuration = configurationOf(settings, name, names);
+    this.#names = names;
+    this.#place = place;
     this.#elected = elected;
   }
 
   async main(platform: Platform): Promise<void> {
     this.member = null;
     const { commitDelayMs, flushDelayMs, host } = this.#settings;
+    const place = this.#place;
     const stop = (error: unknown): void => {
       // An error that nobody catches is how a process ends here.
       platform.defer(() => {
@@ -58,14 +69,14 @@ export class MemberNode {
     };
     const member = await Member.start({
       platform,
-      configuration: this.#configuration,
+      configuration: configurationOf(this.#settings, this.name, this.#names, this.#place?.settings() ?? []),
+      auth: simulatedAuth(platform),
       openStorage: (_directory, tables) =>
         Promise.resolve(
           new MemoryStorage(platform, tables, {
             image: this.#image,
             maxCommitDelayMs: commitDelayMs,
             maxFlushDelayMs: flushDelayMs,
-      auth: simulatedAuth(platform),
           }),
         ),
       listen: ({ address, services, maxReceiveMessageBytes }) =>
@@ -76,6 +87,7 @@ export class MemberNode {
           handlerFailed: stop,
         }),
       onFatal: stop,
+      ...(place === null ? {} : { onRemoved: () => place.removed() }),
       host,
     });
     member.group.onRoleChange((change) => {
@@ -88,7 +100,12 @@ export class MemberNode {
   }
 }
 
-function configurationOf(settings: MemberSettings, name: string, names: readonly string[]): Configuration {
+function configurationOf(
+  settings: MemberSettings,
+  name: string,
+  names: readonly string[],
+  more: readonly (readonly [string, string])[],
+): Configuration {
   return configure(
     new Map([
       ['name', name],
@@ -101,6 +118,7 @@ function configurationOf(settings: MemberSettings, name: string, names: readonly
       ['heartbeat-interval', String(Math.round(settings.heartbeatMs))],
       ['election-timeout', String(settings.electionMs)],
       ['snapshot-count', String(settings.snapshotCount)],
+      ...more,
     ]),
   );
 }

@@ -8,6 +8,7 @@ import {
   Status,
   Watch,
   WatchRequest,
+  etcdErrors,
   openFramedChannel,
   openStream,
 } from '@flotilla/wire';
@@ -31,6 +32,8 @@ export interface WatcherOptions {
   readonly prevKv: boolean;
   /** Leaves puts or deletions out. */
   readonly filter: 'none' | 'puts' | 'deletions';
+  /** Never the same member twice in a row: it may be gone for ever. */
+  readonly movesOn?: boolean;
 }
 
 /**
@@ -67,14 +70,17 @@ export class SimWatcher {
     const channels = memberNames.map((host) =>
       openFramedChannel(platform, { endpoints: [{ host, port: clientPort }] }),
     );
-    for (;;) {
-      const channel = channels[world.tape.choose(channels.length, 'member to watch')] as RpcChannel;
+    for (let attempt = 0; ; attempt += 1) {
+      const drawn = world.tape.choose(channels.length, 'member to watch');
+      const index = this.#options.movesOn === true ? (drawn + attempt) % channels.length : drawn;
+      const channel = channels[index] as RpcChannel;
       try {
         await this.#watch(platform, channel);
         world.coverage.count('watch ended by the member');
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
-        if (error.status !== Status.UNAVAILABLE && error.status !== Status.CANCELLED) {
+        const isLearner = error.message === etcdErrors.notSupportedForLearner.message;
+        if (!isLearner && error.status !== Status.UNAVAILABLE && error.status !== Status.CANCELLED) {
           world.violate('unexpected error', `a watch ended with ${error.status} ${error.message}`);
         }
         world.coverage.count('watch broken');

@@ -52,11 +52,18 @@ export class Reconfiguration implements BackendReconfiguration {
   }
 
   async remove(memberId: bigint): Promise<void> {
-    await this.#change(() => {
-      const member = this.#require(memberId);
-      this.#requireReadyToRemove(member);
-      return this.#changeOf({ operation: 'remove', id: member.nodeId }, []);
-    });
+    const { directory, membership } = this.#parts;
+    try {
+      await this.#change(() => {
+        const member = this.#require(memberId);
+        this.#requireReadyToRemove(member);
+        return this.#changeOf({ operation: 'remove', id: member.nodeId }, []);
+      });
+    } catch (error) {
+      // Applied here, and with it everything ended that this member waited for.
+      const isGone = memberId === directory.self.memberId && membership.self === null;
+      if (!isGone || error !== etcdErrors.stopped) throw error;
+    }
   }
 
   async update(memberId: bigint, peerUrls: readonly string[]): Promise<void> {
@@ -95,7 +102,7 @@ export class Reconfiguration implements BackendReconfiguration {
 
   /** `plan`: looks at the present members and says what to change, or throws why not. */
   async #change(plan: () => MembershipChange): Promise<void> {
-    const { platform, group, database, membership, leadership } = this.#parts;
+    const { platform, group, database, leadership } = this.#parts;
     const startMs = platform.now();
     const deadlineMs = startMs + this.#timeoutMs;
     let last: unknown = new FlotillaError(
@@ -113,8 +120,6 @@ export class Reconfiguration implements BackendReconfiguration {
           return;
         }
       } catch (error) {
-        // Applied here, and with it the end of everything that this member waited for.
-        if (isFlotillaError(error, 'FLOTILLA_PEER_REMOVED') && membership.self === null) return;
         if (isFlotillaError(error, 'FLOTILLA_LEARNER_BEHIND')) throw etcdErrors.learnerNotReady;
         if (!isFlotillaError(error) || !isPassing(error)) throw toEtcdError(error, leadership, startMs);
         last = error;
