@@ -39,7 +39,10 @@ export class CallMeter {
   receivedBytes = 0;
   sentBytes = 0;
   /** By what the client says of its version. */
-  readonly requests = { unary: new Map<string, number>(), stream: new Map<string, number>() };
+  readonly requests = {
+    unary: new Map<string, VersionCount>(),
+    stream: new Map<string, VersionCount>(),
+  };
   readonly #options: CallMeterOptions;
 
   constructor(options: CallMeterOptions) {
@@ -56,33 +59,39 @@ export class CallMeter {
   }
 
   #unary(method: UnaryMethod, counts: MethodCounts): UnaryMethod {
-    const succeeded = (frame: Uint8Array, startMs: number): void => {
+    const { seconds } = counts;
+    const succeeded = (frame: Uint8Array): void => {
       counts.sent += 1;
       this.sentBytes += frame.length - FRAME_PREFIX_BYTES;
-      this.#ended(counts, Status.OK, startMs);
+      ended(counts, Status.OK);
     };
+    const failed = (error: unknown): void => ended(counts, toRpcError(error).status);
     return {
       ...method,
       handle: (request, call) => {
-        const startMs = this.#begin(counts, 'unary', call);
+        this.#begin(counts, this.requests.unary, call);
         counts.received += 1;
         this.receivedBytes += request.length;
+        const startMs = seconds === null ? 0 : this.#options.now();
         let frame: Uint8Array | Promise<Uint8Array>;
         try {
           frame = method.handle(request, call);
         } catch (error) {
-          this.#ended(counts, toRpcError(error).status, startMs);
+          failed(error);
+          this.#time(seconds, startMs);
           throw error;
         }
         if (frame instanceof Uint8Array) {
-          succeeded(frame, startMs);
-          return frame;
+          succeeded(frame);
+          this.#time(seconds, startMs);
+        } else {
+          // Beside the answer's way, not in it, and without a closure for each call.
+          frame.then(succeeded, failed);
+          if (seconds !== null) {
+            const time = (): void => this.#time(seconds, startMs);
+            frame.then(time, time);
+          }
         }
-        // Beside the answer's way, not in it.
-        frame.then(
-          (bytes) => succeeded(bytes, startMs),
-          (error: unknown) => this.#ended(counts, toRpcError(error).status, startMs),
-        );
         return frame;
       },
     };
@@ -92,32 +101,32 @@ export class CallMeter {
     return {
       ...method,
       handle: async (stream) => {
-        const startMs = this.#begin(counts, 'stream', stream);
+        this.#begin(counts, this.requests.stream, stream);
+        const startMs = this.#options.now();
         try {
           await method.handle(new MeteredStream(stream, this, counts));
-          this.#ended(counts, Status.OK, startMs);
+          ended(counts, Status.OK);
         } catch (error) {
-          this.#ended(counts, toRpcError(error).status, startMs);
+          ended(counts, toRpcError(error).status);
           throw error;
+        } finally {
+          this.#time(counts.seconds, startMs);
         }
       },
     };
   }
 
-  #begin(counts: MethodCounts, type: 'unary' | 'stream', call: ServerCall): number {
+  #begin(counts: MethodCounts, requests: Map<string, VersionCount>, call: ServerCall): void {
     counts.started += 1;
     const version = call.metadata['client-api-version'] ?? 'unknown';
-    const requests = this.requests[type];
     const known = requests.get(version);
-    if (known !== undefined) requests.set(version, known + 1);
+    if (known !== undefined) known.count += 1;
     // A client may say what it likes: so many versions are told apart.
-    else if (requests.size < limits.clientVersions) requests.set(version, 1);
-    return counts.seconds === null ? 0 : this.#options.now();
+    else if (requests.size < limits.clientVersions) requests.set(version, { count: 1 });
   }
 
-  #ended(counts: MethodCounts, status: Status, startMs: number): void {
-    counts.handled[status] = (counts.handled[status] ?? 0) + 1;
-    counts.seconds?.observe((this.#options.now() - startMs) / 1000);
+  #time(seconds: Histogram | null, startMs: number): void {
+    seconds?.observe((this.#options.now() - startMs) / 1000);
   }
 
   #countsOf({ path, kind }: Method): MethodCounts {
@@ -133,6 +142,14 @@ export class CallMeter {
       seconds: this.#options.extensive ? new Histogram(handlingBounds) : null,
     };
   }
+}
+
+interface VersionCount {
+  count: number;
+}
+
+function ended(counts: MethodCounts, status: Status): void {
+  counts.handled[status] = (counts.handled[status] as number) + 1;
 }
 
 /** grpc-go's names of the statuses, by their numbers. */

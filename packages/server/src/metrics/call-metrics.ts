@@ -22,7 +22,7 @@ export function callMetrics(calls: CallMeter): readonly Metric[] {
       'Calls, by the version that their clients name',
       () =>
         (['unary', 'stream'] as const).flatMap((type) =>
-          [...calls.requests[type]].map(([version, value]) => ({
+          [...calls.requests[type]].map(([version, { count: value }]) => ({
             labels: { client_api_version: version, type },
             value,
           })),
