@@ -59,6 +59,8 @@ export const limits = {
   /** How often what is left of a lease is written down at least (shorter ones: at half of it), and of how many at a time. */
   leaseCheckpointSeconds: 300,
   leaseCheckpointBatch: 250,
+  /** How long the leader may take to say what is left of a lease, before this member says what it knows itself. */
+  leaseQuestionMs: 500,
   /** Renewals that wait for the log, in all and in one proposal; and on one stream: a client's next ones wait unread. */
   leaseRenewals: 100_000,
   leaseRenewalBatch: 1_000,

@@ -71,7 +71,7 @@ export class LeaseClient {
   async #live(platform: Platform): Promise<void> {
     const { world, number } = this.#options;
     const { tape } = world;
-    const ttl = [4, 2, 3, 6][tape.choose(4, 'time of a lease')] as number;
+    const ttl = [4, 2, 6, 10][tape.choose(4, 'time of a lease')] as number;
     const id = BigInt(number * 1_000 + this.stories.length + 1);
     const story: LeaseStory = {
       id,

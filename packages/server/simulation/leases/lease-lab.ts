@@ -123,13 +123,22 @@ export class LeaseLab {
     return count === 1;
   }
 
-  #call<Request, Response>(method: MethodDescriptor<Request, Response, 'unary'>, request: Request): void {
-    let settled = false;
+  /** How many seconds are left, as that member answers. */
+  timeToLive(member: number, id: bigint): number {
+    return this.#call(Lease.methods.LeaseTimeToLive, { id, keys: false }, member).ttl;
+  }
+
+  #call<Request, Response>(
+    method: MethodDescriptor<Request, Response, 'unary'>,
+    request: Request,
+    member = this.leader,
+  ): Response {
+    const answers: Response[] = [];
     const platform = this.#client.platform as Platform;
     platform.spawn('call', async () => {
-      await callUnary(this.#client.channels[this.leader] as RpcChannel, method, request);
-      settled = true;
+      answers.push(await callUnary(this.#client.channels[member] as RpcChannel, method, request));
     });
-    this.until(5_000, () => settled);
+    this.until(5_000, () => answers.length > 0);
+    return answers[0] as Response;
   }
 }

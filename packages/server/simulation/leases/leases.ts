@@ -14,7 +14,7 @@ const measures = {
   /** From the end of all faults to members that agree, with clients that have ended. */
   convergenceMs: 60_000,
   /** From then on to the end of every lease: the longest one, what a new leader adds, and some looks of it. */
-  expiryMs: 12_000,
+  expiryMs: 16_000,
 } as const;
 
 /**

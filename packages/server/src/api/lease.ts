@@ -86,7 +86,7 @@ export class LeaseService {
     if (request.keys) access.requireLease(call, 'read', request.id);
     else access.requireUser(call);
     const header = this.#backend.stamp(null);
-    const time = leases.timeOf(request.id);
+    const time = await leases.timeOf(request.id);
     if (time === null) return { header, id: request.id, ttl: -1, grantedTtl: 0, keys: EMPTY_LIST };
     return {
       header,

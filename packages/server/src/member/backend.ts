@@ -66,8 +66,8 @@ export interface BackendLeases {
   newId(): bigint;
   /** Through the log. Answers for how many seconds the lease is good from now on; 0: there is no such lease. */
   renew(id: bigint): Promise<number>;
-  /** Null: there is no such lease. */
-  timeOf(id: bigint): LeaseTime | null;
+  /** As the leader has it, if that can be asked. Null: there is no such lease. */
+  timeOf(id: bigint): Promise<LeaseTime | null>;
   /** The keys that go with a lease, sorted. */
   keysOf(id: bigint): readonly Uint8Array[];
   /** The ids of all leases, in the order in which they would expire. */

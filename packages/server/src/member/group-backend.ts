@@ -29,6 +29,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
 import type { RequestCounts } from '../metrics/member-metrics.ts';
 import type { Meters } from '../metrics/meters.ts';
+import type { PeerPort } from '../peer/peer-port.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { toEtcdError } from './failures.ts';
@@ -46,6 +47,7 @@ export interface GroupBackendParts {
   readonly database: Database;
   readonly host: Host;
   readonly group: Group<ApplyResult>;
+  readonly peerPort: PeerPort;
   readonly membership: Membership;
   readonly auth: AuthAdapters;
   readonly meters: Meters;
@@ -97,6 +99,11 @@ export class GroupBackend implements Backend {
       group,
       electionTimeoutMs: configuration.electionTimeoutMs,
       propose: (kind, request, origin) => this.#propose(kind, request, origin),
+      calls: parts.peerPort.calls,
+      leaderUrl: () => {
+        const { id, leader } = group.status();
+        return leader === id ? null : (this.#membership.byNodeId(leader)?.peerUrls[0] ?? null);
+      },
     });
     this.#sessions = new SessionExpiry({
       platform,

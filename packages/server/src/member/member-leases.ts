@@ -2,6 +2,8 @@ import type { Platform, Random } from '@flotilla/platform';
 import type { Group } from '@flotilla/raft';
 import { type ApplyResult, type Database, noOrigin, type Origin } from '@flotilla/store';
 import type { BackendLeases, LeaseTime } from './backend.ts';
+import type { PeerCalls } from '../peer/peer-calls.ts';
+import { LeaderLeaseTime } from './leader-lease-time.ts';
 import { LeaseRenewals } from './lease-renewals.ts';
 import { Lessor } from './lessor.ts';
 
@@ -11,6 +13,9 @@ export interface MemberLeasesParts {
   readonly group: Group<ApplyResult>;
   readonly electionTimeoutMs: number;
   readonly propose: ProposeLease;
+  readonly calls: Pick<PeerCalls, 'handle' | 'call'>;
+  /** The peer URL of the leader; null: none is known, or it is this member. */
+  readonly leaderUrl: () => string | null;
 }
 
 /** Replicates what this member has to say of leases, even while clients' writes are refused because the disk is behind. */
@@ -26,9 +31,11 @@ export class MemberLeases implements BackendLeases {
   readonly #database: Database;
   readonly #lessor: Lessor;
   readonly #renewals: LeaseRenewals;
+  readonly #leader: LeaderLeaseTime;
   readonly #random: Random;
 
-  constructor({ platform, database, group, electionTimeoutMs, propose }: MemberLeasesParts) {
+  constructor(parts: MemberLeasesParts) {
+    const { platform, database, group, electionTimeoutMs, propose } = parts;
     this.#database = database;
     this.#random = platform.random.fork('lease-ids');
     this.#lessor = new Lessor({
@@ -41,6 +48,10 @@ export class MemberLeases implements BackendLeases {
       },
     });
     this.minimumTtlSeconds = this.#lessor.minimumTtlSeconds;
+    this.#leader = new LeaderLeaseTime({
+      ...parts,
+      remainingMs: (id) => this.#lessor.timeOf(id)?.remainingMs ?? null,
+    });
     this.#renewals = new LeaseRenewals(platform, (request) => propose('lease-renew', request, noOrigin));
   }
 
@@ -55,8 +66,10 @@ export class MemberLeases implements BackendLeases {
     return this.#renewals.renew(id);
   }
 
-  timeOf(id: bigint): LeaseTime | null {
-    return this.#lessor.timeOf(id);
+  async timeOf(id: bigint): Promise<LeaseTime | null> {
+    const own = this.#lessor.timeOf(id);
+    if (own === null) return null;
+    return { ...own, remainingMs: (await this.#leader.of(id)) ?? own.remainingMs };
   }
 
   keysOf(id: bigint): readonly Uint8Array[] {
