@@ -17,7 +17,7 @@ export function clusterMethods(backend: Backend): Method[] {
   return [
     unary(Cluster.methods.MemberAdd, async (request, call): Promise<MemberAddResponse> => {
       const { isLearner } = request;
-      const peerUrls = checkedUrls(request.peerUrls);
+      const peerUrls = [...checkedUrls(request.peerUrls)].sort();
       access.requireRoot(call);
       const memberId = await reconfiguration.add(peerUrls, isLearner);
       const members = membersOf(backend);
@@ -63,11 +63,11 @@ function membersOf(backend: Backend): readonly Member[] {
   }));
 }
 
-/** etcd's `types.NewURLs`: at least one, of a scheme it knows, with a port and without a path; sorted. */
+/** etcd's `types.NewURLs`: at least one, of a scheme it knows, with a port and without a path. */
 function checkedUrls(urls: readonly string[]): readonly string[] {
   const trimmed = urls.map((url) => url.trim());
   if (trimmed.length === 0 || !trimmed.every(isPeerUrl)) throw etcdErrors.memberBadUrls;
-  return trimmed.sort();
+  return trimmed;
 }
 
 /** Members meet over TCP only: etcd takes sockets of the file system, too. */

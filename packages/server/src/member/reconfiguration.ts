@@ -69,7 +69,8 @@ export class Reconfiguration implements BackendReconfiguration {
   async update(memberId: bigint, peerUrls: readonly string[]): Promise<void> {
     await this.#change(() => {
       const { clientUrls: _, isStarted: __, ...member } = this.#require(memberId);
-      const updated = { ...member, peerUrls: [...peerUrls].sort() };
+      // In the order in which they were given, as etcd keeps them: the first is the one that is dialed.
+      const updated = { ...member, peerUrls };
       return this.#changeOf({ operation: 'update', id: member.nodeId }, [updated]);
     });
   }
