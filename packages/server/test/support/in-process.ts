@@ -54,7 +54,12 @@ export class InProcessCluster {
     return this.members.filter((member) => member !== null);
   }
 
-  async startMember(i: number, dataDirectory = `n${i + 1}`): Promise<Member> {
+  /** `more`: settings of this start alone. */
+  async startMember(
+    i: number,
+    dataDirectory = `n${i + 1}`,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Member> {
     const name = `n${i + 1}`;
     const configuration = configure(
       new Map(
@@ -67,6 +72,7 @@ export class InProcessCluster {
           'initial-advertise-peer-urls': this.#peerUrl(i),
           'initial-cluster': this.endpoints.map((_, j) => `n${j + 1}=${this.#peerUrl(j)}`).join(','),
           ...this.#settings,
+          ...more,
         }),
       ),
     );
