@@ -44,6 +44,9 @@ export class AuthAdmin {
   readonly #options: AuthAdminOptions;
   #platform!: Platform;
   #caller!: Caller;
+  /** A session belongs to the user who began it: nobody at first, then root. */
+  #session = 'setup';
+  #requests = 0;
 
   constructor(options: AuthAdminOptions) {
     this.#options = options;
@@ -73,6 +76,8 @@ export class AuthAdmin {
     for (const user of users) await this.#addRole(user);
     await this.#ensure(Auth.methods.AuthEnable, {}, etcdErrors.userEmpty);
     this.#caller.forgetToken();
+    this.#session = 'root';
+    this.#requests = 0;
   }
 
   async #forbidForAWhile(user: SimUser): Promise<void> {
@@ -137,15 +142,24 @@ export class AuthAdmin {
     return revisionOf((await this.#ensure(KV.methods.Put, request))?.header ?? null);
   }
 
-  /** Asks until it is done. `done`: what is answered when it was done already. */
+  /**
+   * Asks until it is done. With a session, since a first try that was given up may come late, and would undo what came
+   * after it. `done`: what is answered when it was done already.
+   */
   async #ensure<Request, Response>(
     method: MethodDescriptor<Request, Response, 'unary'>,
     request: Request,
     done: RpcError | null = null,
   ): Promise<Response | null> {
+    this.#requests += 1;
+    const session = {
+      'flotilla-session': this.#session,
+      'flotilla-request': String(this.#requests),
+      'flotilla-done': String(this.#requests - 1),
+    };
     for (;;) {
       try {
-        return await this.#caller.call(method, request);
+        return await this.#caller.call(method, request, session);
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
         if (done !== null && error.message === done.message) return null;

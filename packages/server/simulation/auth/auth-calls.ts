@@ -4,6 +4,7 @@ import {
   Auth,
   callUnary,
   etcdErrors,
+  type Metadata,
   type MethodDescriptor,
   openFramedChannel,
   type RpcChannel,
@@ -51,10 +52,11 @@ export class Caller {
   async call<Request, Response>(
     method: MethodDescriptor<Request, Response, 'unary'>,
     request: Request,
+    session: Metadata = {},
   ): Promise<Response> {
     const token = this.#token ?? (await this.token());
     try {
-      const metadata = token === '' ? {} : { token };
+      const metadata = token === '' ? session : { ...session, token };
       return await callUnary(this.channel(), method, request, { ...patience, metadata });
     } catch (error) {
       if (error instanceof RpcError && isIdentity(error)) this.#token = null;

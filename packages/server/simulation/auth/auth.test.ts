@@ -1,4 +1,4 @@
-import { explore } from '@flotilla/sim';
+import { explore, generatedTape, runScenario } from '@flotilla/sim';
 import { Auth, WatchHub } from '@flotilla/store';
 import { afterEach, expect, test, vi } from 'vitest';
 import { Access } from '../../src/auth/access.ts';
@@ -38,4 +38,15 @@ test('a read that is not checked is caught', async () => {
   vi.spyOn(Access.prototype, 'requireRange').mockImplementation(() => undefined);
   const { finding } = await explore({ scenario: authScenario, from: 1, seeds: 5 });
   expect(finding?.result.violation?.name).toBe('forbidden read');
+});
+
+test('seed 116: a member that has not heard of auth yet asks before it ignores a token', async () => {
+  const result = await runScenario(authScenario, generatedTape(116));
+  expect(result.violation).toBeNull();
+  const honest: unknown = Reflect.get(Access.prototype, 'prepare');
+  vi.spyOn(Access.prototype, 'prepare').mockImplementation(function (this: Access, call) {
+    return this.auth.enabled ? (Reflect.apply(honest as () => null, this, [call]) as null) : null;
+  });
+  const ignorant = await runScenario(authScenario, generatedTape(116));
+  expect(ignorant.violation?.message).toContain('user name is empty');
 });

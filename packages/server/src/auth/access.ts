@@ -10,7 +10,7 @@ import {
 } from '@flotilla/store';
 import { etcdErrors, type RangeRequest, type ServerCall, type TxnRequest } from '@flotilla/wire';
 import { limits } from '../limits.ts';
-import type { AuthAdapters } from './adapters.ts';
+import type { AuthAdapters, SignedClaims } from './adapters.ts';
 import { indexOfToken, SimpleTokens } from './simple-tokens.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
@@ -65,14 +65,16 @@ export class Access implements AuthKeeper {
 
   /**
    * What has to be waited for before {@link Access.identify} can tell whose token a call has: a signature that was not
-   * checked yet, or the entry of a token that another member has issued just now. Null: nothing.
+   * checked yet, or what other members know and this one does not. Null: nothing.
+   *
+   * Also while auth is off: that it was turned on, and a token given, may be what this member has not heard of.
    */
   prepare(call: ServerCall): Promise<void> | null {
-    if (!this.auth.enabled) return null;
     const token = tokenOf(call);
     if (token === null) return null;
     if (this.verified !== null) {
-      return this.verified.get(token) === null ? this.verified.verify(token) : null;
+      const claims = this.verified.get(token);
+      return claims === null || this.#isBehind(claims) ? this.#prepareSigned(token, this.verified) : null;
     }
     if (this.#tokens.has(token)) return null;
     const index = indexOfToken(token);
@@ -167,6 +169,18 @@ export class Access implements AuthKeeper {
     if (this.auth.revision === this.#revision) return;
     this.#tokens.forgetAll();
     this.changed();
+  }
+
+  async #prepareSigned(token: string, verified: VerifiedTokens): Promise<void> {
+    if (verified.get(token) === null) await verified.verify(token);
+    const claims = verified.get(token);
+    if (claims !== null && this.#isBehind(claims)) await this.#parts.readBarrier();
+  }
+
+  /** Whether a token is of a state that this member has not reached. Turning auth on leaves the revision as it is. */
+  #isBehind({ authRevision }: SignedClaims): boolean {
+    const { enabled, revision } = this.auth;
+    return authRevision > revision || (authRevision === revision && !enabled);
   }
 
   #byToken(token: string): Caller | null {

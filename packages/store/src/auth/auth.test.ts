@@ -21,7 +21,7 @@ import {
   TxnRequest,
   type WatchResponse,
 } from '@flotilla/wire';
-import type { Index, Term } from '@flotilla/raft';
+import { emptyConfiguration, type Index, type Term } from '@flotilla/raft';
 import { describe, expect, test } from 'vitest';
 import { Harness } from '../../test/harness.ts';
 import { toBytes } from '../../test/model.ts';
@@ -61,6 +61,36 @@ describe('the auth revision', () => {
     expect(describeAll(auth)).toEqual(before);
     expect(auth.refusal('put', put('outside'), 'alice')).toBe(denied);
   });
+});
+
+test('users and roles are in a snapshot, in place of those that were there, and who keeps tokens is told', async () => {
+  const auth = await AuthHarness.withReaders();
+  const other = await AuthHarness.withUser([WRITE, 'w']);
+  const heard: string[] = [];
+  other.harness.database.keepAuth({
+    tokenIssued: () => undefined,
+    credentialsChanged: () => undefined,
+    changed: () => undefined,
+    restored: () => heard.push('restored'),
+  });
+  for (let i = 0; i < 8; i += 1) auth.addRole(`more ${i}`, 'root');
+  const source = auth.harness.database.snapshot();
+  const meta = { index: source.index, term: source.term, configuration: emptyConfiguration };
+  const copied = (async () => {
+    const sink = await other.harness.database.install(meta);
+    for await (const chunk of source.chunks()) await sink.write(chunk);
+    await sink.finish();
+  })();
+  for (let i = 0; i < 10; i += 1) {
+    await auth.harness.rest();
+    await other.harness.rest();
+  }
+  await copied;
+  expect(heard).toEqual(['restored']);
+  expect(describeAll(other)).toEqual(describeAll(auth));
+  expect(other.refusal('put', put('w'), 'alice')).toBe(denied);
+  expect(other.reading('alice', 'a/1')).toBe('no error');
+  expect(other.refused(() => other.addRole('one more', 'root'))).toBe('no error');
 });
 
 describe('turning auth on', () => {
