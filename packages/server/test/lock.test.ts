@@ -94,6 +94,13 @@ test('a lock without a lease gets one of 60 seconds that nobody renews', async (
   expect(grantedTtl).toBe(60);
 });
 
+test('with a session a second try gets the lock of the first, not another one behind it', async () => {
+  const metadata = { 'flotilla-session': 'locker', 'flotilla-request': '1' };
+  const { key } = await lock(0, 'retried', 0n, { metadata });
+  expect((await lock(1, 'retried', 0n, { metadata, timeoutMs: 5_000 })).key).toEqual(key);
+  expect(await keys('retried/')).toHaveLength(1);
+});
+
 test('who waits and whose lease ends is told so; who gives up leaves the queue', async () => {
   await grant(0x20n, 0x21n, 0x22n);
   await lock(0, 'wait', 0x20n);
