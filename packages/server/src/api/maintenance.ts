@@ -24,10 +24,7 @@ import { originOf } from './origin.ts';
 
 const noHeader = ResponseHeader.create();
 
-/**
- * `etcdserverpb.Maintenance`, as far as it is real here. Defragment has nothing to do, since free pages are used
- * again, and says that it is done. An alarm is a fact, not a switch: NOSPACE is there while the state is at its quota.
- */
+/** `etcdserverpb.Maintenance`. Defragment has nothing to do, since free pages are used again, and says that it is done. */
 export function maintenanceMethods(backend: Backend): Method[] {
   const { access } = backend;
   return [
