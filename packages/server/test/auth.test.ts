@@ -6,9 +6,11 @@ import {
   callUnary,
   CompactionRequest,
   DeleteRangeRequest,
+  Election,
   KV,
   Lease,
   LeaseGrantRequest,
+  Lock,
   Cluster,
   Maintenance,
   type Metadata,
@@ -266,6 +268,23 @@ describe('a user', () => {
   });
 });
 
+test('locks and elections are of whoever calls, and kept within what it may do', async () => {
+  await addUser('alice', [READWRITE, 'l/', 'l0']);
+  const alice = await tokenOf('alice');
+  const own = await call(Lock.methods.Lock, { name: bytes('l/own'), lease: 0n }, alice);
+  expect(text(own.key)).toMatch(/^l\/own\//);
+  expect(await refusal(Lock.methods.Unlock, { key: own.key })).toMatchObject({ message: nobody.message });
+  expect(await refusal(Lock.methods.Unlock, { key: own.key }, alice)).toBeNull();
+  const foreign = { name: bytes('other'), lease: 0n };
+  expect(await refusal(Lock.methods.Lock, foreign, alice)).toMatchObject({ message: denied.message });
+  expect(await refusal(Lock.methods.Lock, foreign)).toMatchObject({ message: nobody.message });
+  const campaign = { ...foreign, value: bytes('alice') };
+  expect(await refusal(Election.methods.Campaign, campaign, alice)).toMatchObject({
+    message: denied.message,
+  });
+  expect(await refusal(Election.methods.Leader, foreign, alice)).toMatchObject({ message: denied.message });
+});
+
 describe('a watch', () => {
   test('is made only by who may read all of its range', async () => {
     await addUser('alice', [READ, 'k']);
@@ -355,7 +374,7 @@ describe('a watch', () => {
   });
 });
 
-test('a password is in the log and in the state as a hash only', async () => {
+test('a password is in the log and in the state as a hash only (CVE-2021-28235)', async () => {
   await call(
     Auth.methods.UserAdd,
     AuthUserAddRequest.create({ name: 'alice', password: 'secret word' }),

@@ -52,7 +52,7 @@ describe('the auth revision', () => {
     expect(auth.revision).toBe(5);
   });
 
-  test('and all users and roles outlast a restart', async () => {
+  test('and all users and roles outlast a restart, with what they allow (etcd #14355)', async () => {
     const auth = await AuthHarness.withReaders();
     const before = describeAll(auth);
     await auth.harness.rest();
@@ -63,7 +63,7 @@ describe('the auth revision', () => {
   });
 });
 
-test('users and roles are in a snapshot, in place of those that were there, and who keeps tokens is told', async () => {
+test('a snapshot brings its users and roles, and forgets what those before were allowed (etcd #14571, #13883)', async () => {
   const auth = await AuthHarness.withReaders();
   const other = await AuthHarness.withUser([WRITE, 'w']);
   const heard: string[] = [];
