@@ -92,3 +92,8 @@ export function decodeHuffman(bytes: Uint8Array, start: number, end: number): st
   // What fills the last byte is the start of the end-of-string code: ones, and less than a byte of them.
   return pending < 8 && allOnes ? text : null;
 }
+
+/** How many bits a symbol takes. */
+export function huffmanLength(symbol: number): number {
+  return LENGTHS[symbol] ?? 0;
+}

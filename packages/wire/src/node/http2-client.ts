@@ -225,5 +225,7 @@ function openSocket(endpoint: URL, tlsOptions: Partial<TlsOptions> | undefined):
     ...(tlsOptions?.certificate === undefined ? {} : { cert: tlsOptions.certificate }),
     ...(tlsOptions?.key === undefined ? {} : { key: tlsOptions.key }),
     ...(tlsOptions?.ca === undefined ? {} : { ca: tlsOptions.ca }),
+    ...(tlsOptions?.verifyPeer === false ? { rejectUnauthorized: false } : {}),
+    ...(tlsOptions?.verifyHost === false ? { checkServerIdentity: () => undefined } : {}),
   });
 }

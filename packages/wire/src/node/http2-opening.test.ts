@@ -20,7 +20,9 @@ function plain(text: string): number[] {
 }
 
 /** «http://127.0.0.1:2379» in HPACK's Huffman code, as Go's client sends it. */
-const huffmanWrong = [0x8f, 0x9d, 0x29, 0xae, 0xe3, 0x0c, 0x10, 0x17, 0x42, 0xe0, 0x02, 0xe0, 0x05, 0xc2];
+const huffmanWrong = [
+  0x8f, 0x9d, 0x29, 0xae, 0xe3, 0x0c, 0x04, 0x4e, 0xae, 0x05, 0xc0, 0xb8, 0x6e, 0x09, 0x97, 0x5f,
+];
 
 test('a request with a URL for its authority is mended in place, and nothing else is touched', () => {
   const opening = new Http2Opening();
@@ -40,8 +42,23 @@ test('so is one in Huffman code', () => {
   expect(changed.map((i) => [before[i], opening.bytes[i]])).toEqual([
     [0xe3, 0xe2],
     [0x0c, 0xeb],
-    [0x10, 0x90],
+    [0x04, 0x84],
   ]);
+});
+
+test('so is the path of a Unix socket, plain or in Huffman code', () => {
+  for (const [wrong, mended] of [
+    [plain('/run/s'), plain('.run.s')],
+    // «/a/» and «.a.»: 011000 00011 011000 and 010111 00011 010111, filled up with ones.
+    [
+      [0x83, 0b01100000, 0b01101100, 0b01111111],
+      [0x83, 0b01011100, 0b01101011, 0b11111111],
+    ],
+  ] as const) {
+    const opening = new Http2Opening();
+    opening.push(Buffer.concat([preface, settings, request(wrong), acknowledgement]));
+    expect(opening.bytes).toEqual(Buffer.concat([preface, settings, request(mended)]));
+  }
 });
 
 test('a proper authority stays as it is', () => {

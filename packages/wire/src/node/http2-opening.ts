@@ -1,11 +1,13 @@
+import { decodeHuffman, huffmanLength } from '../http2/huffman.ts';
+
 /**
  * The first bytes of a cleartext HTTP/2 connection, held until its first request is in.
  *
  * etcd's Go client (3.4, in `endpoint status` and `endpoint hashkv`) dials `passthrough:///http://HOST:PORT` and sends
- * `:authority: http://HOST:PORT`. grpc-go lets that pass; nghttp2 ends the request with PROTOCOL_ERROR and cannot be
- * told not to. So the value is mended before nghttp2 sees it: both slashes become dots, which have as many bits in
- * HPACK's Huffman code (010111 for 011000). Nothing moves, and later requests that name the same entry of the header
- * table get the mended one.
+ * `:authority: http://HOST:PORT`; of a Unix socket it sends the path. grpc-go lets that pass; nghttp2 ends the request
+ * with PROTOCOL_ERROR and cannot be told not to. So the value is mended before nghttp2 sees it: slashes become dots,
+ * which have as many bits in HPACK's Huffman code (010111 for 011000). Nothing moves, and later requests that name the
+ * same entry of the header table get the mended one.
  *
  * Go's client sends no request before it has the server's SETTINGS. So an empty SETTINGS frame is sent first
  * ({@link earlySettings}), and its acknowledgement, which nghttp2 did not ask for, is taken out.
@@ -124,61 +126,29 @@ function mendString(bytes: Buffer, position: number): void {
   const huffman = ((bytes[position] ?? 0) & 0x80) !== 0;
   const length = readInteger(bytes, position, 7);
   const value = bytes.subarray(length.next, length.next + length.value);
-  for (const scheme of schemes) {
-    const wrong = huffman ? scheme.huffmanWrong : scheme.plainWrong;
-    const right = huffman ? scheme.huffmanRight : scheme.plainRight;
-    if (!startsWithBits(value, wrong)) continue;
-    overwriteBits(value, right);
+  if (!huffman) {
+    for (let i = value.indexOf(SLASH); i !== -1; i = value.indexOf(SLASH, i)) value[i] = DOT;
     return;
   }
-}
-
-interface SchemeBits {
-  readonly plainWrong: string;
-  readonly plainRight: string;
-  readonly huffmanWrong: string;
-  readonly huffmanRight: string;
-}
-
-/** HPACK's Huffman code of the letters that are needed (RFC 7541, appendix B). */
-const huffmanCode: Readonly<Record<string, string>> = {
-  h: '100111',
-  t: '01001',
-  p: '101011',
-  s: '01000',
-  ':': '1011100',
-  '/': '011000',
-  '.': '010111',
-};
-
-const schemes: readonly SchemeBits[] = ['http', 'https'].map((scheme) => ({
-  plainWrong: plainBits(`${scheme}://`),
-  plainRight: plainBits(`${scheme}:..`),
-  huffmanWrong: huffmanBits(`${scheme}://`),
-  huffmanRight: huffmanBits(`${scheme}:..`),
-}));
-
-function plainBits(text: string): string {
-  return Array.from(text, (letter) => letter.charCodeAt(0).toString(2).padStart(8, '0')).join('');
-}
-
-function huffmanBits(text: string): string {
-  return Array.from(text, (letter) => huffmanCode[letter]).join('');
-}
-
-function startsWithBits(bytes: Buffer, bits: string): boolean {
-  if (bytes.length * 8 < bits.length) return false;
-  for (let i = 0; i < bits.length; i += 1) {
-    const bit = ((bytes[i >> 3] ?? 0) >> (7 - (i & 7))) & 1;
-    if (bit !== Number(bits[i])) return false;
+  const text = decodeHuffman(value, 0, value.length);
+  if (text === null || !text.includes('/')) return;
+  let bit = 0;
+  for (const letter of text) {
+    if (letter === '/') overwriteBits(value, bit, DOT_BITS);
+    bit += huffmanLength(letter.charCodeAt(0));
   }
-  return true;
 }
 
-function overwriteBits(bytes: Buffer, bits: string): void {
+const SLASH = 0x2f;
+const DOT = 0x2e;
+/** In HPACK's Huffman code. */
+const DOT_BITS = '010111';
+
+function overwriteBits(bytes: Buffer, start: number, bits: string): void {
   for (let i = 0; i < bits.length; i += 1) {
-    const mask = 1 << (7 - (i & 7));
-    const byte = bytes[i >> 3] ?? 0;
-    bytes[i >> 3] = bits[i] === '1' ? byte | mask : byte & ~mask;
+    const at = (start + i) >> 3;
+    const mask = 1 << (7 - ((start + i) & 7));
+    const byte = bytes[at] ?? 0;
+    bytes[at] = bits[i] === '1' ? byte | mask : byte & ~mask;
   }
 }
