@@ -1,6 +1,6 @@
 import type { History, KeyValueOperation, KeyValueResult } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
-import type { World } from '@flotilla/sim';
+import type { Tape } from '@flotilla/sim';
 import {
   callUnary,
   Compare,
@@ -11,7 +11,6 @@ import {
   type KeyValue,
   type Metadata,
   type MethodDescriptor,
-  openFramedChannel,
   PutRequest,
   type PutResponse,
   RangeRequest,
@@ -22,16 +21,21 @@ import {
   TxnRequest,
   type TxnResponse,
 } from '@flotilla/wire';
-import { clientPort } from '../cluster/member-node.ts';
 import type { ClientWire } from './client-wire.ts';
 import { LabStopped } from './lab-stopped.ts';
 
-/** Where a client lives. */
+/** Where a client lives: in a simulated world, or among real processes. */
 export interface ClientHome {
-  readonly world: World;
   readonly memberNames: readonly string[];
   readonly history: History<KeyValueOperation, KeyValueResult>;
   readonly wire: ClientWire;
+  /** Before the names of sessions, which are used once. */
+  readonly sessionPrefix: string;
+  readonly tape: Pick<Tape, 'choose' | 'chance'>;
+  /** To one member. */
+  open(platform: Platform, memberName: string): RpcChannel;
+  /** What a client did not expect. */
+  failed(message: string): void;
 }
 
 /** What a key is, as the courses' clients know it. */
@@ -84,14 +88,12 @@ export class KvClient {
 
   async main(platform: Platform): Promise<void> {
     this.#platform = platform;
-    this.#channels = this.#home.memberNames.map((host) =>
-      openFramedChannel(platform, { endpoints: [{ host, port: clientPort }] }),
-    );
+    this.#channels = this.#home.memberNames.map((name) => this.#home.open(platform, name));
     try {
       await this.#body(this);
     } catch (error) {
       if (error instanceof LabStopped) return;
-      this.#home.world.violate('client failed', `${this.name}: ${String((error as Error).stack)}`);
+      this.#home.failed(`${this.name}: ${String((error as Error).stack)}`);
     }
     for (const channel of this.#channels) channel.close();
     this.finished = true;
@@ -185,7 +187,7 @@ export class KvClient {
     return {
       number,
       metadata: {
-        'flotilla-session': this.name,
+        'flotilla-session': `${this.#home.sessionPrefix}${this.name}`,
         'flotilla-request': String(number),
         'flotilla-done': String(this.#done),
       },
@@ -215,8 +217,7 @@ export class KvClient {
     metadata: Metadata,
     timeoutMs: number,
   ): Promise<Response | null> {
-    const { wire, world } = this.#home;
-    const { tape } = world;
+    const { wire, tape } = this.#home;
     await this.#delay(tape.choose(wire.delayMaxMs + 1, 'delay of a request'));
     if (tape.chance(wire.lossPerMille, 1000, 'lose a request')) return await this.#lost();
     const channel = this.#channels[member] as RpcChannel;

@@ -6,14 +6,16 @@ import {
   type KeyValueOperation,
   type KeyValueResult,
 } from '@flotilla/check';
+import type { Platform } from '@flotilla/platform';
 import type { GroupStatus, HostConfig } from '@flotilla/raft';
 import { firstIndexOf, peerFrames } from '@flotilla/raft/simulation';
 import { type SimNode, type Tape, World, type WorldSettings } from '@flotilla/sim';
+import { openFramedChannel, type RpcChannel } from '@flotilla/wire';
 import type { Member } from '../../src/member/member.ts';
-import { MemberNode, type MemberSettings, peerPort } from '../cluster/member-node.ts';
+import { clientPort, MemberNode, type MemberSettings, peerPort } from '../cluster/member-node.ts';
 import { WrittenHistory } from '../cluster/written-history.ts';
 import { type ClientWire, reliableWire, unreliableWire } from './client-wire.ts';
-import { KvClient } from './kv-client.ts';
+import { type ClientHome, KvClient } from './kv-client.ts';
 import type { KvLabResult, Measure } from './lab-result.ts';
 import { LabStopped } from './lab-stopped.ts';
 
@@ -70,12 +72,13 @@ export interface LabMember {
  * lab.client(async (client) => { await client.put('k', 'v'); });
  * lab.clientsEnd();
  */
-export class KvLab {
+export class KvLab implements ClientHome {
   readonly world: World;
   readonly tape: Tape;
   readonly members: readonly LabMember[];
   readonly history: History<KeyValueOperation, KeyValueResult>;
   readonly clients: KvClient[] = [];
+  readonly sessionPrefix = '';
   wire: ClientWire;
   readonly #leaderMs: number;
   readonly #measures = new Map<string, Measure>();
@@ -100,6 +103,14 @@ export class KvLab {
 
   get memberNames(): readonly string[] {
     return this.members.map(({ node }) => node.name);
+  }
+
+  open(platform: Platform, host: string): RpcChannel {
+    return openFramedChannel(platform, { endpoints: [{ host, port: clientPort }] });
+  }
+
+  failed(message: string): void {
+    this.world.violate('client failed', message);
   }
 
   get now(): number {

@@ -1,6 +1,6 @@
-import type { KvClient } from './kv-client.ts';
 import type { KvLab } from './kv-lab.ts';
 import type { KvScenario } from './lab-result.ts';
+import { VersionedLock } from './versioned-lock.ts';
 
 /** Scenario 47 of the catalogue: locks over versioned puts, as the courses build them, without sessions. */
 export const locks: readonly KvScenario[] = [1, 10].flatMap((clients) =>
@@ -37,43 +37,4 @@ function contend(lab: KvLab, clients: number): void {
   lab.clientsEnd(60_000);
   lab.expect(held >= clients, `the lock was held ${held} times by ${clients}`);
   lab.finish();
-}
-
-/** The value is the holder's name, of this try alone; empty: free. */
-class VersionedLock {
-  readonly #client: KvClient;
-  readonly #key: string;
-  #tries = 0;
-  #name = '';
-
-  constructor(client: KvClient, key: string) {
-    this.#client = client;
-    this.#key = key;
-  }
-
-  async acquire(): Promise<void> {
-    this.#tries += 1;
-    this.#name = `${this.#client.name}.${this.#tries}`;
-    for (;;) {
-      const found = await this.#client.read(this.#key);
-      if (found?.value === this.#name) return;
-      if (found === null || found.value === '') {
-        const outcome = await this.#client.versionedPutOnce(this.#key, this.#name, found?.version ?? 0);
-        if (outcome === 'ok') return;
-        // Lost the answer, perhaps: the value says whose it is.
-        if (outcome === 'maybe') continue;
-      }
-      await this.#client.sleep(5);
-    }
-  }
-
-  async release(): Promise<void> {
-    for (;;) {
-      const found = await this.#client.read(this.#key);
-      // Not ours any more: a try that seemed lost has released it.
-      if (found?.value !== this.#name) return;
-      const outcome = await this.#client.versionedPutOnce(this.#key, '', found.version);
-      if (outcome === 'ok') return;
-    }
-  }
 }
