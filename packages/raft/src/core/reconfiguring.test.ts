@@ -67,6 +67,26 @@ describe('a change of members', () => {
     expect(reason(script, script.change(1, 'l4'))).toBe('transferring');
   });
 
+  it('is judged by the state machine of the leader when every change before it is applied, and not sooner', () => {
+    const asked: string[] = [];
+    const admitsChange: CoreConfig['admitsChange'] = ({ steps }) => {
+      asked.push(steps.map(({ operation, id }) => `${operation} ${id}`).join());
+      return steps.every(({ id }) => id !== 5);
+    };
+    const script = led(3, { admitsChange });
+    script.join(4);
+    script.settle();
+    script.change(1, 'l4');
+    expect(reason(script, script.change(1, 'l5'))).toBe('change-pending');
+    expect(asked).toEqual(['add-learner 4']);
+    script.settle();
+    expect(reason(script, script.change(1, 'l5'))).toBe('invalid-change');
+    script.change(2, 'l5');
+    script.settle();
+    expect(asked).toEqual(['add-learner 4', 'add-learner 5', 'add-learner 5']);
+    expect(script.view(1).configuration.learners).toEqual([4]);
+  });
+
   it('waits for the end of an explicit joint configuration', () => {
     const script = led(3);
     script.join(4);

@@ -156,7 +156,8 @@ export class ChangingCluster {
 
   async close(): Promise<void> {
     for (const { channel } of this.places) channel.close();
-    await Promise.all(this.places.map(({ process }) => process?.stop('SIGKILL')));
+    const started = this.places.flatMap(({ process }) => (process === null ? [] : [process]));
+    await Promise.all(started.map((process) => process.stop('SIGKILL')));
     rmSync(this.#root, { recursive: true, force: true });
   }
 
