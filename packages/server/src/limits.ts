@@ -54,6 +54,8 @@ export const limits = {
   /** How often leases are looked at, and how many may be revoked at a time: 1,000 a second, as in etcd. */
   leaseLookMs: 250,
   leaseExpiryBatch: 250,
+  /** Their keys, in one entry, unless one lease alone has more: it goes in one revision. */
+  leaseExpiryKeys: 10_000,
   /** What a pause of the process, whatever its length, counts for in the time of leases: more than a look and its delay. */
   leaseClockStepMs: 500,
   /** How often what is left of a lease is written down at least (shorter ones: at half of it), and of how many at a time. */
@@ -83,6 +85,8 @@ export const limits = {
   publicationMs: 5_000,
   /** What an envelope and the host may add to a request in the log. */
   proposalOverheadBytes: 64 * 1024,
+  /** Of a file with certificates, a key or a revocation list; the largest of public authorities' lists fit. */
+  credentialFileBytes: 16 * 1024 * 1024,
   /** etcd's slack between the largest request and the largest gRPC message. */
   grpcOverheadBytes: 512 * 1024,
   /** Unsent bytes of one answer of the JSON gateway beyond which it is cut: its client does not read. */

@@ -124,7 +124,8 @@ export class PeerNetwork {
    */
   setPeer(id: NodeId, address: Address): void {
     const former = this.#addresses.get(id);
-    if (former?.host === address.host && former.port === address.port) return;
+    // Whatever else an address says is for the transport: the same port may speak TLS from now on.
+    if (former !== undefined && JSON.stringify(former) === JSON.stringify(address)) return;
     this.#farewells.get(id)?.stop();
     this.#farewells.delete(id);
     // One that was admitted has connected, and will again: that is as good as being told of it.

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { FlotillaError, type Logger, messageOf, type TlsOptions } from '@flotilla/platform';
 import { secureContext } from '@flotilla/platform/node';
+import { limits } from '../../limits.ts';
 import { parseRevocations, type Revocations } from '../../tls/revocations.ts';
 
 /** Paths; null: there is none. */
@@ -100,6 +101,8 @@ function markOf(path: string | null): string {
 
 function contentOf(path: string): Buffer {
   try {
+    const { size } = statSync(path);
+    if (size > limits.credentialFileBytes) throw new Error(`${size} bytes are too many`);
     return readFileSync(path);
   } catch (cause) {
     throw new FlotillaError('FLOTILLA_TLS_INVALID', `cannot read ${path}: ${messageOf(cause)}`, { cause });

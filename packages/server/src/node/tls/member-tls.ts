@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Address, FlotillaError, type Logger } from '@flotilla/platform';
-import { tcp, type TransportFactory } from '@flotilla/raft';
+import type { TransportFactory } from '@flotilla/raft';
 import type { Configuration } from '../../configuration/configuration.ts';
 import { requiresClientCertificate, type TlsSettings } from '../../configuration/tls-settings.ts';
 import { type ListenerTls, listenerTls } from './client-tls.ts';
@@ -48,8 +48,7 @@ function peerSide(configuration: Configuration, log: Logger): TransportFactory {
     );
   }
   if (settings.certificateFile === '' && !(settings.auto && isServed)) {
-    const peers = configuration.initialCluster?.flatMap((member) => member.peerUrls) ?? [];
-    return peers.some((url) => url.startsWith('https:')) ? withoutCertificate() : tcp();
+    return withoutCertificate();
   }
   const directory = join(dataDirectory, 'fixtures', 'peer');
   const certificate = certificateOf(settings, directory, peerAddresses, 'peer', log);

@@ -36,7 +36,7 @@ export function peerTls(
   });
 }
 
-/** Of a member whose peers speak TLS although it has no certificate itself. */
+/** Of a member without a certificate, which reaches only those that do without, too. */
 export function withoutCertificate(): TransportFactory {
   const none: TlsSource = () => {
     throw new FlotillaError(
