@@ -85,7 +85,9 @@ export class LeaseService {
     const { access, leases } = this.#backend;
     if (request.keys) access.requireLease(call, 'read', request.id);
     else access.requireUser(call);
+    // In the turn of the check: what the leader has left may take a while to come.
     const header = this.#backend.stamp(null);
+    const keys = request.keys ? leases.keysOf(request.id) : EMPTY_LIST;
     const time = await leases.timeOf(request.id);
     if (time === null) return { header, id: request.id, ttl: -1, grantedTtl: 0, keys: EMPTY_LIST };
     return {
@@ -93,7 +95,7 @@ export class LeaseService {
       id: request.id,
       ttl: Math.floor(time.remainingMs / 1_000),
       grantedTtl: time.grantedSeconds,
-      keys: request.keys ? leases.keysOf(request.id) : EMPTY_LIST,
+      keys,
     };
   }
 

@@ -201,7 +201,7 @@ export class Lessor implements LeaseKeeper {
   async #expire(term: number): Promise<void> {
     try {
       if (!(await this.#confirmed(term))) return;
-      const due = takeDue(this.#expiries, this.#clock.now(), limits.leaseExpiryBatch);
+      const due = this.#takeExpired();
       try {
         const leases = due.map(({ id, generation }) => ({ id, generation }));
         if (leases.length > 0) {
@@ -221,6 +221,21 @@ export class Lessor implements LeaseKeeper {
     }
   }
 
+  /** What one entry revokes is bounded by leases and by their keys: everything else waits while it is applied. */
+  #takeExpired(): Tracked[] {
+    const { leases } = this.#parts.database;
+    const nowMs = this.#clock.now();
+    const due: Tracked[] = [];
+    let keysLeft = limits.leaseExpiryKeys as number;
+    while (due.length < limits.leaseExpiryBatch && keysLeft > 0 && isDue(this.#expiries.first, nowMs)) {
+      const tracked = this.#expiries.first as Tracked;
+      this.#expiries.remove(tracked);
+      due.push(tracked);
+      keysLeft -= leases.countKeys(tracked.id, keysLeft);
+    }
+    return due;
+  }
+
   /** Whether the cluster still knows this member as the leader of `term`, as of now and not of before a pause. */
   async #confirmed(term: number): Promise<boolean> {
     await this.#parts.group.readBarrier({ timeoutMs: this.#parts.electionTimeoutMs });
@@ -232,7 +247,8 @@ export class Lessor implements LeaseKeeper {
     try {
       const nowMs = this.#clock.now();
       const checkpoints = [];
-      for (const due of takeDue(this.#checkpoints, nowMs, limits.leaseCheckpointBatch)) {
+      while (checkpoints.length < limits.leaseCheckpointBatch && isDue(this.#checkpoints.first, nowMs)) {
+        const due = this.#checkpoints.first as CheckpointDue;
         const tracked = this.#leases.get(due.id) as Tracked;
         this.#planCheckpoint(tracked, nowMs);
         const remaining = Math.ceil(Math.max(0, tracked.atMs - nowMs) / 1_000);
@@ -258,14 +274,4 @@ export function minimumTtlSeconds(electionTimeoutMs: number): number {
 
 function isDue(deadline: Deadline | null, nowMs: number): boolean {
   return deadline !== null && deadline.atMs <= nowMs;
-}
-
-function takeDue<Member extends Deadline>(heap: DeadlineHeap<Member>, nowMs: number, most: number): Member[] {
-  const due: Member[] = [];
-  for (let { first } = heap; first !== null && due.length < most; { first } = heap) {
-    if (first.atMs > nowMs) break;
-    heap.remove(first);
-    due.push(first);
-  }
-  return due;
 }

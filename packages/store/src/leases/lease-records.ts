@@ -62,6 +62,15 @@ export class LeaseRecords {
     return keys;
   }
 
+  /** How many keys are attached to a lease, up to `most`. */
+  countKeys(id: bigint, most: number): number {
+    let count = 0;
+    const cursor = this.#table.scan(Namespace.LEASE_KEY, encodeId(id));
+    for (; cursor.key !== null && count < most; cursor.advance()) count += 1;
+    cursor.close();
+    return count;
+  }
+
   put(lease: Lease): void {
     this.#table.set(Namespace.LEASE, encodeId(lease.id), encodeLease(lease));
   }

@@ -32,6 +32,7 @@ test('a put with a lease that is not there is refused, in a transaction too', as
   expect(harness.list('a', 'z')).toEqual([]);
   harness.txn({ success: [put('b', 7n), put('a', 7n)] });
   expect(keysOf(harness, 7n)).toEqual(['a', 'b']);
+  expect([0, 1, 2, 9].map((most) => harness.database.leases.countKeys(7n, most))).toEqual([0, 1, 2, 2]);
 });
 
 test('a key goes with the lease of its latest put', async () => {
