@@ -264,14 +264,15 @@ describe('maintenance', () => {
     }
   });
 
-  test('alarms cannot be raised by hand, and none is there', async () => {
-    const alarm = { memberId: 0n, alarm: AlarmType.NOSPACE };
-    await expect(
-      call(0, Maintenance.methods.Alarm, { ...alarm, action: AlarmAction.ACTIVATE }),
-    ).rejects.toMatchObject({ status: 12 });
-    expect(await call(0, Maintenance.methods.Alarm, { ...alarm, action: AlarmAction.GET })).toMatchObject({
-      alarms: [],
-    });
+  test('an alarm that is raised by hand is known to all members, until it is lowered', async () => {
+    const alarm = { memberId: 5n, alarm: AlarmType.CORRUPT };
+    const raised = { memberId: 5n, alarm: AlarmType.CORRUPT };
+    const ask = (i: number, action: AlarmAction) => call(i, Maintenance.methods.Alarm, { ...alarm, action });
+    expect((await ask(1, AlarmAction.GET)).alarms).toEqual([]);
+    expect((await ask(0, AlarmAction.ACTIVATE)).alarms).toEqual([raised]);
+    expect((await ask(1, AlarmAction.GET)).alarms).toEqual([raised]);
+    expect((await ask(2, AlarmAction.DEACTIVATE)).alarms).toEqual([raised]);
+    expect((await ask(0, AlarmAction.GET)).alarms).toEqual([]);
   });
 
   test('the health service knows the server and etcd’s KV', async () => {
