@@ -107,6 +107,7 @@ const script: readonly Step[] = [
   ['/v3/auth/role/delete', { role: 'reader' }],
   ['/v3/maintenance/transfer-leadership', { targetID: '12' }],
   ['/v3/cluster/member/remove', { ID: '12' }],
+  ['/v3/maintenance/defragment', {}],
   ['/v3/election/leader', { name: text('nobody') }],
   ['/v3/election/resign', {}],
 ].map(([path, body]) => ({
