@@ -81,7 +81,7 @@ const roundMs = 1_000;
 /** The courses wait so long before and after a restart of all. */
 const downMs = 1_000;
 /** Clients ask at once again, but a simulated second of that has too many events. */
-const thinkMaxMs = 60;
+const thinkMaxMs = 120;
 
 /** Scenario 39 of the catalogue: the generic test. */
 export const generics: readonly KvScenario[] = cells.map((cell) => ({

@@ -4,9 +4,19 @@ import { scenarios } from './all.ts';
 import type { KvLabResult, KvScenario } from './lab-result.ts';
 import { runKvScenario } from './run-scenario.ts';
 
+/** Each kind of fault is in one of them. */
+const cells: readonly string[] = [
+  '39 (unreliable)',
+  '39 (partitions, one client)',
+  '39 (restarts, partitions, unreliable)',
+  '39 (snapshots, unreliable)',
+  '39 (snapshots, restarts, partitions, unreliable)',
+];
+
 describe('the courses’ tests of a key-value service, over whole members in the simulator', () => {
+  // A bounded form: `npm run soak:kv-scenarios` plays 200 seeds of each, and every cell of 39.
   for (const scenario of scenarios) {
-    // A bounded form: `npm run soak:kv-scenarios` plays 200 seeds of each.
+    if (scenario.number.startsWith('39') && !cells.includes(scenario.number)) continue;
     test(`scenario ${scenario.number}: ${scenario.title}`, async () =>
       passed(1, await runKvScenario(scenario, 1)));
   }

@@ -32,11 +32,14 @@ export class KvProcessLab implements ClientHome {
   wire: ClientWire = reliableWire;
   readonly tape: ClientHome['tape'];
   readonly #platform: Platform;
+  /** False: a machine that is busy with other tests says nothing about thresholds of time. */
+  readonly #enforcesTimes: boolean;
   readonly #failures: string[] = [];
   #clients = 0;
 
-  constructor(cluster: ProcessCluster, seed: number) {
+  constructor(cluster: ProcessCluster, seed: number, enforcesTimes: boolean) {
     this.cluster = cluster;
+    this.#enforcesTimes = enforcesTimes;
     const random: Random = seededRandom(seed);
     this.tape = {
       choose: (count) => random.below(count),
@@ -101,6 +104,7 @@ export class KvProcessLab implements ClientHome {
 
   measure(what: string, value: number, limit: number, unit: string): void {
     this.measures.push({ what, value, limit, unit });
+    if (!this.#enforcesTimes) return;
     this.expect(value <= limit, `${what}: ${Math.round(value)} ${unit}, at most ${limit} allowed`);
   }
 

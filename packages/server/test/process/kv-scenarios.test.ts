@@ -3,7 +3,7 @@ import { KvProcessLab } from './kv-process-lab.ts';
 import { boundedScale, kvProcessScenarios } from './kv-scenarios.ts';
 import { ProcessCluster } from './process-cluster.ts';
 
-// The full counts are those of `npm run soak:kv-process`.
+// Full counts, and thresholds of time, are those of `npm run soak:kv-process`.
 describe('the courses’ tests of a key-value service, over real processes', () => {
   let cluster: ProcessCluster;
 
@@ -15,7 +15,7 @@ describe('the courses’ tests of a key-value service, over real processes', () 
 
   for (const scenario of kvProcessScenarios) {
     test(`scenario ${scenario.number}: ${scenario.title}`, async () => {
-      const lab = new KvProcessLab(cluster, 1);
+      const lab = new KvProcessLab(cluster, 1, false);
       await scenario.play(lab, boundedScale);
       lab.judge();
     }, 120_000);

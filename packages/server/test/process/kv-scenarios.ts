@@ -22,7 +22,7 @@ export interface Scale {
   readonly racerMs: number;
 }
 
-export const boundedScale: Scale = { speedWrites: 200, oneShots: 500, lockMs: 500, racerMs: 300 };
+export const boundedScale: Scale = { speedWrites: 100, oneShots: 200, lockMs: 300, racerMs: 200 };
 /** The catalogue's. */
 export const fullScale: Scale = { speedWrites: 1_000, oneShots: 20_000, lockMs: 2_000, racerMs: 1_000 };
 

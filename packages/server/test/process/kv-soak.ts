@@ -19,7 +19,7 @@ for (let round = 1; round <= Number(values.rounds); round += 1) {
   try {
     for (const scenario of kvProcessScenarios) {
       if (values.only !== '' && values.only !== scenario.number) continue;
-      const lab = new KvProcessLab(cluster, round);
+      const lab = new KvProcessLab(cluster, round, !values.bounded);
       try {
         await scenario.play(lab, values.bounded ? boundedScale : fullScale);
         lab.judge();
