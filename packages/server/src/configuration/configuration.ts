@@ -216,8 +216,6 @@ const schema = v.object({
   'listen-metrics-urls': list,
   'cert-file': v.string(),
   'key-file': v.string(),
-  'client-cert-file': v.string(),
-  'client-key-file': v.string(),
   'trusted-ca-file': v.string(),
   'client-crl-file': v.string(),
   'client-cert-auth': switched,

@@ -31,8 +31,6 @@ export interface TlsSettings {
 export interface RawTlsSettings {
   readonly 'cert-file': string;
   readonly 'key-file': string;
-  readonly 'client-cert-file': string;
-  readonly 'client-key-file': string;
   readonly 'trusted-ca-file': string;
   readonly 'client-crl-file': string;
   readonly 'client-cert-auth': boolean;
@@ -65,8 +63,8 @@ export function tlsSettings(raw: RawTlsSettings): {
     ...common,
     certificateFile: raw['cert-file'],
     keyFile: raw['key-file'],
-    clientCertificateFile: raw['client-cert-file'],
-    clientKeyFile: raw['client-key-file'],
+    clientCertificateFile: '',
+    clientKeyFile: '',
     trustedCaFile: raw['trusted-ca-file'],
     revocationFile: raw['client-crl-file'],
     clientCertAuth: raw['client-cert-auth'],
