@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const roundMs = 1_000 * Number(values.seconds ?? 2);
 const rounds = Number(values.rounds ?? 5);
 const cluster = values.endpoint === undefined ? await InProcessCluster.start(1) : null;
-const endpoint = values.endpoint ?? (cluster?.endpoints[0] as string);
+const endpoint = values.endpoint ?? cluster?.endpoints[0] ?? '';
 
 const contestants = [ours('@flotilla/client', true), ours('without sessions', false), etcd3()];
 const payload = 'x'.repeat(100);

@@ -13,12 +13,10 @@ export const limits = {
   /** How often a connection that carries streams is asked whether it lives, and how long it may take to answer. */
   livenessIntervalMs: 10_000,
   livenessTimeoutMs: 5_000,
-  /** How long an endpoint may take to say whether it takes sessions. */
+  /** How long an endpoint may take to say whether it takes sessions, or to open one. */
   sessionAnswerMs: 2_000,
   /** Until an endpoint that did not take sessions is asked again. */
   sessionProbeMs: 10_000,
-  /** How long a request waits for the one that opens its session, until it opens one of its own. */
-  sessionOpeningMs: 1_000,
   /** A session whose oldest request without an answer is this many behind is left alone, and another one begun. */
   sessionRequests: 256,
   /** A session that was not used for so long is not used again: the server may have forgotten it. */

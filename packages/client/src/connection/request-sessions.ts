@@ -1,60 +1,60 @@
 import type { Metadata } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import type { ClientWorld } from '../platform.ts';
-import { deferred, within } from '../waiting.ts';
 
 /**
  * Names for writes by which a server knows a repeated one: a session, and the request's number in it. `flotilla-done`
  * says up to which number all replies have arrived, so that the server may forget them (docs/sessions.md).
  *
- * Only request 1 opens a session on the server, so the others of a new session wait until it was answered.
+ * Only request 1 opens a session on the server. It is one that does nothing, so it need never be repeated.
  */
 export class RequestSessions {
   readonly #world: ClientWorld;
   #current: RequestSession | null = null;
+  #opening: Promise<RequestSession> | null = null;
 
   constructor(world: ClientWorld) {
     this.#world = world;
   }
 
-  async begin(): Promise<RequestTicket> {
-    const { platform } = this.#world;
-    const opening = this.#current;
-    if (opening?.state === 'opening') await within(platform, opening.opened, null, limits.sessionOpeningMs);
-    const nowMs = platform.now();
-    if (this.#current?.takesMore(nowMs) !== true) {
-      this.#current = new RequestSession(this.#world.uniqueId());
-    }
-    return this.#current.begin(nowMs);
-  }
-
-  /** {@link begin} where nothing has to be waited for; null: something has. */
-  beginNow(): RequestTicket | null {
+  /** Null: {@link open} one first. */
+  begin(): RequestTicket | null {
     const nowMs = this.#world.platform.now();
     return this.#current?.takesMore(nowMs) === true ? this.#current.begin(nowMs) : null;
+  }
+
+  /** `request` makes request 1. Whoever needs a session meanwhile waits for the same one. */
+  async open(request: (ticket: RequestTicket) => Promise<unknown>): Promise<RequestTicket> {
+    this.#opening ??= this.#open(request).finally(() => {
+      this.#opening = null;
+    });
+    return (await this.#opening).begin(this.#world.platform.now());
+  }
+
+  async #open(request: (ticket: RequestTicket) => Promise<unknown>): Promise<RequestSession> {
+    const session = new RequestSession(this.#world.uniqueId());
+    const first = session.begin(this.#world.platform.now());
+    await request(first);
+    first.settle();
+    this.#current = session;
+    return session;
   }
 }
 
 class RequestSession {
   readonly id: string;
-  state: 'opening' | 'open' | 'over' = 'opening';
-  readonly #opened = deferred<void>();
   /** Requests under way, in the order of their numbers. */
   readonly #open = new Set<number>();
   #next = 1;
   #usedMs = 0;
+  #isOver = false;
 
   constructor(id: string) {
     this.id = id;
   }
 
-  /** Resolves when request 1 was answered, or will not be. */
-  get opened(): Promise<void> {
-    return this.#opened.promise;
-  }
-
   takesMore(nowMs: number): boolean {
-    if (this.state !== 'open' || nowMs - this.#usedMs > limits.sessionIdleMs) return false;
+    if (this.#isOver || nowMs - this.#usedMs > limits.sessionIdleMs) return false;
     return this.#next - this.done <= limits.sessionRequests;
   }
 
@@ -71,11 +71,12 @@ class RequestSession {
     return new RequestTicket(this, number);
   }
 
-  settle(number: number, succeeded: boolean): void {
+  settle(number: number): void {
     this.#open.delete(number);
-    if (this.state !== 'opening') return;
-    this.state = succeeded ? 'open' : 'over';
-    this.#opened.resolve();
+  }
+
+  end(): void {
+    this.#isOver = true;
   }
 }
 
@@ -97,14 +98,13 @@ export class RequestTicket {
     };
   }
 
-  /** The reply is here (`succeeded`), or will not be asked for any more. */
-  settle(succeeded: boolean): void {
-    this.#session.settle(this.#number, succeeded);
+  /** The reply is here, or will not be asked for any more. */
+  settle(): void {
+    this.#session.settle(this.#number);
   }
 
   /** The server does not know the session any more, or will not serve it. */
   disown(): void {
-    this.#session.state = 'over';
-    this.settle(false);
+    this.#session.end();
   }
 }

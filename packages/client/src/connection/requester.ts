@@ -1,5 +1,5 @@
 import { messageOf } from '@flotilla/platform';
-import { RpcError, Status } from '@flotilla/wire';
+import { KV, RpcError, Status, TxnRequest, callUnary } from '@flotilla/wire';
 import type { Codec, Metadata, MethodDescriptor } from '@flotilla/wire';
 import { clientClosed, toEtcdError } from '../errors.ts';
 import type { Outcome } from '../errors.ts';
@@ -205,12 +205,9 @@ class Attempts {
 
   async run(): Promise<Uint8Array> {
     try {
-      const answer = await this.#untilAnswered();
-      this.#ticket?.settle(true);
-      return answer;
-    } catch (error) {
-      this.#dropTicket();
-      throw error;
+      return await this.#untilAnswered();
+    } finally {
+      this.#ticket?.settle();
     }
   }
 
@@ -258,7 +255,7 @@ class Attempts {
         throw new RpcError(Status.UNAVAILABLE, 'the server does not answer', { cause, isUnsent: true });
       }
     }
-    if (takes) this.#ticket ??= sessions.beginNow() ?? (await sessions.begin());
+    if (takes) this.#ticket ??= sessions.begin() ?? (await sessions.open(this.#opens(endpoint)));
     else if (this.#isUnknown) {
       throw new RpcError(Status.UNAVAILABLE, 'this server would not know a repeated write', {
         isUnsent: true,
@@ -266,8 +263,23 @@ class Attempts {
     } else this.#dropTicket();
   }
 
+  #opens(endpoint: Endpoint): (ticket: RequestTicket) => Promise<unknown> {
+    return async (ticket) => {
+      const timeoutMs = Math.min(this.#leftMs(), limits.sessionAnswerMs);
+      const { metadata, token } = await this.#requester.metadataFor(endpoint, timeoutMs, ticket);
+      this.#token = token;
+      try {
+        await callUnary(endpoint.channel, KV.methods.Txn, TxnRequest.empty, { timeoutMs, metadata });
+      } catch (error) {
+        if (!(error instanceof RpcError) || verdictOf(error) !== 'unknown') throw error;
+        // Whatever became of it: the write itself was not sent.
+        throw new RpcError(error.status, error.message, { cause: error, isUnsent: true });
+      }
+    };
+  }
+
   #dropTicket(): void {
-    this.#ticket?.settle(false);
+    this.#ticket?.settle();
     this.#ticket = null;
   }
 
@@ -288,10 +300,10 @@ class Attempts {
       case 'session':
         if (this.#ticket === null || this.#isUnknown || !this.#mayRenew()) throw this.#failure(error);
         this.#ticket.disown();
-        this.#ticket = null;
+        this.#dropTicket();
         return;
       case 'incapable':
-        if (this.#ticket === null || !this.#mayRenew()) throw this.#failure(error);
+        if (!this.#mayRenew()) throw this.#failure(error);
         this.#asked?.refusedSession();
         return;
       case 'refused':
