@@ -15,8 +15,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const command = subcommand('simulate', 'run the database in the simulator under faults')
     .option(
       '--scenario <name>',
-      'cluster (the whole database), core (consensus alone), storm (its members change), host, host-membership, ' +
-        'host-snapshots, host-leases, or replica',
+      'cluster (the whole database), members (while its members come and go), core (consensus alone), storm (its ' +
+        'members change), host, host-membership, host-snapshots, host-leases, or replica',
       'cluster',
     )
     .option('--seed <number>', 'run one seed')
