@@ -20,24 +20,18 @@ export class OperationCounts {
   readonly executed: Partial<Record<ProposalKind, number>> = {};
 
   applied({ kind, request }: Proposal, result: ApplyResult): void {
-    switch (result.kind) {
-      case 'error':
-        return;
-      case 'put':
-        this.puts += 1;
-        this.putBytes += request.length;
-        return;
-      case 'delete-range':
-        this.deletes += 1;
-        return;
-      case 'txn': {
-        const { puts } = this;
-        this.ran(result.response);
-        if (this.puts > puts) this.putBytes += request.length;
-        return;
-      }
-      default:
-        this.executed[kind] = (this.executed[kind] ?? 0) + 1;
+    if (result.kind === 'error') return;
+    if (result.kind === 'put') {
+      this.puts += 1;
+      this.putBytes += request.length;
+    } else if (result.kind === 'delete-range') {
+      this.deletes += 1;
+    } else if (result.kind === 'txn') {
+      const { puts } = this;
+      this.ran(result.response);
+      if (this.puts > puts) this.putBytes += request.length;
+    } else {
+      this.executed[kind] = (this.executed[kind] ?? 0) + 1;
     }
   }
 
