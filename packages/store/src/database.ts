@@ -756,6 +756,7 @@ export class Database implements StateMachine<ApplyResult> {
         if (this.#platform.now() - startMs >= limits.sliceMs) break;
       }
       await this.#nextTurn();
+      if (this.#closed) throw etcdErrors.stopped;
     }
   }
 
@@ -790,9 +791,9 @@ interface FrozenBuffer {
   /** The last entry whose effect is in it, and the state record that says so. */
   readonly applied: Position;
   readonly record: Uint8Array;
-}
   /** Null: it is not known yet. */
   readonly sum: Uint8Array | null;
+}
 
 interface Position {
   readonly index: Index;
