@@ -53,7 +53,10 @@ test('a failure is shrunk, told in words and left as a tape that replays it; the
 });
 
 test.each([
-  [['--scenario', 'nothing'], /error FLOTILLA_USAGE: no scenario is named nothing: there are cluster, .*core/],
+  [
+    ['--scenario', 'nothing'],
+    /error FLOTILLA_USAGE: no scenario is named nothing: there are cluster, .*core/,
+  ],
   [['--seeds', '-1'], /error FLOTILLA_USAGE: --seeds/],
   [['--replay', 'nowhere.json'], /error FLOTILLA_USAGE: cannot read the tape/],
   [['--replay', 'bad.json'], /error FLOTILLA_TAPE_INVALID/],
