@@ -24,6 +24,7 @@ export interface CorruptionCheckParts {
   readonly state: CheckedState;
   readonly members: () => readonly CheckedMember[];
   readonly memberId: () => bigint;
+  readonly clusterId: bigint;
   readonly leads: () => boolean;
   /** Raises an alarm through the log. */
   readonly propose: (request: Uint8Array) => Promise<unknown>;
@@ -52,7 +53,8 @@ export class CorruptionCheck {
 
   constructor(parts: CorruptionCheckParts) {
     this.#parts = parts;
-    parts.calls.handle(sumsPath, () => encodeSums(parts.state.sums));
+    const { clusterId, memberId, state } = parts;
+    parts.calls.handle(sumsPath, () => encodeSums({ clusterId, memberId: memberId(), sums: state.sums }));
     if (parts.compareMs > 0) this.#every(parts.compareMs, 'corruption-compare', () => this.compare());
     const firstMs =
       parts.verifyMs > 0 ? Math.min(parts.verifyMs, limits.firstVerifyMs) : limits.firstVerifyMs;
@@ -88,11 +90,15 @@ export class CorruptionCheck {
   }
 
   async #ask({ memberId, peerUrls }: CheckedMember): Promise<Answer | null> {
-    const { calls, platform } = this.#parts;
+    const { calls, platform, clusterId } = this.#parts;
     try {
       const address = addressOf(peerUrls[0] as string);
       const body = await calls.call(address, sumsPath, new Uint8Array(0), limits.compareCallMs);
-      return { memberId, sums: decodeSums(body) };
+      const answer = decodeSums(body);
+      // Another cluster's member listens where one of ours did: its state is none of ours, and not a wrong one.
+      if (answer.clusterId === clusterId && answer.memberId === memberId) return answer;
+      platform.log.warn('somebody else listens where a member should', { memberId: memberId.toString(16) });
+      return null;
     } catch (error) {
       // Who is away, or of an older version, is compared another time.
       if (!isFlotillaError(error, 'FLOTILLA_PEER_CALL_UNKNOWN')) {
@@ -166,13 +172,31 @@ function agree(one: Answer, other: Answer): boolean | null {
 
 const sumsPath = '/state-sums';
 
-export function encodeSums(sums: readonly SumAt[]): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify({ sums: sums.map(({ index, sum }) => [index, sum]) }));
+/** Sums, and of whose state they are. */
+export interface OwnSums extends Answer {
+  readonly clusterId: bigint;
 }
 
-export function decodeSums(body: Uint8Array): SumAt[] {
-  const { sums } = JSON.parse(new TextDecoder().decode(body)) as {
-    readonly sums: readonly [number, number][];
+export function encodeSums({ clusterId, memberId, sums }: OwnSums): Uint8Array {
+  const content: SumsContent = {
+    clusterId: clusterId.toString(16),
+    memberId: memberId.toString(16),
+    sums: sums.map(({ index, sum }) => [index, sum]),
   };
-  return sums.map(([index, sum]) => ({ index, sum }));
+  return new TextEncoder().encode(JSON.stringify(content));
+}
+
+export function decodeSums(body: Uint8Array): OwnSums {
+  const { clusterId, memberId, sums } = JSON.parse(new TextDecoder().decode(body)) as SumsContent;
+  return {
+    clusterId: BigInt(`0x${clusterId}`),
+    memberId: BigInt(`0x${memberId}`),
+    sums: sums.map(([index, sum]) => ({ index, sum })),
+  };
+}
+
+interface SumsContent {
+  readonly clusterId: string;
+  readonly memberId: string;
+  readonly sums: readonly (readonly [number, number])[];
 }

@@ -369,6 +369,7 @@ function startCorruptionCheck(
     state: database,
     members: () => membership.members,
     memberId: () => directory.self.memberId,
+    clusterId: directory.identity.clusterId,
     leads: () => group.status().role === 'leader',
     propose: (request) => backend.write('alarm', request, noOrigin),
     compareMs: configuration.compareStatesMs,
