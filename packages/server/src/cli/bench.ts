@@ -1,18 +1,21 @@
 import { InvalidArgumentError } from 'commander';
 import { FlotillaError } from '@flotilla/platform';
+import { benchFill } from './bench/fill.ts';
+import { benchPauses } from './bench/pauses.ts';
 import { benchPut } from './bench/put.ts';
 import { benchRange } from './bench/range.ts';
 import type { BenchReport, BenchSettings } from './bench/settings.ts';
 import { benchWatch } from './bench/watch.ts';
+import { benchWatchers } from './bench/watchers.ts';
 import { subcommand } from './subcommand.ts';
 
 /**
- * `flotilla bench put|range|watch`: puts load on any endpoint that speaks etcd's v3 API and prints one line of JSON.
+ * `flotilla bench put|range|watch|fill|pauses|watchers`: puts load on any endpoint that speaks etcd's v3 API and prints one line of JSON.
  * Latencies are in milliseconds, CPU per request in microseconds.
  */
 export async function run(args: readonly string[]): Promise<number> {
   const command = subcommand('bench', 'measure an endpoint of Flotilla or etcd; prints one line of JSON')
-    .argument('<operation>', 'put, range or watch')
+    .argument('<operation>', operationNames)
     .option('--endpoints <list>', 'addresses of members, separated by commas', 'http://127.0.0.1:2379')
     .option('--clients <count>', 'requests under way at a time; of watch: watchers', count, 64)
     .option(
@@ -32,6 +35,9 @@ export async function run(args: readonly string[]): Promise<number> {
     .option('--key-size <bytes>', 'bytes of a key', count, 16)
     .option('--value-size <bytes>', 'bytes of a value', countOrZero, 256)
     .option('--key-space <count>', 'how many different keys', count, 1_000)
+    .option('--batch <count>', 'fill: puts in one transaction', count, 100)
+    .option('--watches <count>', 'watchers: how many watches, over all connections', count, 10_000)
+    .option('--prefixes <count>', 'watchers: how many prefixes are watched and written', count, 1_000)
     .option('--limit <count>', 'range: read so many keys at a time instead of one', countOrZero, 0)
     .option('--count-only', 'range: count all keys instead of reading one', false)
     .option('--serializable', "range: read the member's own state, which may lag", false)
@@ -43,6 +49,8 @@ export async function run(args: readonly string[]): Promise<number> {
   return 0;
 }
 
+const operationNames = 'put, range, watch, fill, pauses or watchers';
+
 function measure(operation: string, settings: BenchSettings): Promise<BenchReport> {
   switch (operation) {
     case 'put':
@@ -51,10 +59,16 @@ function measure(operation: string, settings: BenchSettings): Promise<BenchRepor
       return benchRange(settings);
     case 'watch':
       return benchWatch(settings);
+    case 'fill':
+      return benchFill(settings);
+    case 'pauses':
+      return benchPauses(settings);
+    case 'watchers':
+      return benchWatchers(settings);
     default:
       throw new FlotillaError(
         'FLOTILLA_INVALID_ARGUMENT',
-        `bench measures put, range or watch, not ${JSON.stringify(operation)}`,
+        `bench measures ${operationNames}, not ${JSON.stringify(operation)}`,
       );
   }
 }
@@ -75,7 +89,7 @@ function settingsOf(options: Options): BenchSettings {
   return {
     ...options,
     endpoints,
-    conns: Math.min(conns, options.clients),
+    conns,
     total: options.total ?? Number.POSITIVE_INFINITY,
     seconds: options.seconds ?? (options.total === undefined ? DEFAULT_SECONDS : Number.POSITIVE_INFINITY),
   };

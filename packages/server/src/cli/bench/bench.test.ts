@@ -22,6 +22,7 @@ import { benchPut } from './put.ts';
 import { benchRange } from './range.ts';
 import type { BenchSettings } from './settings.ts';
 import { benchWatch } from './watch.ts';
+import { benchWatchers } from './watchers.ts';
 
 /** As much of a store as a measurement needs, and a memory of what it was asked. */
 class Endpoint {
@@ -82,6 +83,9 @@ describe('flotilla bench', () => {
       countOnly: false,
       serializable: false,
       serverPids: [process.pid],
+      batch: 10,
+      watches: 30,
+      prefixes: 10,
     };
   });
 
@@ -135,6 +139,15 @@ describe('flotilla bench', () => {
   test('watch counts every event at every watcher', async () => {
     const report = await benchWatch({ ...settings, clients: 5, total: 20 });
     expect(report).toMatchObject({ operation: 'watch', total: 100, writes: 20, errors: 0 });
+  });
+
+  test('watchers tells when watches see what they must not see', async () => {
+    const load = { ...settings, watches: 2, prefixes: 2, total: 20 };
+    const report = await benchWatchers(load);
+    expect(report).toMatchObject({ exactWatches: 0, wrongWatches: 2, errors: 2, events: 40 });
+    expect(report.error).toContain('a watch of prefix 0 saw 20 events instead of');
+    const one = await benchWatchers({ ...load, prefixes: 1 });
+    expect(one).toMatchObject({ exactWatches: 2, wrongWatches: 0, errors: 0, error: null });
   });
 
   test('failures are counted apart, with the first text', async () => {

@@ -108,8 +108,7 @@ export async function runLoad(
   settings: BenchSettings,
   channels: readonly RpcChannel[],
   measurement: Measurement,
-  path: string,
-  nextFrame: () => Uint8Array,
+  call: (channel: RpcChannel) => Promise<unknown>,
 ): Promise<void> {
   const { clients, total, rate } = settings;
   const { startedAt } = measurement;
@@ -123,7 +122,7 @@ export async function runLoad(
       if (waitMs > 0) await pause(waitMs);
       if (dueAt >= endsAt) return;
       try {
-        await channel.unary(path, nextFrame());
+        await call(channel);
         measurement.succeeded(dueAt);
       } catch (error) {
         measurement.failed(error);
@@ -137,6 +136,14 @@ export async function runLoad(
     if (channel !== undefined) running.push(client(channel));
   }
   await Promise.all(running);
+}
+
+/** Sends frames to a method, and looks at no answer. */
+export function callsOf(
+  path: string,
+  nextFrame: () => Uint8Array,
+): (channel: RpcChannel) => Promise<unknown> {
+  return (channel) => channel.unary(path, nextFrame());
 }
 
 export function pause(delayMs: number): Promise<void> {

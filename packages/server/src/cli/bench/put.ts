@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { KV, PutRequest, StatusRequest, Maintenance, callUnary } from '@flotilla/wire';
 import type { RpcChannel } from '@flotilla/wire';
 import { keyOf, keySequence } from './keys.ts';
-import { Measurement, openChannels, runLoad } from './load.ts';
+import { Measurement, callsOf, openChannels, runLoad } from './load.ts';
 import type { BenchReport, BenchSettings } from './settings.ts';
 
 /** Writes keys of the key space in random order. */
 export async function benchPut(settings: BenchSettings): Promise<BenchReport> {
   const channels = await openChannels(settings, probe);
   const measurement = new Measurement(settings);
-  await runLoad(settings, channels, measurement, KV.methods.Put.path, putFrames(settings));
+  await runLoad(settings, channels, measurement, callsOf(KV.methods.Put.path, putFrames(settings)));
   const report = measurement.report('put');
   for (const channel of channels) channel.close();
   return report;

@@ -1,7 +1,7 @@
 import { KV, RangeRequest } from '@flotilla/wire';
 import type { RpcChannel } from '@flotilla/wire';
 import { KEY_PREFIX, keyOf, keySequence, prefixEnd } from './keys.ts';
-import { Measurement, openChannels, runLoad } from './load.ts';
+import { Measurement, callsOf, openChannels, runLoad } from './load.ts';
 import { probe, putFrames } from './put.ts';
 import type { BenchReport, BenchSettings } from './settings.ts';
 
@@ -10,7 +10,7 @@ export async function benchRange(settings: BenchSettings): Promise<BenchReport> 
   const channels = await openChannels(settings, probe);
   await fill(settings, channels);
   const measurement = new Measurement(settings);
-  await runLoad(settings, channels, measurement, KV.methods.Range.path, rangeFrames(settings));
+  await runLoad(settings, channels, measurement, callsOf(KV.methods.Range.path, rangeFrames(settings)));
   const { limit, countOnly, serializable } = settings;
   const report = { ...measurement.report('range'), limit, countOnly, serializable };
   for (const channel of channels) channel.close();
@@ -26,7 +26,7 @@ async function fill(settings: BenchSettings, channels: readonly RpcChannel[]): P
     next += 1;
     return (next - 1) % settings.keySpace;
   });
-  await runLoad(filling, channels, writes, KV.methods.Put.path, frames);
+  await runLoad(filling, channels, writes, callsOf(KV.methods.Put.path, frames));
 }
 
 function rangeFrames(settings: BenchSettings): () => Uint8Array {

@@ -16,6 +16,11 @@ export interface BenchSettings {
   readonly countOnly: boolean;
   readonly serializable: boolean;
   readonly serverPids: readonly number[];
+  /** Of fill: puts in one transaction. */
+  readonly batch: number;
+  /** Of watchers: how many watches, and over how many prefixes they and the puts are spread. */
+  readonly watches: number;
+  readonly prefixes: number;
 }
 
 /** The line that is printed. Latencies in milliseconds. */
