@@ -70,7 +70,7 @@ async function build() {
     metafile: true,
     logLevel: 'silent',
     // Native code, and threads of its own, cannot be bundled; the other commands are not worth it.
-    external: ['lmdb', 'pino', './simulate.ts', './bench.ts'],
+    external: ['lmdb', 'pino', '@node-rs/bcrypt', 'jose', './simulate.ts', './bench.ts'],
     // Bundled CommonJS asks for Node's modules by `require`.
     banner: {
       js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
