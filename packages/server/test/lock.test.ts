@@ -119,6 +119,26 @@ test('who waits and whose lease ends is told so; who gives up leaves the queue',
   await until('wait/', (found) => found.length === 1);
 });
 
+test('what a first try gives up is not what a second one with the same lease was given', async () => {
+  await grant(0x28n, 0x29n);
+  const { key } = await lock(0, 'twice', 0x28n);
+  const controller = new AbortController();
+  const first = refusal(lock(1, 'twice', 0x29n, { signal: controller.signal }));
+  await until('twice/', (found) => found.length === 2);
+  const second = lock(2, 'twice', 0x29n);
+  for (;;) {
+    const { kvs } = await call(0, KV.methods.Range, RangeRequest.create({ key: bytes('twice/29') }));
+    if (kvs[0]?.version === 2) break;
+  }
+  controller.abort();
+  expect(await first).toMatch(/^1 /);
+  await call(0, Lock.methods.Unlock, { key });
+  expect(string((await second).key)).toBe('twice/29');
+  // By now the first has given up, too: this goes through its member after that.
+  await lock(1, 'other', 0x28n);
+  expect(await keys('twice/')).toEqual(['twice/29']);
+});
+
 test('errors are those of etcd, which calls itself and loses the code on the way', async () => {
   const notFound = '2 etcdserver: requested lease not found';
   expect(await refusal(lock(0, 'none', 0x999n))).toBe(notFound);

@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer';
 import {
   type CampaignRequest,
   type CampaignResponse,
@@ -25,7 +24,6 @@ import type { Backend } from '../member/backend.ts';
 import { asClientOfItself, KeyQueue, type Place, queueOf } from './key-queue.ts';
 import { KeyWatch } from './key-watch.ts';
 import { requireLeaderIfAsked, whileLed } from './leader.ts';
-import { WithoutSession } from './without-session.ts';
 
 /** `v3electionpb.Election`: the leader is who stands first in the queue, and what it proclaims is its key's value. */
 export function electionMethods(backend: Backend): Method[] {
@@ -86,18 +84,16 @@ class ElectionService {
     bytes: Uint8Array,
   ): Promise<CampaignResponse> {
     const session = await this.#queue.leaseOf(lease, call, bytes);
-    const { place, existing, isFirst, header } = await this.#queue.enter(name, session, value, call);
+    // Whoever campaigns again stays where it is, with what it proclaims now.
+    const entered = await this.#queue.enter(name, session, value, call);
+    const { place, enteredRevision, isFirst, header } = entered;
     try {
-      // Whoever campaigns again stays where it is, with what it proclaims now.
-      if (existing !== null && Buffer.compare(existing.value, value) !== 0) {
-        await this.#rename(place, value, new WithoutSession(call));
-      }
       // etcd answers also whose lease has expired while it waited; that one leads nobody.
       if (!isFirst && (await this.#queue.turn(name, place, call)) === null) throw notLeader;
       if (call.cancelled !== null) throw call.cancelled;
     } catch (error) {
       if (call.cancelled !== null) {
-        this.#queue.leave(place, new WithoutSession(call)).catch(() => undefined);
+        this.#queue.giveUp(place, enteredRevision, call).catch(() => undefined);
       }
       throw error;
     }

@@ -37,8 +37,8 @@ export interface Place {
 
 export interface TakenPlace {
   readonly place: Place;
-  /** The key as it was there already; null: this call has made it. */
-  readonly existing: KeyValue | null;
+  /** When this call has stood in the queue: whoever enters with the same lease later has taken the place over. */
+  readonly enteredRevision: number;
   /** Nobody is before it. */
   readonly isFirst: boolean;
   readonly header: ResponseHeader;
@@ -68,24 +68,34 @@ export class KeyQueue {
     return id;
   }
 
-  /** Stands in the queue, unless there is a key of this lease already. */
-  async enter(name: Uint8Array, lease: bigint, value: Uint8Array, call: ServerCall): Promise<TakenPlace> {
+  /**
+   * Stands in the queue, where its lease stands already if it does. That key is written again, with `value` or, where
+   * that is null, as it is: a second try may come before the first is known to have failed, and what the first gives up
+   * then must not be the second's.
+   */
+  async enter(
+    name: Uint8Array,
+    lease: bigint,
+    value: Uint8Array | null,
+    call: ServerCall,
+  ): Promise<TakenPlace> {
     const { key: prefix } = queueOf(name);
     const key = join(prefix, textBytes(lease.toString(16)));
     const first = operation('requestRange', RangeRequest.create({ ...queueOf(name), ...oldest }));
+    const again = { ...(value === null ? { ignoreValue: true } : { value }), prevKv: true };
     const response = await this.#txn(
       {
         compare: [created(key, 0)],
-        success: [operation('requestPut', PutRequest.create({ key, value, lease })), first],
-        failure: [operation('requestRange', RangeRequest.create({ key })), first],
+        success: [operation('requestPut', PutRequest.create({ key, value: value ?? noBytes, lease })), first],
+        failure: [operation('requestPut', PutRequest.create({ key, ...again, ignoreLease: true })), first],
       },
       new WithoutSession(call),
     );
     const header = response.header as ResponseHeader;
-    const existing = response.succeeded ? null : (rangeIn(response, 0).kvs[0] as KeyValue);
-    const createRevision = existing === null ? header.revision : existing.createRevision;
+    const createRevision = response.succeeded ? header.revision : previousIn(response, 0).createRevision;
     const isFirst = rangeIn(response, 1).kvs[0]?.createRevision === createRevision;
-    return { place: { key, createRevision, lease }, existing, isFirst, header };
+    const place = { key, createRevision, lease };
+    return { place, enteredRevision: header.revision, isFirst, header };
   }
 
   /**
@@ -119,6 +129,18 @@ export class KeyQueue {
         failure: [],
       },
       call,
+    );
+  }
+
+  /** As {@link KeyQueue.leave}, of a call that has failed, unless somebody has taken the place over. */
+  giveUp({ key, createRevision }: Place, enteredRevision: number, call: ServerCall): Promise<TxnResponse> {
+    return this.#txn(
+      {
+        compare: [created(key, createRevision), modified(key, enteredRevision)],
+        success: [operation('requestDeleteRange', DeleteRangeRequest.create({ key }))],
+        failure: [],
+      },
+      new WithoutSession(call),
     );
   }
 
@@ -208,6 +230,22 @@ function rangeIn(response: TxnResponse, at: number): RangeResponse {
   const answer = response.responses[at]?.response;
   assert(answer?.case === 'responseRange', 'a range in a transaction is answered as one');
   return answer.value;
+}
+
+function previousIn(response: TxnResponse, at: number): KeyValue {
+  const answer = response.responses[at]?.response;
+  assert(answer?.case === 'responsePut', 'a put in a transaction is answered as one');
+  assert(answer.value.prevKv !== null, 'a key that is written again was there');
+  return answer.value.prevKv;
+}
+
+function modified(key: Uint8Array, revision: number): Compare {
+  return Compare.create({
+    key,
+    target: CompareTarget.MOD,
+    result: CompareResult.EQUAL,
+    targetUnion: { case: 'modRevision', value: revision },
+  });
 }
 
 function created(key: Uint8Array, revision: number): Compare {

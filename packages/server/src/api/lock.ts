@@ -15,7 +15,6 @@ import type { Backend } from '../member/backend.ts';
 import { asClientOfItself, KeyQueue, type Place } from './key-queue.ts';
 import { KvService } from './kv.ts';
 import { requireLeaderIfAsked } from './leader.ts';
-import { WithoutSession } from './without-session.ts';
 
 /**
  * `v3lockpb.Lock`. The key that a lock answers is there, and the oldest of its queue, at the revision of the answer's
@@ -32,7 +31,6 @@ export function lockMethods(backend: Backend): Method[] {
 
 /** etcd's text. */
 const sessionExpired = new RpcError(Status.UNKNOWN, 'mutex: session is expired');
-const noValue = new Uint8Array(0);
 
 class LockService {
   readonly #backend: Backend;
@@ -57,21 +55,21 @@ class LockService {
 
   async #lock({ name, lease }: LockRequest, call: ServerCall, bytes: Uint8Array): Promise<LockResponse> {
     const session = await this.#queue.leaseOf(lease, call, bytes);
-    const { place, isFirst, header } = await this.#queue.enter(name, session, noValue, call);
+    const { place, enteredRevision, isFirst, header } = await this.#queue.enter(name, session, null, call);
     try {
       const held = isFirst ? header : await this.#queue.turn(name, place, call);
       if (held === null) throw sessionExpired;
       if (call.cancelled !== null) throw call.cancelled;
       return { header: held, key: place.key };
     } catch (error) {
-      if (error !== sessionExpired) this.#giveUp(place, call);
+      if (error !== sessionExpired) this.#giveUp(place, enteredRevision, call);
       throw error;
     }
   }
 
   /** Nobody waits for the lock any more, so nobody else shall wait for who does not. If it fails, the lease will end it. */
-  #giveUp(place: Place, call: ServerCall): void {
-    this.#queue.leave(place, new WithoutSession(call)).catch(() => undefined);
+  #giveUp(place: Place, enteredRevision: number, call: ServerCall): void {
+    this.#queue.giveUp(place, enteredRevision, call).catch(() => undefined);
   }
 
   async #unlock(request: DeleteRangeRequest, call: ServerCall): Promise<UnlockResponse> {
