@@ -15,6 +15,12 @@ export const limits = {
   /** What a buffered write takes on the heap beside its key and value, about. */
   bufferedRecordBytes: 256,
 
+  /**
+   * Addresses, not memory, that LMDB takes at the start: twice the largest quota that is advised. When a file outgrows
+   * its map lmdb-js maps it anew, twice as large, and keeps the old map: each page would count as resident once more.
+   */
+  storageMapBytes: 16 * 1024 * 1024 * 1024,
+
   /** Keys of one counted bucket, and buckets of one group: what a count reads at most at either end. */
   bucketKeys: 256,
   groupBuckets: 256,

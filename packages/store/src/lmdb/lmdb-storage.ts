@@ -2,6 +2,7 @@ import { FlotillaError, assert, isFlotillaError, messageOf } from '@flotilla/pla
 import type { ErrorCode } from '@flotilla/platform';
 import { open } from 'lmdb';
 import type { DatabaseOptions, RootDatabase, Transaction } from 'lmdb';
+import { limits } from '../limits.ts';
 import type {
   Commit,
   Cursor,
@@ -64,6 +65,7 @@ export class LmdbStorage implements OrderedStorage {
       encoding: 'binary',
       cache: false,
       ...onlyWhatIsFlushed,
+      mapSize: limits.storageMapBytes,
     });
     const openTable = (name: string): Table => this.#root.openDB({ name, ...tableOptions });
     this.#maxKeyBytes = (this.#root as unknown as { readonly maxKeySize: number }).maxKeySize;
