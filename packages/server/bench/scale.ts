@@ -231,6 +231,14 @@ function rows(options: Options): readonly Row[] {
       cell: ({ watchers: { p50, p99 } }) => `${p50.toFixed(2)} / ${p99.toFixed(2)} ms`,
     },
     {
+      title: 'server CPU of a put, without / with watches',
+      aim: '',
+      cell: ({ watchers }) => {
+        const alone = (watchers['withoutWatchers'] as Report).serverCpuPerRequestUs ?? 0;
+        return `${Math.round(alone)} / ${Math.round(watchers.serverCpuPerRequestUs ?? 0)} µs`;
+      },
+    },
+    {
       title: 'p99 with / without',
       aim: '2',
       cell: ({ watchers }) => String(watchers['p99Ratio']),

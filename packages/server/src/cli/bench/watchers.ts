@@ -40,7 +40,15 @@ export async function benchWatchers(settings: BenchSettings): Promise<BenchRepor
     watches: settings.watches,
     prefixes: settings.prefixes,
     ...verdict,
-    withoutWatchers: { total: alone.total, p50: alone.p50, p99: alone.p99, max: alone.max },
+    withoutWatchers: {
+      total: alone.total,
+      throughput: alone.throughput,
+      p50: alone.p50,
+      p99: alone.p99,
+      max: alone.max,
+      clientCpuPerRequestUs: alone.clientCpuPerRequestUs,
+      serverCpuPerRequestUs: alone.serverCpuPerRequestUs,
+    },
     p99Ratio: Number((observed.p99 / Math.max(alone.p99, 0.001)).toFixed(2)),
   };
 }
