@@ -42,6 +42,8 @@ export class Access implements AuthKeeper {
   readonly #parts: AccessParts;
   readonly #tokens: SimpleTokens;
   #revision: number;
+  /** Turning auth on leaves the revision as it is. */
+  #enabled: boolean;
 
   constructor(parts: AccessParts) {
     const { platform, adapters, database, tokenLifetimeMs } = parts;
@@ -55,6 +57,7 @@ export class Access implements AuthKeeper {
     this.verified =
       signedTokens === null ? null : new VerifiedTokens(signedTokens, () => platform.wallClock());
     this.#revision = database.auth.revision;
+    this.#enabled = database.auth.enabled;
     database.keepAuth(this);
   }
 
@@ -161,12 +164,13 @@ export class Access implements AuthKeeper {
   changed(): void {
     if (!this.auth.enabled) this.#tokens.forgetAll();
     this.#revision = this.auth.revision;
+    this.#enabled = this.auth.enabled;
     this.#parts.database.watches.review();
   }
 
   /** A snapshot does not say whose password was changed in what it has passed over. */
   restored(): void {
-    if (this.auth.revision === this.#revision) return;
+    if (this.auth.revision === this.#revision && this.auth.enabled === this.#enabled) return;
     this.#tokens.forgetAll();
     this.changed();
   }
