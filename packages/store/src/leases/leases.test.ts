@@ -35,6 +35,17 @@ test('a put with a lease that is not there is refused, in a transaction too', as
   expect([0, 1, 2, 9].map((most) => harness.database.leases.countKeys(7n, most))).toEqual([0, 1, 2, 2]);
 });
 
+test('of a missing lease and a missing key a put names the lease, a transaction the key, as etcd does', async () => {
+  const harness = await Harness.open();
+  const value = { ...noPut, key: toBytes('a'), lease: 7n, ignoreValue: true };
+  expect(harness.refusal(() => harness.put('a', '', { lease: 7n, ignoreValue: true }))).toBe(
+    'etcdserver: requested lease not found',
+  );
+  expect(harness.refusal(() => harness.txn({ success: [{ request: { case: 'requestPut', value } }] }))).toBe(
+    'etcdserver: key not found',
+  );
+});
+
 test('a key goes with the lease of its latest put', async () => {
   const harness = await Harness.open();
   grant(harness, 7n);

@@ -121,7 +121,9 @@ export class MultiVersionState implements ReadPoint, Pending {
   // Requests that are one write each.
 
   put(request: PutRequest): PutResponse {
-    this.checkPut(request);
+    // As in etcd: the lease first here, the key first in a transaction.
+    this.#requireLease(request);
+    this.#requirePrevious(request);
     const response = this.executePut(request);
     this.end();
     return response;
@@ -143,15 +145,20 @@ export class MultiVersionState implements ReadPoint, Pending {
 
   // Parts of a write. Checks come before the first change.
 
-  /** Throws what etcd answers to a put that the state does not allow. */
+  /** Throws what etcd answers to a put of a transaction that the state does not allow. */
   checkPut(request: PutRequest): void {
-    if (request.lease !== 0n) {
-      if (this.leases === null) throw etcdErrors.leaseNotFound;
-      this.leases.require(request.lease);
-    }
-    if ((request.ignoreValue || request.ignoreLease) && this.layers.latest(request.key) === null) {
-      throw etcdErrors.keyNotFound;
-    }
+    this.#requirePrevious(request);
+    this.#requireLease(request);
+  }
+
+  #requirePrevious({ key, ignoreValue, ignoreLease }: PutRequest): void {
+    if ((ignoreValue || ignoreLease) && this.layers.latest(key) === null) throw etcdErrors.keyNotFound;
+  }
+
+  #requireLease({ lease }: PutRequest): void {
+    if (lease === 0n) return;
+    if (this.leases === null) throw etcdErrors.leaseNotFound;
+    this.leases.require(lease);
   }
 
   executePut(request: PutRequest): PutResponse {
