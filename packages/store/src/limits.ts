@@ -1,4 +1,9 @@
-/** Every bound of this package. Sizes are bytes, times milliseconds. */
+/**
+ * Every bound of this package. Sizes are bytes, times milliseconds.
+ *
+ * Those that decide what an entry does to the state (leases, removed members, sessions) are part of the log's meaning:
+ * members of two builds with different numbers would go apart, so a new number needs a new level of proposals.
+ */
 export const limits = {
   /** A batch of entries that took longer to apply is counted as slow; etcd's bound of one request. */
   slowApplyMs: 100,
