@@ -27,13 +27,15 @@ async function main(): Promise<void> {
   command.parse();
   const options = command.opts<Options>();
   const directory = mkdtempSync(join(resolve(options.directory), 'flotilla-scale-'));
+  const results: Result[] = [];
   try {
-    const results: Result[] = [];
     for (const { name, program, members } of plans(options.only)) {
       results.push(await measure(name, new Members(program, members, join(directory, name)), options));
     }
-    process.stdout.write(`${describeMachine(options)}\n\n${table(results, options)}\n`);
   } finally {
+    // A run takes long: what was measured is printed when the next server fails, too.
+    if (results.length > 0)
+      process.stdout.write(`${describeMachine(options)}\n\n${table(results, options)}\n`);
     rmSync(directory, { recursive: true, force: true });
   }
 }
