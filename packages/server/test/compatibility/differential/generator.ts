@@ -67,7 +67,7 @@ class Generator {
       [300, () => [this.#call('KV/Put', this.#put())]],
       [260, () => [this.#call('KV/Range', this.#range())]],
       [70, () => [this.#call('KV/DeleteRange', this.#delete())]],
-      [200, () => [this.#call('KV/Txn', this.#txn(2))]],
+      [200, () => [this.#call('KV/Txn', this.#txn(this.#inAuthPhase ? 0 : 2))]],
       [8, () => [this.#call('KV/Compact', this.#compaction())]],
       [60, () => [this.#lease()]],
       [25, () => [this.#watch()]],
