@@ -100,7 +100,8 @@ export class Members {
     );
     const startedAt = performance.now();
     const cpu = new CpuClock(this.pids);
-    const progress = await Promise.all(this.endpoints.map((endpoint) => watchStart(endpoint)));
+    const starting = Promise.all(this.endpoints.map((endpoint) => watchStart(endpoint)));
+    const progress = await Promise.race([starting, ...this.#children.map(failedStart)]);
     const latest = (name: keyof Moments): number =>
       Math.max(...progress.map((times) => times[name])) - startedAt;
     return {
@@ -122,6 +123,13 @@ export class Members {
     );
     this.#children = [];
   }
+}
+
+/** Rejects when the process ends before the race that it is in is over: another server may listen where it should. */
+async function failedStart(child: ChildProcess): Promise<never> {
+  return await new Promise((_resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`${child.spawnfile} ended with ${code}`)));
+  });
 }
 
 const START_MS = 300_000;
