@@ -47,11 +47,11 @@ function withoutTimes(operation: Operation, response: object): object {
   switch (operation.method) {
     case 'Lease/LeaseTimeToLive': {
       const { ttl, keys, ...rest } = response as { ttl: number; keys: readonly Uint8Array[] };
-      return { ...rest, ttl: Math.sign(ttl), keys: keys.map(render).toSorted() };
+      return { ...rest, ttl: Math.sign(ttl), keys: keys.map(render).sort() };
     }
     case 'Lease/LeaseLeases': {
       const { leases, ...rest } = response as { leases: readonly { id: bigint }[] };
-      return { ...rest, leases: leases.map(render).toSorted() };
+      return { ...rest, leases: leases.map(render).sort() };
     }
     case 'Auth/Authenticate': {
       const { token, ...rest } = response as { token: string };

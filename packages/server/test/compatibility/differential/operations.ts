@@ -33,7 +33,7 @@ export type MethodName = string;
 
 /** Every unary method of the compared services by its short name. */
 export const methods: ReadonlyMap<MethodName, MethodDescriptor<object, object, 'unary'>> = new Map(
-  [KV, Lease, Auth].flatMap((service: ServiceDescriptor) =>
+  ([KV, Lease, Auth] as unknown as readonly ServiceDescriptor[]).flatMap((service) =>
     Object.entries(service.methods)
       .filter(([, method]) => method.kind === 'unary')
       .map(([name, method]) => [

@@ -112,7 +112,7 @@ export class Side {
   }
 
   async #asRoot<R extends { readonly header: ResponseHeader | null }>(
-    call: (options: ReturnType<Side['#options']>) => Promise<R>,
+    call: (options: { timeoutMs: number; metadata?: { token: string } }) => Promise<R>,
   ): Promise<void> {
     if (this.#isAuthEnabled) {
       const { token } = await callUnary(
@@ -230,12 +230,17 @@ class WatchLog {
   }
 }
 
+interface Creating {
+  readonly log: WatchLog;
+  readonly resolve: (created: object) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** Watches over one call. */
 class WatchStream {
   readonly #stream: ClientStream<WatchRequest, WatchResponse>;
   readonly #logs = new Map<number, WatchLog>();
-  #creating: { log: WatchLog; resolve: (created: object) => void; reject: (error: unknown) => void } | null =
-    null;
+  #creating: Creating | null = null;
 
   constructor(stream: ClientStream<WatchRequest, WatchResponse>) {
     this.#stream = stream;
@@ -273,7 +278,7 @@ class WatchStream {
       this.#logs.get(response.watchId)?.tell(response);
       return;
     }
-    const { log, resolve } = this.#creating as NonNullable<WatchStream['#creating']>;
+    const { log, resolve } = this.#creating as Creating;
     this.#creating = null;
     log.id = response.watchId;
     if (response.canceled) log.tell(response);
