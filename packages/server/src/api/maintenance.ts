@@ -14,6 +14,9 @@ import {
   type SnapshotResponse,
   type StatusResponse,
   unary,
+  AlarmType,
+  RpcError,
+  Status,
 } from '@flotilla/wire';
 import { type Origin, selectedAlarms } from '@flotilla/store';
 import type { Backend } from '../member/backend.ts';
@@ -120,6 +123,10 @@ async function alarm(
   bytes: Uint8Array,
   origin: Origin,
 ): Promise<AlarmResponse> {
+  // An alarm is kept by one byte of its type: another would stand for one that it is not.
+  if (!Object.values(AlarmType).includes(request.alarm as never)) {
+    throw new RpcError(Status.INVALID_ARGUMENT, `there is no alarm ${request.alarm}`);
+  }
   if (request.action !== AlarmAction.GET) {
     const response = await backend.write('alarm', bytes, origin);
     return { ...response, header: backend.stamp(response.header) };
