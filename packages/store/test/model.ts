@@ -89,14 +89,16 @@ export class Model {
     this.#draftEvents = [];
   }
 
+  /** In a transaction: the key before the lease. A put of its own: the lease before the key. */
   #checkPut(request: PutRequest): void {
-    if (request.lease !== 0n) throw etcdErrors.leaseNotFound;
     if ((request.ignoreValue || request.ignoreLease) && !this.#current().has(text(request.key))) {
       throw etcdErrors.keyNotFound;
     }
+    if (request.lease !== 0n) throw etcdErrors.leaseNotFound;
   }
 
   #checkedPut(request: PutRequest): unknown {
+    if (request.lease !== 0n) throw etcdErrors.leaseNotFound;
     this.#checkPut(request);
     return this.#put(request);
   }

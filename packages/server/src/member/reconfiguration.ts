@@ -52,7 +52,7 @@ export class Reconfiguration implements BackendReconfiguration {
   }
 
   async remove(memberId: bigint): Promise<void> {
-    const { directory, membership } = this.#parts;
+    const { directory, group, membership } = this.#parts;
     try {
       await this.#change(() => {
         const member = this.#require(memberId);
@@ -60,9 +60,9 @@ export class Reconfiguration implements BackendReconfiguration {
         return this.#changeOf({ operation: 'remove', id: member.nodeId }, []);
       });
     } catch (error) {
-      // Applied here, and with it everything ended that this member waited for.
-      const isGone = memberId === directory.self.memberId && membership.self === null;
-      if (!isGone || error !== etcdErrors.stopped) throw error;
+      // Applied here, or told by the others before it could be: with it everything ended that this member waited for.
+      const isGone = membership.self === null || group.status().life === 'removed';
+      if (memberId !== directory.self.memberId || !isGone || error !== etcdErrors.stopped) throw error;
     }
   }
 

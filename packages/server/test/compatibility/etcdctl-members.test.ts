@@ -108,6 +108,15 @@ class Conversation {
       if (id !== undefined && id !== '') plain = plain.replaceAll(id, name);
     }
     // Tables are as wide as what is in them, and lists in the order of ids that depend on ports and time.
+    plain = plain
+      .replace(/(ETCD_INITIAL_CLUSTER=")([^"]*)/, (_, name: string, list: string) => name + sorted(list, ','))
+      .replace(/("members":\[\{)(.*)(\}\])/, (_, begin: string, list: string, end: string) =>
+        [begin, sorted(list, '},{'), end].join(''),
+      );
     return plain.replaceAll(/[ -]+/g, ' ').split('\n').sort().join('\n');
   }
+}
+
+function sorted(list: string, separator: string): string {
+  return list.split(separator).sort().join(separator);
 }

@@ -118,12 +118,15 @@ export class ChangingCluster {
       try {
         const request = MemberPromoteRequest.create({ id });
         await callUnary(asked.channel, Cluster.methods.MemberPromote, request, { timeoutMs });
-        return id;
+        break;
       } catch (error) {
         if (!(error instanceof RpcError) || !error.message.includes('in sync with leader')) throw error;
         await pause(50);
       }
     }
+    // It answers as a learner until it has applied that it is none any more.
+    while ((await this.#status(joining)).isLearner) await pause(10);
+    return id;
   }
 
   async idOf(place: Place): Promise<bigint> {
