@@ -239,7 +239,8 @@ export interface HostOptions {
   readonly instanceOf?: (peer: NodeId) => bigint | null;
   /**
    * Whether a member of the cluster that is not among the peers may connect. For one that joins: whoever leads by then
-   * sends it the group's first snapshot, and may be a member that it was not told of. Never, unless given.
+   * sends it the group's first snapshot, and may be a member that it was not told of. Any member of the cluster may, in any
+   * case, while some group here hears of no leader: this member may be behind.
    */
   readonly admits?: (peer: NodeId) => boolean;
 }
@@ -301,7 +302,7 @@ export interface Host {
   status(): HostStatus;
   /**
    * Says where a member listens, from now on. Dials it, or expects it to dial; one that listened elsewhere is hung up on
-   * first. Whoever is no peer is refused with `FLOTILLA_PEER_UNKNOWN` and tries again.
+   * first. Whoever is no peer is refused with `FLOTILLA_PEER_UNKNOWN` and tries again, see {@link HostOptions.admits}.
    */
   setPeer(id: NodeId, address: Address): void;
   /**
