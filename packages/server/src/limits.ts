@@ -18,6 +18,11 @@ export const limits = {
   snapshotReadBytes: 1024 * 1024,
   /** Clients that may take a snapshot at once: each of them takes the disk space of the state. */
   outgoingSnapshots: 4,
+  /**
+   * How long a client may leave a piece of such an answer, or of a streamed range, unread (1.5 MiB of it: 25 KB/s). As
+   * long as it lasts no page that was freed since it began is used again: the file grows by what is written meanwhile.
+   */
+  unreadAnswerMs: 60_000,
   /** How often a raised space alarm is looked at, and below which share of the quota, for how long, it is lowered. */
   spaceCheckMs: 1_000,
   spaceClearShare: 0.95,

@@ -4,6 +4,7 @@ import {
   AlarmAction,
   AlarmType,
   callUnary,
+  type ClientStream,
   Cluster,
   type CallOptions,
   CompactionRequest,
@@ -25,6 +26,7 @@ import {
   type WatchResponse,
 } from '@flotilla/wire';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { limits } from '../src/limits.ts';
 import { InProcessCluster } from './support/in-process.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -449,5 +451,66 @@ describe('limits', () => {
     } finally {
       await three.remove();
     }
+  });
+});
+
+describe('a client that does not read', () => {
+  const { unreadAnswerMs } = limits;
+
+  beforeAll(async () => {
+    // In a range of its own, and more than what is on its way between the two ends.
+    for (let i = 0; i < 3; i += 1) {
+      await call(
+        0,
+        KV.methods.Put,
+        PutRequest.create({ key: bytes(`~${i}`), value: new Uint8Array(1 << 20) }),
+      );
+    }
+    (limits as { unreadAnswerMs: number }).unreadAnswerMs = 300;
+  });
+
+  afterAll(() => {
+    (limits as { unreadAnswerMs: number }).unreadAnswerMs = unreadAnswerMs;
+  });
+
+  /** Of all that comes. */
+  async function end(stream: ClientStream<unknown, unknown>): Promise<unknown> {
+    try {
+      while ((await stream.read()) !== null);
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  test('of a snapshot loses its place among those that take one', async () => {
+    const open = () => {
+      const stream = openStream(cluster.channel(0), Maintenance.methods.Snapshot);
+      stream.write({});
+      stream.end();
+      return stream;
+    };
+    const stalled = Array.from({ length: limits.outgoingSnapshots }, open);
+    for (const stream of stalled) expect(await stream.read()).not.toBeNull();
+    expect(await end(open())).toMatchObject({ message: 'etcdserver: too many requests' });
+    await expect.poll(async () => await end(open()), { timeout: 10_000 }).toBeNull();
+    for (const stream of stalled) {
+      expect(await end(stream)).toMatchObject({
+        status: 8,
+        message: expect.stringContaining('the client does not read') as string,
+      });
+    }
+  });
+
+  test('of a streamed range does not hold its view of the storage', async () => {
+    const stream = openStream(cluster.channel(0), KV.methods.RangeStream);
+    stream.write(RangeRequest.create({ key: bytes('~'), rangeEnd: bytes('~~') }));
+    stream.end();
+    expect(await stream.read()).not.toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 4 * limits.unreadAnswerMs));
+    expect(await end(stream)).toMatchObject({
+      status: 8,
+      message: expect.stringContaining('the client does not read') as string,
+    });
   });
 });

@@ -362,3 +362,19 @@ test('a storage that does not follow is overload, until it does', async () => {
   await harness.rest();
   expect(harness.database.overloaded).toBe(false);
 });
+
+test('reads that hold a view of the storage are bounded in number, and refused beyond', async () => {
+  const harness = await Harness.open();
+  for (let i = 0; i < 2 * limits.firstPieceKeys; i += 1) harness.put(`k${i}`, 'v');
+  const request = RangeRequest.create({ key: toBytes('k'), rangeEnd: toBytes('l') });
+  const begin = async () => {
+    const pieces = harness.database.rangePieces(request, 1);
+    await pieces.next();
+    return pieces;
+  };
+  const all = [];
+  for (let i = 0; i < limits.pinnedReads; i += 1) all.push(await begin());
+  await expect(begin()).rejects.toThrow('etcdserver: too many requests');
+  await all[0]?.return(undefined);
+  await expect(begin()).resolves.toBeDefined();
+});

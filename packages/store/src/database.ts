@@ -128,6 +128,8 @@ export class Database implements StateMachine<ApplyResult> {
   #installing = false;
   #marked: boolean;
   #before: Pinned | null = null;
+  /** Reads under way that each hold a view of the storage. */
+  #pinned = 0;
   #closed = false;
   /** A commit is outstanding. */
   #committing: Promise<void> | null = null;
@@ -353,7 +355,7 @@ export class Database implements StateMachine<ApplyResult> {
     if (first.step(limits.rangeSliceKeys)) return first.response();
     first.close();
     // Too long for one turn: once more from the start, on a view that outlives the turn.
-    const pinned = new Pinned(this.#state.keys, this.#storage);
+    const pinned = this.#pin();
     try {
       const scan = new RangeScan(pinned, request);
       while (!scan.step(limits.rangeSliceKeys)) await this.#nextTurn();
@@ -743,7 +745,9 @@ export class Database implements StateMachine<ApplyResult> {
   /** A member that is being given a state has none to pin. */
   #pin(): Pinned {
     if (this.#installing) throw etcdErrors.unhealthy;
-    return new Pinned(this.#state.keys, this.#storage);
+    if (this.#pinned >= limits.pinnedReads) throw etcdErrors.tooManyRequests;
+    this.#pinned += 1;
+    return new Pinned(this.#state.keys, this.#storage, () => (this.#pinned -= 1));
   }
 
   /** Runs what yields often, with other work in between. */

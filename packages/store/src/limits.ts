@@ -26,6 +26,11 @@ export const limits = {
    */
   storageMapBytes: 16 * 1024 * 1024 * 1024,
 
+  /** Views of the storage at a time. Where LMDB has no place for one more, not even the live state can be read. */
+  storageViews: 2_048,
+  /** Of them, those that reads of clients hold: more are refused. */
+  pinnedReads: 1_024,
+
   /** Keys of one counted bucket, and buckets of one group: what a count reads at most at either end. */
   bucketKeys: 256,
   groupBuckets: 256,

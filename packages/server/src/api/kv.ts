@@ -1,10 +1,10 @@
+import type { Platform } from '@flotilla/platform';
 import {
   checkDeleteRangeRequest,
   checkPutRequest,
   checkRangeRequest,
   checkTxnRequest,
   isReadOnly,
-  isStreamable,
   type Origin,
 } from '@flotilla/store';
 import {
@@ -19,12 +19,7 @@ import {
   type PutResponse,
   type RangeRequest,
   type RangeResponse,
-  type RangeStreamResponse,
-  RpcError,
   type ServerCall,
-  type ServerStream,
-  serverStream,
-  Status,
   type TxnRequest,
   type TxnResponse,
   unary,
@@ -33,14 +28,15 @@ import { limits } from '../limits.ts';
 import type { Backend } from '../member/backend.ts';
 import { requireLeaderIfAsked } from './leader.ts';
 import { originOf } from './origin.ts';
+import { rangeStreamMethod } from './range-stream.ts';
 import { hasSession } from './session-metadata.ts';
 
 /** `etcdserverpb.KV`: every answer is linearizable unless the client asked for a serializable one. */
-export function kvMethods(backend: Backend): Method[] {
+export function kvMethods(backend: Backend, platform: Platform): Method[] {
   const kv = new KvService(backend);
   return [
     unary(KV.methods.Range, (request, call) => kv.range(request, call)),
-    serverStream(KV.methods.RangeStream, (request, stream) => kv.rangeStream(request, stream)),
+    rangeStreamMethod(backend, platform),
     unary(KV.methods.Put, (request, call, bytes) => kv.put(request, call, bytes)),
     unary(KV.methods.DeleteRange, (request, call, bytes) => kv.deleteRange(request, call, bytes)),
     unary(KV.methods.Txn, (request, call, bytes) => kv.txn(request, call, bytes)),
@@ -63,21 +59,6 @@ export class KvService {
     this.#backend.access.requireRange(call, request);
     const response = await this.#backend.range(request);
     return { ...response, header: this.#backend.stamp(response.header) };
-  }
-
-  /** The pieces of a range, put together as protobuf merges messages, are what `Range` answers. */
-  async rangeStream(request: RangeRequest, stream: ServerStream<never, RangeStreamResponse>): Promise<void> {
-    requireLeaderIfAsked(this.#backend, stream);
-    checkRangeRequest(request);
-    if (!isStreamable(request)) throw notStreamable;
-    if (!request.serializable) await this.#backend.readBarrier();
-    this.#backend.requireState();
-    this.#backend.access.requireRange(stream, request);
-    for await (const piece of this.#backend.rangePieces(request)) {
-      const header = piece.header === null ? null : this.#backend.stamp(piece.header);
-      if (!stream.write({ rangeResponse: { ...piece, header } })) await stream.drained();
-      if (stream.cancelled !== null) throw stream.cancelled;
-    }
   }
 
   async put(request: PutRequest, call: ServerCall, bytes: Uint8Array): Promise<PutResponse> {
@@ -155,12 +136,6 @@ export class KvService {
     throw etcdErrors.noSpace;
   }
 }
-
-/** Clients fall back to `Range` on the code. */
-const notStreamable = new RpcError(
-  Status.UNIMPLEMENTED,
-  'etcdserver: RangeStream supports neither custom sort orders nor revision filters',
-);
 
 /** etcd's estimate (`costPut`): index and record keeping beside key and value. */
 function putCost(request: PutRequest): number {

@@ -1,3 +1,4 @@
+import type { Platform } from '@flotilla/platform';
 import {
   AlarmAction,
   type AlarmRequest,
@@ -24,11 +25,12 @@ import { API_VERSION } from '../member/version.ts';
 import { alarmName } from './alarm-name.ts';
 import { downgrade } from './downgrade.ts';
 import { originOf } from './origin.ts';
+import { taken } from './reading-client.ts';
 
 const noHeader = ResponseHeader.create();
 
 /** `etcdserverpb.Maintenance`. Defragment has nothing to do, since free pages are used again, and says that it is done. */
-export function maintenanceMethods(backend: Backend): Method[] {
+export function maintenanceMethods(backend: Backend, platform: Platform): Method[] {
   const { access } = backend;
   return [
     unary(Maintenance.methods.Status, (_request, call) => {
@@ -55,7 +57,7 @@ export function maintenanceMethods(backend: Backend): Method[] {
     }),
     serverStream(Maintenance.methods.Snapshot, (_request, stream) => {
       access.requireRoot(stream);
-      return snapshot(backend, stream);
+      return snapshot(backend, platform, stream);
     }),
     unary(Maintenance.methods.Downgrade, (request, call, bytes) => {
       access.requireRoot(call);
@@ -77,7 +79,11 @@ async function hash(backend: Backend): Promise<HashResponse> {
   return { hash: await backend.operations.hash(), header: backend.stamp(null) };
 }
 
-async function snapshot(backend: Backend, stream: ServerStream<never, SnapshotResponse>): Promise<void> {
+async function snapshot(
+  backend: Backend,
+  platform: Platform,
+  stream: ServerStream<never, SnapshotResponse>,
+): Promise<void> {
   backend.requireState();
   await backend.operations.snapshot(async (file) => {
     for await (const { bytes, remainingBytes } of file.blobs()) {
@@ -87,7 +93,7 @@ async function snapshot(backend: Backend, stream: ServerStream<never, SnapshotRe
         blob: bytes,
         version: API_VERSION,
       };
-      if (!stream.write(response)) await stream.drained();
+      if (!stream.write(response)) await taken(platform, stream);
     }
   });
 }

@@ -206,13 +206,13 @@ export class Member {
     const { backend } = this;
     const methods = [
       ...authMethods(backend, { ...options.auth, passwords: new PasswordQueue(options.auth.passwords) }),
-      ...kvMethods(backend),
+      ...kvMethods(backend, this.#platform),
       ...watchMethods(backend),
       ...leaseMethods(backend),
       ...lockMethods(backend),
       ...electionMethods(backend),
       ...clusterMethods(backend),
-      ...maintenanceMethods(backend),
+      ...maintenanceMethods(backend, this.#platform),
       moveLeaderMethod(backend),
       ...healthMethods(backend),
     ];

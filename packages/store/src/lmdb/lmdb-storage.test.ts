@@ -31,3 +31,21 @@ test('a path that is a file is refused with a code', async () => {
   );
   await rm(directory, { recursive: true });
 });
+
+test('many views of different commits leave the live state readable', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'flotilla-lmdb-'));
+  const storage = openLmdb(directory, contractTables);
+  const key = Uint8Array.of(1);
+  const views = [];
+  // LMDB has place for 126 unless it is told otherwise.
+  for (let i = 0; i < 130; i += 1) {
+    const tables = contractTables.map(() => ({ keys: [key], values: [Uint8Array.of(i)] }));
+    await storage.commit({ clear: false, tables }).committed;
+    views.push(storage.view());
+    expect(views[i]?.get(0, key)).toEqual(Uint8Array.of(i));
+  }
+  expect(views[7]?.get(0, key)).toEqual(Uint8Array.of(7));
+  expect(storage.get(0, key)).toEqual(Uint8Array.of(129));
+  await storage.close();
+  await rm(directory, { recursive: true });
+});

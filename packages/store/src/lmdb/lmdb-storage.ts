@@ -66,6 +66,7 @@ export class LmdbStorage implements OrderedStorage {
       cache: false,
       ...onlyWhatIsFlushed,
       mapSize: limits.storageMapBytes,
+      maxReaders: limits.storageViews,
     });
     const openTable = (name: string): Table => this.#root.openDB({ name, ...tableOptions });
     this.#maxKeyBytes = (this.#root as unknown as { readonly maxKeySize: number }).maxKeySize;

@@ -9,8 +9,11 @@ export class Pinned implements ReadPoint {
   readonly revision: number;
   readonly compactRevision: number;
   readonly #view: StorageView;
+  readonly #released: () => void;
 
-  constructor(state: MultiVersionState, storage: OrderedStorage) {
+  /** `released`: called once. */
+  constructor(state: MultiVersionState, storage: OrderedStorage, released: () => void = () => undefined) {
+    this.#released = released;
     state.settle();
     this.#view = storage.view();
     // Frozen buffers are written no more, so they can be shared as they are.
@@ -19,7 +22,9 @@ export class Pinned implements ReadPoint {
     this.compactRevision = state.compactRevision;
   }
 
+  /** Once. */
   release(): void {
     this.#view.release();
+    this.#released();
   }
 }
