@@ -459,7 +459,7 @@ describe('a client that does not read', () => {
 
   beforeAll(async () => {
     // In a range of its own, and more than what is on its way between the two ends.
-    for (let i = 0; i < 3; i += 1) {
+    for (let i = 0; i < 6; i += 1) {
       await call(
         0,
         KV.methods.Put,
