@@ -1,4 +1,4 @@
-/** What the runner asks of one child process: run these seeds, on patched or plain code, up to the first violation. */
+/** What the runner asks of one thread: run these seeds, on patched or plain code, up to the first violation. */
 export interface Job {
   readonly scenario: string;
   readonly mutation: {
@@ -29,3 +29,6 @@ export type JobResult =
     }
   /** Nothing was shown: the patch or the scenario does not work. */
   | { readonly type: 'broken'; readonly message: string };
+
+/** Set on the thread's global object by the patched module, to show that the scenario loads it. */
+export const loadedMark = '__flotillaMutationLoaded';

@@ -1,12 +1,13 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { bundle } from './bundle.ts';
 import type { Job, JobResult } from './job.ts';
-import { repository } from './registry.ts';
 
 /** A seed that takes longer than this beyond the job's time is stuck, not slow. */
 const graceSeconds = 60;
 
-/** Runs jobs in child processes, a few at a time; results in the order of the jobs. */
+/** Runs jobs in threads of their own, a few at a time; results in the order of the jobs. */
 export async function runJobs(
   jobs: readonly Job[],
   parallel: number,
@@ -25,30 +26,33 @@ export async function runJobs(
   return results;
 }
 
-function runJob(job: Job): Promise<JobResult> {
-  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [], {
-    cwd: repository,
-    execArgv: ['--import', 'tsx', '--enable-source-maps'],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
-  let errors = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    errors = (errors + text).slice(-2_000);
-  });
+async function runJob(job: Job): Promise<JobResult> {
+  let file: string;
+  try {
+    file = await bundle(job);
+  } catch (error) {
+    return { type: 'broken', message: `the patched code does not build: ${String(error)}` };
+  }
+  const thread = new Worker(file, { workerData: job, stdout: true });
+  try {
+    return await resultOf(thread, job.secondsMax + graceSeconds);
+  } finally {
+    await thread.terminate();
+    rmSync(dirname(file), { recursive: true, force: true });
+  }
+}
+
+function resultOf(thread: Worker, secondsMax: number): Promise<JobResult> {
   return new Promise((resolve) => {
-    const seconds = job.secondsMax + graceSeconds;
     const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      resolve({ type: 'broken', message: `a seed was stuck: no result after ${seconds} s` });
-    }, seconds * 1_000);
-    child.once('message', (result: JobResult) => {
+      resolve({ type: 'broken', message: `a seed was stuck: no result after ${secondsMax} s` });
+    }, secondsMax * 1_000);
+    const settle = (result: JobResult): void => {
       clearTimeout(timer);
       resolve(result);
-    });
-    child.once('exit', (code, signal) => {
-      clearTimeout(timer);
-      resolve({ type: 'broken', message: `the child ended with ${signal ?? code}: ${errors}` });
-    });
-    child.send(job);
+    };
+    thread.once('message', settle);
+    thread.once('error', (error) => settle({ type: 'broken', message: error.stack ?? error.message }));
+    thread.once('exit', (code) => settle({ type: 'broken', message: `the thread ended with ${code}` }));
   });
 }
