@@ -10,6 +10,8 @@ export interface Difference {
   readonly flotilla: string;
 }
 
+export const ANSWERS_DIFFER = 'the answers differ';
+
 /** Null: equal, or known to differ. `known` is told of the latter. */
 export function compareOutcomes(
   at: number,
@@ -21,7 +23,7 @@ export function compareOutcomes(
   const flotilla = textOf(operation, outcomes.flotilla);
   if (etcd === flotilla) return null;
   const expected = knownDifferences.find((entry) => entry.matches({ operation, etcd, flotilla }));
-  if (expected === undefined) return { at, what: 'the answers differ', etcd, flotilla };
+  if (expected === undefined) return { at, what: ANSWERS_DIFFER, etcd, flotilla };
   known(expected);
   return null;
 }

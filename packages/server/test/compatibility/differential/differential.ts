@@ -1,4 +1,4 @@
-import type { Difference } from './compare.ts';
+import { ANSWERS_DIFFER, type Difference } from './compare.ts';
 import { generate } from './generator.ts';
 import { describeOperation, type Operation } from './operations.ts';
 import { runPair, type RunResult } from './runner.ts';
@@ -18,9 +18,11 @@ export async function differential(seed: number, count: number): Promise<Report>
     list: operations.slice(0, result.difference.at + 1),
     difference: result.difference,
   };
+  // Not any difference: a shorter list may well have another one, which is known, or only looks like the first.
+  const kind = kindOf(operations, result.difference);
   const list = await shrink(last.list, async (candidate) => {
     const { difference } = await runPair(candidate);
-    if (difference === null) return false;
+    if (difference === null || kindOf(candidate, difference) !== kind) return false;
     last = { list: candidate.slice(0, difference.at + 1), difference };
     return true;
   });
@@ -40,4 +42,12 @@ export async function differential(seed: number, count: number): Promise<Report>
       ...lines,
     ].join('\n'),
   };
+}
+
+/** What was asked and whether each side refused it, and how. */
+function kindOf(operations: readonly Operation[], { at, what, etcd, flotilla }: Difference): string {
+  const operation = operations[at] as Operation;
+  const asked = operation.kind === 'call' ? operation.method : operation.kind;
+  const outcomes = [etcd, flotilla].map((text) => (text.startsWith('{') ? 'an answer' : text));
+  return [what.replaceAll(/#\d+/g, ''), what === ANSWERS_DIFFER ? asked : '', ...outcomes].join(', ');
 }

@@ -6,6 +6,7 @@ import {
   DeleteRangeRequest,
   FilterType,
   Permission,
+  PermissionType,
   PutRequest,
   RangeRequest,
   type RequestOp,
@@ -49,6 +50,11 @@ const farEnds = ['', '\0', 'b', 'm/', 'm/2', 'm/3', 'm0', '\xff', '\xff\xff'].ma
 const values = ['', 'v1', 'v2', 'v3', 'v4', 'a longer value \0\xff'].map(bytes);
 const users = ['root', 'alice', 'bob', 'carol', 'nobody'];
 const roles = ['root', 'reader', 'writer', 'missing'];
+/** What two roles may do whenever authentication is on. */
+const phasePermissions = [
+  { role: 'writer', permType: PermissionType.READWRITE, key: bytes('a'), rangeEnd: bytes('b0') },
+  { role: 'reader', permType: PermissionType.READ, key: bytes('a'), rangeEnd: bytes('a0') },
+];
 const SLOTS = 6;
 const LEASES = 8;
 const AUTH_PHASE_OPERATIONS = 60;
@@ -147,19 +153,6 @@ class Generator {
     return DeleteRangeRequest.create({ key, rangeEnd, prevKv: this.#chance(0.5) });
   }
 
-  #deleteInTxn(): DeleteRangeRequest {
-    const [key, rangeEnd] = this.#chance(0.7) ? [this.#key(), bytes('')] : this.#bounded();
-    return DeleteRangeRequest.create({ key, rangeEnd, prevKv: this.#chance(0.5) });
-  }
-
-  /** With an end after the start; not to the end of all keys: see `avoided`. */
-  #bounded(): [Uint8Array, Uint8Array] {
-    for (;;) {
-      const [key, rangeEnd] = this.#interval(true);
-      if (key.length > 0 && rangeEnd.length > 0 && Buffer.compare(key, rangeEnd) < 0) return [key, rangeEnd];
-    }
-  }
-
   #txn(depth: number): TxnRequest {
     return TxnRequest.create({
       compare: this.#list(this.#between(0, 2), () => this.#compare()),
@@ -173,7 +166,7 @@ class Generator {
     return this.#weighted<() => RequestOp>([
       [4, () => ({ request: { case: 'requestPut', value: this.#put() } })],
       [4, () => ({ request: { case: 'requestRange', value: this.#range() } })],
-      [2, () => ({ request: { case: 'requestDeleteRange', value: this.#deleteInTxn() } })],
+      [2, () => ({ request: { case: 'requestDeleteRange', value: this.#delete() } })],
       [depth > 0 ? 1.5 : 0, () => ({ request: { case: 'requestTxn', value: this.#txn(depth - 1) } })],
     ])();
   }
@@ -257,7 +250,9 @@ class Generator {
   }
 
   #watch(): Operation {
-    const [key, rangeEnd] = this.#interval(true);
+    let [key, rangeEnd] = this.#interval(true);
+    // (See `avoided`.)
+    while (this.#inAuthPhase && isOpenEnd(rangeEnd)) [key, rangeEnd] = this.#interval(true);
     const filters = this.#chance(0.25) ? this.#list(this.#between(1, 2), () => this.#below(2)) : [];
     const seesNothing = filters.includes(FilterType.NOPUT) && filters.includes(FilterType.NODELETE);
     const request = WatchCreateRequest.create({
@@ -292,7 +287,7 @@ class Generator {
         () =>
           this.#call('Auth/RoleGrantPermission', {
             name: role,
-            perm: Permission.create({ permType: this.#below(3), ...this.#permitted() }),
+            perm: Permission.create({ permType: this.#below(3), ...this.#permitted(role) }),
           }),
       ],
       [2, () => this.#call('Auth/RoleRevokePermission', { role, key, rangeEnd })],
@@ -302,13 +297,16 @@ class Generator {
     ])();
   }
 
-  /** Not empty: see `avoided`. */
-  #permitted(): { key: Uint8Array; rangeEnd: Uint8Array } {
-    for (;;) {
-      const [key, rangeEnd] = this.#interval(true);
-      const isOpen = rangeEnd.length === 0 || (rangeEnd.length === 1 && rangeEnd[0] === 0);
-      if (key.length > 0 && (isOpen || Buffer.compare(key, rangeEnd) < 0)) return { key, rangeEnd };
-    }
+  /** Not empty, and of each key always the same range: see `avoided`. */
+  #permitted(role: string): { key: Uint8Array; rangeEnd: Uint8Array } {
+    const key = this.#pick([...keys, ...farKeys]);
+    const phase = phasePermissions.find((permission) => permission.role === role);
+    if (phase !== undefined && Buffer.compare(key, phase.key) === 0) return phase;
+    const possible = [...ends, ...farEnds].filter(
+      (end) => end.length === 0 || isOpenEnd(end) || Buffer.compare(key, end) < 0,
+    );
+    const sum = key.reduce((total, byte) => total * 31 + byte, role.length);
+    return { key, rangeEnd: possible[sum % possible.length] as Uint8Array };
   }
 
   #newUser(name: string): object {
@@ -341,14 +339,9 @@ class Generator {
       call('UserGrantRole', { user: 'root', role: 'root' }),
       call('UserGrantRole', { user: 'alice', role: 'writer' }),
       call('UserGrantRole', { user: 'bob', role: 'reader' }),
-      call('RoleGrantPermission', {
-        name: 'writer',
-        perm: Permission.create({ permType: 2, key: bytes('a'), rangeEnd: bytes('b0') }),
-      }),
-      call('RoleGrantPermission', {
-        name: 'reader',
-        perm: Permission.create({ permType: 0, key: bytes('a'), rangeEnd: bytes('a0') }),
-      }),
+      ...phasePermissions.map(({ role, permType, key, rangeEnd }) =>
+        call('RoleGrantPermission', { name: role, perm: Permission.create({ permType, key, rangeEnd }) }),
+      ),
       call('AuthEnable', {}),
       ...['root', 'alice', 'bob', 'carol'].map(login),
     ];
@@ -396,4 +389,8 @@ class Generator {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   }
+}
+
+function isOpenEnd(end: Uint8Array): boolean {
+  return end.length === 1 && end[0] === 0;
 }

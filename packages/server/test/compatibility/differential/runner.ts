@@ -124,7 +124,10 @@ class Run {
 
   async #settle(at: number): Promise<Difference | null> {
     for (const slot of new Set([...this.#etcd.watches.keys(), ...this.#flotilla.watches.keys()])) {
-      const [etcd, flotilla] = await Promise.all([this.#etcd.settle(slot), this.#flotilla.settle(slot)]);
+      const isOpen = this.#etcd.hasOpen(slot) || this.#flotilla.hasOpen(slot);
+      const [etcd, flotilla] = (await Promise.all(
+        [this.#etcd, this.#flotilla].map((side) => (isOpen ? side.settle(slot) : side.taken(slot))),
+      )) as [readonly string[], readonly string[]];
       this.#events += etcd.length;
       if (watchEndsWithPermission.matches(etcd, flotilla)) {
         this.#count(watchEndsWithPermission.reason);

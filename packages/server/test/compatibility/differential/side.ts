@@ -45,12 +45,12 @@ export class Side {
 
   /**
    * Makes an event that the watch sees and waits until it has come, or the watch's end: whatever happened before has
-   * been delivered then. Answers what the watch has told since the last time.
+   * been delivered then. Answers what the watch has told since the last time. Both sides must do it or neither, also
+   * where one has heard of the end already and the other not yet: it writes.
    */
   async settle(slot: number): Promise<readonly string[]> {
     const log = this.watches.get(slot);
-    if (log === undefined) return [];
-    if (log.end === null) {
+    if (log !== undefined) {
       const { key, filters, startRevision } = log.request;
       const touched = key.length === 0 ? new Uint8Array(1) : key;
       do
@@ -65,7 +65,15 @@ export class Side {
       // A watch that sees only puts has seen the put before the deletion.
       await log.reached(filters.includes(FilterType.NODELETE) ? this.#revision - 1 : this.#revision);
     }
-    return log.take();
+    return this.taken(slot);
+  }
+
+  hasOpen(slot: number): boolean {
+    return this.watches.get(slot)?.end === null;
+  }
+
+  taken(slot: number): readonly string[] {
+    return this.watches.get(slot)?.take() ?? [];
   }
 
   async #perform(operation: Operation): Promise<object> {
