@@ -159,6 +159,7 @@ describe('watches', () => {
         if (response === null) throw new Error('the stream has ended');
         return response;
       },
+      endRequests: () => stream.end(),
       close: () => stream.cancel(),
     };
   }
@@ -188,6 +189,19 @@ describe('watches', () => {
     const last = await client.next();
     expect(last.watchId).toBe(7);
     expect(string(last.events[0]!.prevKv!.value)).toBe('1');
+    client.close();
+  });
+
+  test('a client that has sent its last request is told on', async () => {
+    const client = watch(1);
+    client.create({ key: bytes('w/half') });
+    client.endRequests();
+    expect(await client.next()).toMatchObject({ created: true });
+    for (const value of ['1', '2']) {
+      await put(2, 'w/half', value);
+      const { events } = await client.next();
+      expect(events.map(({ kv }) => string(kv!.value))).toEqual([value]);
+    }
     client.close();
   });
 

@@ -33,16 +33,18 @@ async function serve(backend: Backend, call: WatchCall): Promise<void> {
     },
   });
   try {
-    await whileLed(backend, call, readRequests(call, stream));
+    await whileLed(backend, call, serveRequests(call, stream));
   } finally {
     stream.close();
   }
 }
 
-async function readRequests(call: WatchCall, stream: WatchStream): Promise<void> {
+/** As in etcd, a client that has no more requests goes on being told, until it hangs up. */
+async function serveRequests(call: WatchCall, stream: WatchStream): Promise<never> {
   for (let request = await call.read(); request !== null; request = await call.read()) {
     stream.request(request);
     // Answers to requests are not bounded by the hub: a client that only asks must read, too.
     if (stream.blocked) await call.drained();
   }
+  return await new Promise((_, reject) => call.onCancelled(reject));
 }

@@ -86,13 +86,12 @@ export class GatewayCall implements ServerStream<Uint8Array, Uint8Array> {
   async read(): Promise<Uint8Array | null> {
     try {
       const next = await Promise.race([this.#options.requests.next(), this.over]);
-      if (next.done !== true) return next.value;
+      return next.done === true ? null : next.value;
     } catch (error) {
       // A body that cannot be read ends the call, as a malformed message does in gRPC.
       this.#cancel(toRpcError(error));
       throw this.#cancelled ?? error;
     }
-    return this.#options.route.outlivesBody ? await this.over : null;
   }
 
   write(frame: Uint8Array): boolean {

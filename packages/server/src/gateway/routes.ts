@@ -13,11 +13,6 @@ import {
 /** What a POST to a path calls. */
 export interface GatewayRoute {
   readonly descriptor: MethodDescriptor<unknown, unknown>;
-  /**
-   * A client that has sent its whole body still wants answers: etcd's watch goes on until the client hangs up. Other
-   * streams end with the body.
-   */
-  readonly outlivesBody: boolean;
 }
 
 /** Null: the path is none of the gateway's. Undefined: it looks like one, but leads nowhere. */
@@ -38,7 +33,7 @@ const routes: Readonly<Record<string, GatewayRoute>> = {
   'kv/txn': route(KV.methods.Txn),
   'kv/compaction': route(KV.methods.Compact),
 
-  watch: { ...route(Watch.methods.Watch), outlivesBody: true },
+  watch: route(Watch.methods.Watch),
 
   'lease/grant': route(Lease.methods.LeaseGrant),
   'lease/revoke': route(Lease.methods.LeaseRevoke),
@@ -94,5 +89,5 @@ const routes: Readonly<Record<string, GatewayRoute>> = {
 
 function route<Request, Response>(descriptor: MethodDescriptor<Request, Response>): GatewayRoute {
   // One table holds methods of all types; a route hands messages only to the codecs of its own method.
-  return { descriptor: descriptor as unknown as GatewayRoute['descriptor'], outlivesBody: false };
+  return { descriptor: descriptor as unknown as GatewayRoute['descriptor'] };
 }
