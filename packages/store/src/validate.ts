@@ -79,7 +79,7 @@ interface Writes {
 function collectWrites(operations: readonly RequestOp[]): Writes {
   const writes: Writes = { puts: new Map(), deletes: [] };
   for (const { request } of operations) {
-    if (request?.case === 'requestDeleteRange') {
+    if (request?.case === 'requestDeleteRange' && !isOpenEnded(request.value)) {
       writes.deletes.push(keyRange(request.value.key, request.value.rangeEnd));
     }
   }
@@ -90,6 +90,14 @@ function collectWrites(operations: readonly RequestOp[]): Writes {
     if (request?.case === 'requestPut') addPut(writes, bytesToString(request.value.key), request.value.key);
   }
   return writes;
+}
+
+/**
+ * etcd looks for overlaps with the bytes as they are, and finds nothing between a key and an end of one zero byte: such
+ * a deletion stands beside any put, and takes those that come before it.
+ */
+function isOpenEnded({ rangeEnd }: DeleteRangeRequest): boolean {
+  return rangeEnd.length === 1 && rangeEnd[0] === 0;
 }
 
 function collectNested(writes: Writes, nested: TxnRequest): void {
