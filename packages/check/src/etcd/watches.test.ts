@@ -94,6 +94,18 @@ describe('the watch checker', () => {
     expect(broken([[putA2, putB2, putA3, deleteA4], [], [putC5]], {}, { headers })).toEqual([]);
   });
 
+  it('refuses progress that goes back, or that is older than what has come', () => {
+    expect(broken([[putA2, putB2], [], []], { rangeEnd: 'z' }, { headers: [5, 2, 2] })).toEqual([]);
+    expect(broken([[putA2, putB2, putA3], []], {}, { headers: [5, 2] })).toEqual(['watch/bookmarkable']);
+    expect(broken([[], []], { key: 'x', rangeEnd: '' }, { headers: [5, 4] })).toEqual(['watch/bookmarkable']);
+  });
+
+  it('refuses progress before the revision that a watch waits for', () => {
+    const waits = { startRevision: 5, key: 'c', rangeEnd: '' };
+    expect(broken([[], [putC5]], waits, { headers: [4, 5] })).toEqual([]);
+    expect(broken([[], [putC5]], waits, { headers: [3, 5] })).toEqual(['watch/bookmarkable']);
+  });
+
   it('refuses a start that is early or late', () => {
     expect(broken([[putA3], [deleteA4]], { startRevision: 3 })).toEqual([]);
     expect(broken([[putA3], [deleteA4]], { startRevision: 4 })).toContain('watch/resumable');

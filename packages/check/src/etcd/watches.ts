@@ -59,7 +59,8 @@ export interface WatchCheckOptions {
  * - *ordered*: revisions never go back; *unique*: no event comes twice;
  * - *atomic*: the events of one revision come in one response, unless it was fragmented;
  * - *reliable*: no event between the first and the last is left out, nor before a progress notification;
- * - *bookmarkable*: after a notification of progress at R no event of R or before comes;
+ * - *bookmarkable*: after a notification of progress at R no event of R or before comes; notifications do not go back,
+ *   are never older than what was delivered, nor sent before the revision that the watch waits for (etcd #20221);
  * - *resumable*: a watch from a start revision begins exactly there;
  * - *filtered*: only keys and kinds that were asked for;
  * - *prev-kv* and *is-create*: previous values and creations are the real ones, and so is every event.
@@ -145,8 +146,7 @@ class WatchJudge {
     for (const response of this.#watch.responses) {
       for (const event of response.events) this.#event(event, response);
       if (response.events.length === 0) {
-        this.#deliveredBefore(response.revision + 1, `progress at revision ${response.revision}`);
-        this.#progress = Math.max(this.#progress, response.revision);
+        this.#notified(response.revision);
       } else if (!response.fragment) {
         this.#deliveredBefore(this.#latest + 1, `the end of the response with revision ${this.#latest}`);
         this.#closed = this.#latest;
@@ -155,6 +155,22 @@ class WatchJudge {
     const { completeThrough } = this.#watch;
     if (completeThrough > 0) this.#deliveredBefore(completeThrough + 1, 'the end');
     return this.#violations;
+  }
+
+  /** A notification of progress. */
+  #notified(revision: number): void {
+    const message = `${this.#watch.name}: progress at revision ${revision}`;
+    const rule = 'watch/bookmarkable';
+    const newest = Math.max(this.#progress, this.#latest);
+    if (revision < newest) {
+      this.#violations.push({ rule, message: `${message} came after revision ${newest}`, calls: [] });
+    }
+    if (revision < this.#start - 1) {
+      const why = `says nothing to a watch from ${this.#start}`;
+      this.#violations.push({ rule, message: `${message} ${why}`, calls: [] });
+    }
+    this.#deliveredBefore(revision + 1, `progress at revision ${revision}`);
+    this.#progress = Math.max(this.#progress, revision);
   }
 
   #event(event: WatchEvent, response: WatchResponse): void {

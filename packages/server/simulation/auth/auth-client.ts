@@ -1,16 +1,10 @@
+import { binaryString } from '@flotilla/check';
+import type { WatchRecord } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
 import type { World } from '@flotilla/sim';
-import {
-  etcdErrors,
-  KV,
-  openStream,
-  PutRequest,
-  RangeRequest,
-  RpcError,
-  Watch,
-  WatchCreateRequest,
-} from '@flotilla/wire';
+import { etcdErrors, KV, openStream, PutRequest, RangeRequest, RpcError, Watch } from '@flotilla/wire';
 import { bytesOf } from '../cluster/etcd-messages.ts';
+import { RecordedWatch } from '../cluster/recorded-watch.ts';
 import { forbiddenMark, rangeOf } from './auth-admin.ts';
 import { Caller, isLost, pause, type SimUser } from './auth-calls.ts';
 
@@ -29,12 +23,17 @@ export class AuthClient {
   readonly seen: number[] = [];
   finished = false;
   readonly #options: AuthClientOptions;
+  readonly #watches: RecordedWatch[] = [];
   #platform!: Platform;
   #caller!: Caller;
   #writes = 0;
 
   constructor(options: AuthClientOptions) {
     this.#options = options;
+  }
+
+  get records(): readonly WatchRecord[] {
+    return this.#watches.flatMap((watch) => watch.record() ?? []);
   }
 
   async main(platform: Platform): Promise<void> {
@@ -117,9 +116,20 @@ export class AuthClient {
     };
     let timer = this.#platform.timer(500, 'watch', look);
     try {
-      const value = WatchCreateRequest.create(rangeOf(user.name));
+      const { key, rangeEnd } = rangeOf(user.name);
+      const watch = new RecordedWatch(`${user.name}, stream ${this.#watches.length + 1}`, {
+        key: binaryString(key),
+        rangeEnd: binaryString(rangeEnd),
+        startRevision: 0,
+        noPut: false,
+        noDelete: false,
+        prevKv: false,
+      });
+      this.#watches.push(watch);
+      const value = watch.create();
       stream.write({ requestUnion: { case: 'createRequest', value } });
       for (let response = await stream.read(); response !== null; response = await stream.read()) {
+        watch.take(response);
         for (const { kv } of response.events) this.seen.push(kv?.modRevision ?? 0);
         if (!response.canceled) continue;
         world.coverage.count(response.created ? 'watch refused' : 'watch ended');

@@ -118,6 +118,7 @@ class AuthRun {
         }
       }
     }
+    this.#written.judgeWatches([...this.#clients.values()].flatMap(({ records }) => records));
     for (const [user, { seen }] of this.#clients) {
       for (const revision of seen) {
         if (!forbiddenAt(user, revision, true)) continue;

@@ -2,10 +2,12 @@ import type { World } from '@flotilla/sim';
 import type { RevisionEvents } from '@flotilla/check';
 import type { WrittenHistory } from '../cluster/written-history.ts';
 import type { ClientUser } from './client-user.ts';
+import { watchesOf } from './client-watches.ts';
 
 /** What must hold when all is over. Violations go to the world. */
 export function judgeClients(world: World, written: WrittenHistory, users: readonly ClientUser[]): void {
   for (const [index, user] of users.entries()) watchedEverything(world, written, user, `c${index + 1}`);
+  written.judgeWatches(users.flatMap(({ batches }, index) => watchesOf(`c${index + 1}`, batches)));
   const history = written.complete();
   if (history === null) return;
   world.coverage.count('client: whole history judged');

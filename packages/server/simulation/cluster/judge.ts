@@ -43,6 +43,7 @@ export function judge(evidence: Evidence): void {
     sameEvents(evidence, watcher);
     samePrevious(evidence, watcher);
   }
+  evidence.written.judgeWatches(watchers.flatMap(({ records }) => records));
   const solo = calls.map(soloCall).filter((call) => call !== null);
   world.coverage.count('calls judged', calls.length);
   world.coverage.count('calls judged per key', solo.length);

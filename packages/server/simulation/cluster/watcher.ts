@@ -1,9 +1,8 @@
 import { binaryString, prefixEnd } from '@flotilla/check';
-import type { EtcdEvent, KeyValue, RevisionEvents } from '@flotilla/check';
+import type { EtcdEvent, KeyValue, RevisionEvents, WatchRecord } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
 import type { World } from '@flotilla/sim';
 import {
-  FilterType,
   RpcError,
   Status,
   Watch,
@@ -13,15 +12,14 @@ import {
   openStream,
 } from '@flotilla/wire';
 import type { ClientStream, Event, RpcChannel, WatchResponse } from '@flotilla/wire';
-import { bytesOf, etcdEvent, keyValue, revisionOf as headerRevision } from './etcd-messages.ts';
+import { etcdEvent, keyValue, revisionOf as headerRevision } from './etcd-messages.ts';
 import { clientPort } from './member-node.ts';
+import { RecordedWatch } from './recorded-watch.ts';
 import { revisionOf } from './written-history.ts';
 
 /** How often a watcher asks how far it is, and when it takes a stream that does not answer for dead. */
 const progressMs = 1500;
 const silentMs = 5000;
-
-const filters = { none: [], puts: [FilterType.NOPUT], deletions: [FilterType.NODELETE] } as const;
 
 export interface WatcherOptions {
   readonly world: World;
@@ -51,6 +49,7 @@ export class SimWatcher {
   readonly previous = new Map<string, KeyValue | null>();
   readonly filter: WatcherOptions['filter'];
   readonly #options: WatcherOptions;
+  readonly #watches: RecordedWatch[] = [];
   #next = 1;
 
   constructor(options: WatcherOptions) {
@@ -63,6 +62,11 @@ export class SimWatcher {
   /** Everything up to here has been delivered, compacted or promised not to exist. */
   get seenRevision(): number {
     return this.#next - 1;
+  }
+
+  /** Each stream that it had. */
+  get records(): readonly WatchRecord[] {
+    return this.#watches.flatMap((watch) => watch.record() ?? []);
   }
 
   async main(platform: Platform): Promise<void> {
@@ -90,18 +94,18 @@ export class SimWatcher {
   }
 
   async #watch(platform: Platform, channel: RpcChannel): Promise<void> {
-    const { world, prefix } = this.#options;
+    const { world, name, prefix, filter, prevKv } = this.#options;
     const stream = openStream(channel, Watch.methods.Watch);
-    const value = {
-      key: bytesOf(prefix),
-      rangeEnd: bytesOf(prefix === '\0' ? '\0' : prefixEnd(prefix)),
+    const watch = new RecordedWatch(`${name}, stream ${this.#watches.length + 1}`, {
+      key: prefix,
+      rangeEnd: prefix === '\0' ? '\0' : prefixEnd(prefix),
       startRevision: this.#next,
-      progressNotify: true,
-      filters: filters[this.#options.filter],
-      prevKv: this.#options.prevKv,
-      watchId: 0,
-      fragment: world.tape.chance(1, 2, 'fragments'),
-    };
+      noPut: filter === 'puts',
+      noDelete: filter === 'deletions',
+      prevKv,
+    });
+    this.#watches.push(watch);
+    const value = watch.create({ progressNotify: true, fragment: world.tape.chance(1, 2, 'fragments') });
     stream.write(WatchRequest.create({ requestUnion: { case: 'createRequest', value } }));
     // A silent connection would never be noticed; real clients use keep-alive pings for this.
     let timer = platform.timer(silentMs, 'watch is silent', () => stream.cancel());
@@ -111,6 +115,7 @@ export class SimWatcher {
       for (let response = await stream.read(); response !== null; response = await stream.read()) {
         timer.cancel();
         timer = platform.timer(silentMs, 'watch is silent', () => stream.cancel());
+        watch.take(response);
         if (response.canceled) {
           this.#canceled(response);
           stream.cancel();

@@ -1,8 +1,10 @@
-import type { EtcdEvent, RevisionEvents } from '@flotilla/check';
+import { checkWatches, describeVerdict } from '@flotilla/check';
+import type { EtcdEvent, RevisionEvents, WatchRecord } from '@flotilla/check';
 import type { Database } from '@flotilla/store';
 import type { World } from '@flotilla/sim';
 import { WatchRequest } from '@flotilla/wire';
-import { bytesOf, etcdEvent } from './etcd-messages.ts';
+import { etcdEvent } from './etcd-messages.ts';
+import { RecordedWatch } from './recorded-watch.ts';
 
 /** An empty store is at revision 1. */
 const firstRevision = 2;
@@ -15,6 +17,9 @@ export class WrittenHistory {
   readonly #world: World;
   readonly #revisions = new Map<number, { readonly events: readonly EtcdEvent[]; readonly from: string }>();
   readonly #next = new Map<string, number>();
+  readonly #watches: RecordedWatch[] = [];
+  readonly #databases = new Map<string, Database>();
+  #compactRevision = -1;
 
   constructor(world: World) {
     this.#world = world;
@@ -22,8 +27,13 @@ export class WrittenHistory {
 
   /** Follows `database`, one life of the member `name`, from where its last life was seen. */
   follow(name: string, database: Database): void {
+    this.#noteCompactions();
+    this.#databases.set(name, database);
+    let watch: RecordedWatch;
     const stream = database.watches.open({
-      send: ({ events, canceled, compactRevision }) => {
+      send: (response) => {
+        const { events, canceled, compactRevision } = response;
+        watch.take(response);
         if (canceled && compactRevision > 0) {
           this.#next.set(name, compactRevision);
           create();
@@ -33,19 +43,34 @@ export class WrittenHistory {
       },
     });
     const create = (): void => {
-      const value = {
-        key: bytesOf('\0'),
-        rangeEnd: bytesOf('\0'),
-        startRevision: this.#next.get(name) ?? firstRevision,
-        progressNotify: false,
-        filters: [],
-        prevKv: false,
-        watchId: 0,
-        fragment: false,
-      };
-      stream.request(WatchRequest.create({ requestUnion: { case: 'createRequest', value } }));
+      const startRevision = this.#next.get(name) ?? firstRevision;
+      const range = { key: '\0', rangeEnd: '\0', noPut: false, noDelete: false };
+      watch = new RecordedWatch(`inside ${name}`, { ...range, startRevision, prevKv: true });
+      this.#watches.push(watch);
+      stream.request(WatchRequest.create({ requestUnion: { case: 'createRequest', value: watch.create() } }));
     };
     create();
+  }
+
+  /** etcd's promises for watches, of those inside of members and of `others`. */
+  judgeWatches(others: readonly WatchRecord[] = []): void {
+    const revisions = this.complete();
+    if (revisions === null) return this.#world.coverage.count('watches not judged: history is not whole');
+    this.#noteCompactions();
+    const inside = this.#watches.flatMap((watch) => watch.record() ?? []);
+    const compactRevision = this.#compactRevision;
+    this.#world.coverage.count('watches judged', inside.length + others.length);
+    const verdict = checkWatches([...inside, ...others], revisions, { compactRevision });
+    if (verdict.outcome === 'ok') return;
+    const rule = verdict.outcome === 'illegal' ? verdict.violations[0]?.rule : null;
+    this.#world.violate(rule ?? 'watch', describeVerdict(verdict));
+  }
+
+  /** Of members that will not be asked any more, too. */
+  #noteCompactions(): void {
+    for (const { compactRevision } of this.#databases.values()) {
+      this.#compactRevision = Math.max(this.#compactRevision, compactRevision);
+    }
   }
 
   /** The events of a revision, when any member has told them. */

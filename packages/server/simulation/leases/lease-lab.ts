@@ -20,6 +20,7 @@ export class LeaseLab {
   readonly world = new World({ tape: replayedTape([]) });
   readonly nodes: readonly SimNode[];
   readonly #members: readonly MemberNode[];
+  readonly #written: WrittenHistory;
   readonly #client: { platform: Platform | null; channels: readonly RpcChannel[] } = {
     platform: null,
     channels: [],
@@ -35,6 +36,7 @@ export class LeaseLab {
       flushDelayMs: 0,
     };
     const written = new WrittenHistory(this.world);
+    this.#written = written;
     const names = Array.from({ length: members }, (_, i) => `n${i + 1}`);
     this.#members = names.map(
       (name) => new MemberNode(this.world, settings, name, names, written, () => undefined),
@@ -63,6 +65,7 @@ export class LeaseLab {
         // Until every member has said what it understands, there are no leases.
         lab.pass(1_000);
         test(lab);
+        lab.#written.judgeWatches();
         if (lab.world.violation !== null) throw new Error(lab.world.violation.message);
       } finally {
         lab.world.end();

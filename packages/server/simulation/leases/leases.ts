@@ -86,6 +86,7 @@ class LeasesRun {
         driftFraction,
         members: this.#members,
       });
+      this.#history.judgeWatches();
     }
     world.end();
     return {

@@ -81,6 +81,7 @@ export class KvLab implements ClientHome {
   readonly sessionPrefix = '';
   wire: ClientWire;
   readonly #leaderMs: number;
+  readonly #written: WrittenHistory;
   readonly #measures = new Map<string, Measure>();
   readonly #leaders = new Map<number, string>();
 
@@ -93,10 +94,10 @@ export class KvLab implements ClientHome {
     // Events, not time: at one instant many things happen one after the other.
     this.history = new History(() => this.world.events);
     const names = Array.from({ length: options.members }, (_, i) => `n${i + 1}`);
-    const written = new WrittenHistory(this.world);
+    this.#written = new WrittenHistory(this.world);
     const elected = (term: number, name: string): void => this.#elected(term, name);
     this.members = names.map((name) => {
-      const lives = new MemberNode(this.world, settingsOf(options), name, names, written, elected);
+      const lives = new MemberNode(this.world, settingsOf(options), name, names, this.#written, elected);
       return { lives, node: this.world.addNode(name, (platform) => lives.main(platform)), part: 0 };
     });
   }
@@ -277,8 +278,8 @@ export class KvLab implements ClientHome {
     const hashes = this.members.map((member) => memberOf(member)?.database.hash().hash ?? -1);
     this.expect(new Set(hashes).size === 1, `members differ: ${hashes.join(', ')}`);
     const { verdict } = checkLinearizability(keyValueModel, this.history.calls);
-    if (verdict.outcome === 'ok') return;
-    this.world.violate('linearizability', describeVerdict(verdict));
+    if (verdict.outcome !== 'ok') this.world.violate('linearizability', describeVerdict(verdict));
+    this.#written.judgeWatches();
     this.#stopIfFailed();
   }
 

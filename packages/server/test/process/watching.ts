@@ -1,81 +1,26 @@
-import {
-  prefixEnd,
-  type RevisionEvents,
-  type WatchEvent,
-  type WatchRecord,
-  type WatchRequest as CheckedWatchRequest,
-  type WatchResponse as CheckedWatchResponse,
-} from '@flotilla/check';
-import {
-  RpcError,
-  Watch,
-  WatchCreateRequest,
-  WatchRequest,
-  openStream,
-  type RpcChannel,
-  type WatchResponse,
-} from '@flotilla/wire';
+import { prefixEnd, type RevisionEvents, type WatchEvent, type WatchRecord } from '@flotilla/check';
+import { RpcError, Watch, WatchRequest, openStream, type RpcChannel } from '@flotilla/wire';
 import { openHttp2Channel } from '@flotilla/wire/node';
-import { bytesOf, etcdEvent, keyValue } from '../../simulation/cluster/etcd-messages.ts';
+import { RecordedWatch } from '../../simulation/cluster/recorded-watch.ts';
 import { pause } from './process-cluster.ts';
 
-/** A watch under way, which may be cut at any time by a fault. */
-class RecordedWatch {
-  readonly #name: string;
-  readonly #request: CheckedWatchRequest;
-  readonly responses: CheckedWatchResponse[] = [];
-  createdRevision: number | null = null;
-  /** The last revision whose events have come. */
-  latest = 0;
-
-  constructor(name: string, request: CheckedWatchRequest) {
-    this.#name = name;
-    this.#request = request;
+/** Watches until `isDone` or until the stream ends; rejects when it is cut. */
+async function run(
+  watch: RecordedWatch,
+  channel: RpcChannel,
+  isDone: () => boolean,
+  onCancel: (cancel: () => void) => void,
+): Promise<void> {
+  const stream = openStream(channel, Watch.methods.Watch);
+  onCancel(() => stream.cancel());
+  stream.write(WatchRequest.create({ requestUnion: { case: 'createRequest', value: watch.create() } }));
+  while (!isDone()) {
+    const response = await stream.read();
+    if (response === null) return;
+    if (response.canceled) throw new Error(`a watch was canceled: ${response.cancelReason}`);
+    watch.take(response);
   }
-
-  record(completeThrough: number): WatchRecord | null {
-    const { createdRevision, responses } = this;
-    if (createdRevision === null) return null;
-    return { name: this.#name, request: this.#request, createdRevision, responses, completeThrough };
-  }
-
-  /** Watches until `isDone` or until the stream ends; rejects when it is cut. */
-  async run(
-    channel: RpcChannel,
-    isDone: () => boolean,
-    onCancel: (cancel: () => void) => void,
-  ): Promise<void> {
-    const stream = openStream(channel, Watch.methods.Watch);
-    onCancel(() => stream.cancel());
-    const { key, rangeEnd, startRevision, prevKv } = this.#request;
-    const value = WatchCreateRequest.create({
-      key: bytesOf(key),
-      rangeEnd: bytesOf(rangeEnd),
-      startRevision,
-      prevKv,
-    });
-    stream.write(WatchRequest.create({ requestUnion: { case: 'createRequest', value } }));
-    while (!isDone()) {
-      const response = await stream.read();
-      if (response === null) return;
-      if (response.canceled) throw new Error(`${this.#name} was canceled: ${response.cancelReason}`);
-      this.#take(response);
-    }
-    stream.cancel();
-  }
-
-  #take(response: WatchResponse): void {
-    const revision = response.header?.revision ?? 0;
-    if (response.created) {
-      this.createdRevision = revision;
-      return;
-    }
-    const events = response.events.map((event): WatchEvent => {
-      return { ...etcdEvent(event), prevKv: event.prevKv === null ? null : keyValue(event.prevKv) };
-    });
-    this.responses.push({ revision, events, fragment: response.fragment });
-    for (const { kv } of response.events) this.latest = Math.max(this.latest, kv?.modRevision ?? 0);
-  }
+  stream.cancel();
 }
 
 /** Watches a prefix during the faults, through one member after the other, going on where the last watch was cut. */
@@ -117,7 +62,8 @@ export class Watcher {
       });
       try {
         const channel = this.#channels[turn % this.#channels.length]!;
-        await watch.run(
+        await run(
+          watch,
           channel,
           () => this.#stopped,
           (cancel) => (this.#cancel = cancel),
@@ -126,7 +72,7 @@ export class Watcher {
         if (!(error instanceof RpcError)) throw error;
       }
       if (!this.#stopped) await pause(100);
-      const record = watch.record(0);
+      const record = watch.record();
       if (record !== null) this.records.push(record);
       next = Math.max(next, watch.latest + 1);
     }
@@ -150,7 +96,8 @@ export async function watchEverything(
   let cancel = (): void => {};
   const timer = setTimeout(() => cancel(), watchEverythingMs);
   try {
-    await watch.run(
+    await run(
+      watch,
       channel,
       () => watch.latest >= through,
       (how) => (cancel = how),
