@@ -64,6 +64,7 @@ export class GroupBackend implements Backend {
   readonly #configuration: Configuration;
   readonly #directory: DataDirectory;
   readonly #database: Database;
+  readonly #host: Host;
   readonly #group: Group<ApplyResult>;
   readonly #membership: Membership;
   readonly #leadership: Leadership;
@@ -79,6 +80,7 @@ export class GroupBackend implements Backend {
     this.#configuration = configuration;
     this.#directory = directory;
     this.#database = database;
+    this.#host = parts.host;
     this.#group = group;
     this.#membership = parts.membership;
     this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
@@ -122,7 +124,9 @@ export class GroupBackend implements Backend {
       quotaBytes: configuration.quotaBytes,
       members: () => this.members(),
       memberId: () => directory.self.memberId,
-      leads: () => group.status().role === 'leader',
+      lowersAlarmsFor: (memberId) =>
+        memberId === directory.self.memberId ||
+        (group.status().role === 'leader' && !this.#isConnected(memberId)),
       propose: (kind, request) => this.write(kind, request, noOrigin),
     });
     this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
@@ -281,6 +285,13 @@ export class GroupBackend implements Backend {
     };
     count();
     this.#leadership.onChange(count);
+  }
+
+  #isConnected(memberId: bigint): boolean {
+    const nodeId = this.#membership.byMemberId(memberId)?.nodeId;
+    return this.#host
+      .status()
+      .peers.some(({ id, connectedSinceMs }) => id === nodeId && connectedSinceMs !== null);
   }
 
   #memberIdOf(nodeId: NodeId): bigint {

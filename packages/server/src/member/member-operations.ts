@@ -13,7 +13,8 @@ export interface MemberOperationsParts {
   readonly dataDirectory: string;
   readonly quotaBytes: number;
   readonly memberId: () => bigint;
-  readonly leads: () => boolean;
+  /** See `SpaceAlarmTarget`. */
+  readonly lowersAlarmsFor: (memberId: bigint) => boolean;
   /** On this member's own behalf. */
   readonly propose: (kind: 'alarm', request: Uint8Array) => Promise<unknown>;
   readonly members: () => readonly BackendMember[];
@@ -26,14 +27,14 @@ export class MemberOperations implements BackendOperations {
   #snapshots = 0;
 
   constructor(parts: MemberOperationsParts) {
-    const { platform, database, quotaBytes, memberId, leads, propose } = parts;
+    const { platform, database, quotaBytes, memberId, lowersAlarmsFor, propose } = parts;
     this.#parts = parts;
     this.space = new SpaceAlarm(platform, {
       quotaBytes,
       liveBytes: () => database.liveBytes,
       alarms: () => database.alarms,
       memberId,
-      leads,
+      lowersFor: lowersAlarmsFor,
       propose: (request) => propose('alarm', request),
     });
     if (quotaBytes > limits.quotaAdvisedBytes && quotaBytes !== Number.MAX_SAFE_INTEGER) {

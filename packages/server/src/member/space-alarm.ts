@@ -7,16 +7,18 @@ export interface SpaceAlarmTarget {
   liveBytes(): number;
   alarms(): readonly AlarmMember[];
   memberId(): bigint;
-  leads(): boolean;
+  /** Whether it is this member that lowers what was raised for that one: itself, or one that is not there to do it. */
+  lowersFor(memberId: bigint): boolean;
   /** Through the log. */
   propose(request: Uint8Array): Promise<unknown>;
 }
 
 /**
  * Raises the NOSPACE alarm when a write would take the state beyond its quota, so that every member refuses what adds,
- * and lowers it again when there is space: the leader looks once a second, and wants to see clearly less than the quota
- * for a while, or a state that is about full would be writable and not by turns. Nobody has to disarm it, and whoever
- * does after making space finds it up as long as that usually takes.
+ * and lowers it again when there is space: who raised it looks once a second, since another may have a larger quota and
+ * would lower what is raised again with the next write. It wants to see clearly less than its quota for a while, or a
+ * state that is about full would be writable and not by turns. Nobody has to disarm it, and whoever does after making
+ * space finds it up as long as that usually takes.
  */
 export class SpaceAlarm {
   readonly #platform: Platform;
@@ -54,6 +56,13 @@ export class SpaceAlarm {
     return this.#target.alarms().some(({ alarm }) => alarm === AlarmType.NOSPACE);
   }
 
+  #own(): readonly AlarmMember[] {
+    const target = this.#target;
+    return target
+      .alarms()
+      .filter(({ alarm, memberId }) => alarm === AlarmType.NOSPACE && target.lowersFor(memberId));
+  }
+
   async #raise(): Promise<void> {
     const memberId = this.#target.memberId();
     try {
@@ -77,9 +86,7 @@ export class SpaceAlarm {
 
   async #look(): Promise<void> {
     const hasSpace =
-      this.#target.liveBytes() < this.#target.quotaBytes * limits.spaceClearShare &&
-      this.#target.leads() &&
-      this.#isRaised();
+      this.#target.liveBytes() < this.#target.quotaBytes * limits.spaceClearShare && this.#own().length > 0;
     const now = this.#platform.now();
     this.#spaceSinceMs = hasSpace ? (this.#spaceSinceMs ?? now) : null;
     if (this.#spaceSinceMs !== null && now - this.#spaceSinceMs >= limits.spaceClearAfterMs) {
@@ -89,8 +96,7 @@ export class SpaceAlarm {
   }
 
   async #clear(): Promise<void> {
-    for (const { alarm, memberId } of this.#target.alarms()) {
-      if (alarm !== AlarmType.NOSPACE) continue;
+    for (const { alarm, memberId } of this.#own()) {
       try {
         await this.#target.propose(AlarmRequest.encode({ action: AlarmAction.DEACTIVATE, memberId, alarm }));
         this.#platform.log.info('there is space again: lowered the space alarm');
