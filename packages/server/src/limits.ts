@@ -59,6 +59,8 @@ export const limits = {
   /** How often leases are looked at, and how many may be revoked at a time: 1,000 a second, as in etcd. */
   leaseLookMs: 250,
   leaseExpiryBatch: 250,
+  /** After a failure; etcd's interval. */
+  leaseExpiryRetryMs: 3_000,
   /** Their keys, in one entry, unless one lease alone has more: it goes in one revision. */
   leaseExpiryKeys: 10_000,
   /** What a pause of the process, whatever its length, counts for in the time of leases: more than a look and its delay. */

@@ -7,6 +7,7 @@ import {
   type Lease,
   type LeaseKeeper,
 } from '@flotilla/store';
+import { AlarmType } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import type { LeaseTime } from './backend.ts';
 import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
@@ -17,7 +18,7 @@ export interface LessorParts {
   readonly database: Database;
   readonly group: Pick<Group<unknown>, 'status' | 'onRoleChange' | 'readBarrier'>;
   readonly electionTimeoutMs: number;
-  /** Replicates a request of this member's own. */
+  /** Replicates a request of this member's own. Rejects also when it was refused where it is applied. */
   readonly propose: (kind: 'lease-expire' | 'lease-checkpoint', request: Uint8Array) => Promise<void>;
 }
 
@@ -57,6 +58,8 @@ export class Lessor implements LeaseKeeper {
   #leadingTerm = 0;
   #timer: Timer | null = null;
   #expiring = false;
+  /** Of the platform's clock: after what had failed. */
+  #expiresAgainMs = 0;
   #checkpointing = false;
   #stopped = false;
 
@@ -187,7 +190,7 @@ export class Lessor implements LeaseKeeper {
     if (this.#leadingTerm === 0) return;
     const { platform } = this.#parts;
     const term = this.#leadingTerm;
-    if (!this.#expiring && isDue(this.#expiries.first, nowMs)) {
+    if (!this.#expiring && this.#mayExpire() && isDue(this.#expiries.first, nowMs)) {
       this.#expiring = true;
       platform.spawn('lease-expiry', () => this.#expire(term));
     }
@@ -195,6 +198,13 @@ export class Lessor implements LeaseKeeper {
       this.#checkpointing = true;
       platform.spawn('lease-checkpoint', () => this.#checkpoint(term));
     }
+  }
+
+  /** While the state is known to be corrupt the log refuses it on every member, and would only grow. */
+  #mayExpire(): boolean {
+    const { platform, database } = this.#parts;
+    if (platform.now() < this.#expiresAgainMs) return false;
+    return !database.alarms.some(({ alarm }) => alarm === AlarmType.CORRUPT);
   }
 
   /** Revokes what has expired, a bounded number at a time. What is renewed meanwhile has another generation. */
@@ -213,6 +223,7 @@ export class Lessor implements LeaseKeeper {
           if (this.#leases.get(tracked.id) === tracked) this.#expiries.place(tracked);
       }
     } catch (error) {
+      this.#expiresAgainMs = this.#parts.platform.now() + limits.leaseExpiryRetryMs;
       this.#parts.platform.log.warn('leases could not be expired, will be tried again', {
         error: messageOf(error),
       });

@@ -44,7 +44,8 @@ export class MemberLeases implements BackendLeases {
       group,
       electionTimeoutMs,
       propose: async (kind, request) => {
-        await propose(kind, request, noOrigin);
+        const result = await propose(kind, request, noOrigin);
+        if (result.kind === 'error') throw result.error;
       },
     });
     this.minimumTtlSeconds = this.#lessor.minimumTtlSeconds;
