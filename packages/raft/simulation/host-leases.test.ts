@@ -8,7 +8,7 @@ it(
   () =>
     expectNoViolation(hostLeasesScenario, {
       from: 1,
-      seeds: 25,
+      seeds: 12,
       met: ['lease reads', 'transfers', 'pause', 'pauses noticed', 'isolate a node one way'],
     }),
 );
