@@ -10,7 +10,8 @@ export function openLogger(memberName: string, level: LogLevel, outputs: readonl
   const logger = pino(
     {
       level,
-      base: { member: memberName },
+      // What reads the log of etcd expects the key; of a bundle no line says anything.
+      base: { caller: 'flotilla', member: memberName },
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import { FlotillaError, messageOf } from '@flotilla/platform';
 import { type Command, CommanderError, Option } from 'commander';
 import { configure } from '../configuration/configuration.ts';
@@ -8,6 +8,7 @@ import { likeGo } from './arguments.ts';
 import { reportError } from './errors.ts';
 import { openLogger } from './logger.ts';
 import { startNodeMember } from './node-member.ts';
+import { servingFields, startingFields } from './starting.ts';
 import { subcommand } from './subcommand.ts';
 import { etcdVersionText } from './version.ts';
 
@@ -17,6 +18,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const configuration = configure(values);
   const logger = openLogger(configuration.name, configuration.logLevel, configuration.logOutputs);
   for (const warning of warnings) logger.warn(warning);
+  logger.info('starting an etcd server', startingFields(values));
   // A member that met what it cannot explain must not go on: its state may be wrong.
   process.on('uncaughtException', endWith);
   process.on('unhandledRejection', endWith);
@@ -34,15 +36,19 @@ export async function run(args: readonly string[]): Promise<number> {
   const member = await Promise.race([starting, over]);
   if (member === 'stop') return 0;
   void member.whenReady().then(() => {
-    // The line that etcd's own test suites and scripts wait for.
-    logger.info('ready to serve client requests');
-    process.stdout.write('ready to serve client requests\n');
+    logger.info(readyText);
+    for (const fields of servingFields(configuration)) logger.info('serving client traffic', fields);
+    // Where both go to the same place, the log has said it.
+    if (!isSameStream(1, 2)) process.stdout.write(`${readyText}\n`);
   });
   await over;
   await member.stop();
   logger.info('stopped');
   return 0;
 }
+
+/** The line that etcd's own test suites, and scripts, wait for. */
+const readyText = 'ready to serve client requests';
 
 function collectFrom(args: readonly string[]): Collected {
   const command = subcommand('serve', "start one member, with etcd's flags")
@@ -115,6 +121,11 @@ function stopSignal(): Promise<'stop'> {
     // Started by `flotilla dev`: without it nobody would end this member.
     if (process.env['FLOTILLA_SUPERVISED'] === '1') process.once('disconnect', () => resolve('stop'));
   });
+}
+
+function isSameStream(one: number, other: number): boolean {
+  const [a, b] = [fstatSync(one), fstatSync(other)];
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
 function endWith(error: unknown): never {

@@ -56,6 +56,15 @@ describe('sources', () => {
     expect(from({ 'max-wals': '5', 'log-outputs': 'stderr', logger: 'zap' }).warnings).toEqual([]);
   });
 
+  test('what is deprecated is said in the words of etcd, and its default stays in force', () => {
+    const { values, warnings } = from({ 'max-snapshots': '5', 'v2-deprecation': 'gone' });
+    expect(warnings).toEqual([
+      '--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8',
+      '--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, ignoring user input',
+    ]);
+    expect(values.size).toBe(0);
+  });
+
   test.each([['discovery', 'http://example.com/x']])('--%s %s is refused, not ignored', (name, value) => {
     expect(codeOf(() => from({ [name]: value }))).toBe('FLOTILLA_UNSUPPORTED_SETTING');
   });

@@ -38,6 +38,7 @@ export interface Configuration {
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs: number;
   readonly snapshotCount: number;
+  readonly catchUpEntries: number;
   readonly quotaBytes: number;
   readonly maxRequestBytes: number;
   readonly maxTransactionOperations: number;
@@ -110,6 +111,7 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     heartbeatIntervalMs: raw['heartbeat-interval'],
     electionTimeoutMs: raw['election-timeout'],
     snapshotCount: raw['snapshot-count'],
+    catchUpEntries: raw['snapshot-catchup-entries'],
     quotaBytes: effectiveQuota(raw['quota-backend-bytes']),
     maxRequestBytes: raw['max-request-bytes'],
     maxTransactionOperations: raw['max-txn-ops'],
@@ -189,6 +191,7 @@ const schema = v.object({
   name: v.string(),
   'data-dir': v.string(),
   'snapshot-count': count,
+  'snapshot-catchup-entries': count,
   'heartbeat-interval': count,
   'election-timeout': count,
   'listen-peer-urls': list,

@@ -30,7 +30,12 @@ export const settings: readonly Setting[] = [
   used('max-request-bytes', 'count', '1572864', 'largest request of a client'),
   used('max-concurrent-streams', 'count', '4294967295', 'streams that one connection may have open'),
   ignored('wal-dir', 'text', '', 'the log lives in the data directory'),
-  ignored('max-snapshots', 'count', '5', 'snapshots are streamed, none is retained'),
+  deprecated(
+    'max-snapshots',
+    'count',
+    '5',
+    '--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8',
+  ),
   ignored('max-wals', 'count', '5', 'log segments are freed when they are compacted'),
   ignored('initial-election-tick-advance', 'switch', 'true', 'a lost leader is noticed by its connection'),
   ignored('backend-bbolt-freelist-type', 'text', 'map', 'there is no bbolt'),
@@ -49,7 +54,12 @@ export const settings: readonly Setting[] = [
   ignored('raft-read-timeout', 'duration', '5s', 'peer connections are watched by heartbeats'),
   ignored('raft-write-timeout', 'duration', '5s', 'peer connections are watched by heartbeats'),
   ignored('memory-mlock', 'switch', 'false', 'pages are left to the operating system'),
-  ignored('snapshot-catchup-entries', 'count', '5000', 'followed from the log while it has the entries'),
+  used(
+    'snapshot-catchup-entries',
+    'count',
+    '5000',
+    'entries that stay in the log for members that are behind',
+  ),
 
   // Clustering
   used('initial-advertise-peer-urls', 'urls', 'http://localhost:2380', 'peer URLs told to the other members'),
@@ -64,7 +74,12 @@ export const settings: readonly Setting[] = [
     'changes of membership that could cost the quorum are refused',
   ),
   ignored('pre-vote', 'switch', 'true', 'pre-vote is always on'),
-  ignored('v2-deprecation', 'text', 'gone', 'there is no v2 store'),
+  deprecated(
+    'v2-deprecation',
+    'text',
+    'write-only',
+    '--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, ignoring user input',
+  ),
   ignored('discovery-fallback', 'text', 'exit', 'there is no discovery'),
   ignored('discovery-dial-timeout', 'duration', '2s', 'there is no discovery'),
   ignored('discovery-request-timeout', 'duration', '5s', 'there is no discovery'),
@@ -199,6 +214,8 @@ export interface Setting {
   readonly harmless: readonly string[];
   /** What a used setting does; why another has no effect or is refused. */
   readonly note: string;
+  /** What is said whenever it is given, also with its default: etcd's own words. */
+  readonly deprecation: string | null;
 }
 
 const byName = new Map(settings.map((setting) => [setting.name, setting]));
@@ -218,7 +235,7 @@ export function asksForNothing(setting: Setting, value: string): boolean {
 }
 
 function used(name: string, kind: SettingKind, defaultValue: string, note: string): Setting {
-  return { name, kind, defaultValue, effect: 'used', harmless: [], note };
+  return { name, kind, defaultValue, effect: 'used', harmless: [], note, deprecation: null };
 }
 
 function ignored(
@@ -228,9 +245,14 @@ function ignored(
   note: string,
   harmless: readonly string[] = [],
 ): Setting {
-  return { name, kind, defaultValue, effect: 'ignored', harmless, note };
+  return { name, kind, defaultValue, effect: 'ignored', harmless, note, deprecation: null };
+}
+
+/** Without effect here, and soon gone from etcd. */
+function deprecated(name: string, kind: SettingKind, defaultValue: string, deprecation: string): Setting {
+  return { ...ignored(name, kind, defaultValue, deprecation), deprecation };
 }
 
 function refused(name: string, kind: SettingKind, defaultValue: string, note: string): Setting {
-  return { name, kind, defaultValue, effect: 'refused', harmless: [], note };
+  return { name, kind, defaultValue, effect: 'refused', harmless: [], note, deprecation: null };
 }

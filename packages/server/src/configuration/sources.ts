@@ -48,6 +48,8 @@ function judged(values: ReadonlyMap<string, string>, warnings: string[]): Map<st
     if (setting === null) throw new FlotillaError('FLOTILLA_CONFIGURATION', `unknown setting ${name}`);
     if (setting.effect === 'used') {
       if (value !== '') kept.set(name, value);
+    } else if (setting.deprecation !== null) {
+      if (value !== '') warnings.push(setting.deprecation);
     } else if (asksForNothing(setting, value)) {
       continue;
     } else if (setting.effect === 'refused') {

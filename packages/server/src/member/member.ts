@@ -347,6 +347,7 @@ function hostConfig(configuration: Configuration, given: HostConfig): HostConfig
     heartbeatMs: configuration.heartbeatIntervalMs,
     electionMs: configuration.electionTimeoutMs,
     snapshotCount: configuration.snapshotCount,
+    tailEntries: configuration.catchUpEntries,
     ...given,
     limits: { frameBytes: Math.max(hostLimits.frameBytes, frameBytes), ...given.limits },
     coreLimits: { maxPayloadBytes: payloadBytes, ...given.coreLimits },
