@@ -15,6 +15,7 @@ export * from './limits.ts';
 export * from './memory/memory-storage.ts';
 export type { MemberRecords } from './mvcc/meta.ts';
 export { isStreamable } from './mvcc/range-chunks.ts';
+export { isFiltered } from './mvcc/range.ts';
 export { isReadOnly } from './mvcc/txn.ts';
 export { storageTables } from './mvcc/tables.ts';
 export * from './proposal.ts';

@@ -66,6 +66,8 @@ describe('a streamed range', () => {
       { keysOnly: true },
       { countOnly: true },
       { limit: 3 },
+      { sortTarget: SortTarget.VALUE },
+      { sortTarget: SortTarget.MOD, limit: 7 },
     ]) {
       const request = RangeRequest.create({ ...everything, ...options });
       const whole = await callUnary(cluster.channel(1), KV.methods.Range, request);
@@ -91,9 +93,16 @@ describe('a streamed range', () => {
   });
 
   it('is refused as unimplemented when it would have to be sorted or filtered', async () => {
-    for (const options of [{ sortTarget: SortTarget.MOD }, { sortOrder: 2 }, { minModRevision: 1 }]) {
-      await expect(streamed({ ...everything, ...options })).rejects.toMatchObject({ status: 12 });
+    for (const options of [{ sortTarget: SortTarget.MOD, sortOrder: 1 }, { sortOrder: 2 }]) {
+      await expect(streamed({ ...everything, ...options })).rejects.toMatchObject({
+        status: 12,
+        message: 'RangeStream does not support custom sort orders',
+      });
     }
+    await expect(streamed({ ...everything, minModRevision: 1 })).rejects.toMatchObject({
+      status: 12,
+      message: 'RangeStream does not support revision filters',
+    });
     await expect(streamed({ ...everything, revision: 1_000_000 })).rejects.toThrow('future revision');
   });
 });

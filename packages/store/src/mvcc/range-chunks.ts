@@ -3,18 +3,13 @@ import type { KeyValue, RangeRequest } from '@flotilla/wire';
 import type { Cursor } from '../storage.ts';
 import { countAt, countLatest } from './counting.ts';
 import { isEmpty, keyRange, type KeyRange } from './key-range.ts';
-import { type ReadPoint, readRevision } from './range.ts';
+import { isFiltered, type ReadPoint, readRevision } from './range.ts';
 import { scanVisible } from './visible-cursor.ts';
 
 /** Whether a range can be answered as it is read: in the order of keys, and nothing is left out. */
 export function isStreamable(request: RangeRequest): boolean {
   const inKeyOrder = request.sortTarget === SortTarget.KEY && request.sortOrder !== SortOrder.DESCEND;
-  const isWhole =
-    request.minModRevision === 0 &&
-    request.maxModRevision === 0 &&
-    request.minCreateRevision === 0 &&
-    request.maxCreateRevision === 0;
-  return inKeyOrder && isWhole;
+  return inKeyOrder && !isFiltered(request);
 }
 
 /**

@@ -57,18 +57,10 @@ export class RangeScan {
     this.#range = keyRange(request.key, request.rangeEnd);
     this.#revision = readRevision(point, request.revision);
     this.#latest = this.#revision === point.revision;
-    this.#filtered =
-      request.minModRevision !== 0 ||
-      request.maxModRevision !== 0 ||
-      request.minCreateRevision !== 0 ||
-      request.maxCreateRevision !== 0;
+    this.#filtered = isFiltered(request);
     const byKey = request.sortTarget === SortTarget.KEY;
     this.#reverse = byKey && request.sortOrder === SortOrder.DESCEND;
-    const inScanOrder = byKey || request.sortOrder === SortOrder.NONE;
-    const cuts = request.limit > 0 && inScanOrder;
-    // Sort target without order: etcd limits first and sorts then, unless a filter makes it read everything.
-    const cutsBeforeSorting = cuts && (byKey || !this.#filtered);
-    this.#wanted = cutsBeforeSorting ? request.limit + 1 : Number.MAX_SAFE_INTEGER;
+    this.#wanted = scanLimit(request);
   }
 
   /** Visits up to `maxKeys` keys. True when the response is ready. */
@@ -91,9 +83,7 @@ export class RangeScan {
   response(): RangeResponse {
     const { request, kvs } = { request: this.#request, kvs: this.#kvs };
     const count = this.#exhausted ? this.#visited : this.#count();
-    sort(kvs, request);
-    const more = request.limit > 0 && kvs.length > request.limit;
-    if (more) kvs.length = request.limit;
+    const more = finish(kvs, request);
     return RangeResponse.create({ header: header(this.#point.revision), kvs, more, count });
   }
 
@@ -146,6 +136,40 @@ export function readRevision(point: ReadPoint, requested: number): number {
   if (requested > point.revision) throw etcdErrors.futureRevision;
   if (requested < point.compactRevision) throw etcdErrors.compacted;
   return requested;
+}
+
+/** Whether it leaves out keys by their revisions. */
+export function isFiltered(request: RangeRequest): boolean {
+  return (
+    request.minModRevision !== 0 ||
+    request.maxModRevision !== 0 ||
+    request.minCreateRevision !== 0 ||
+    request.maxCreateRevision !== 0
+  );
+}
+
+/** How many versions that pass the filters decide the answer, in the order of the scan. */
+export function scanLimit(request: RangeRequest): number {
+  const byKey = request.sortTarget === SortTarget.KEY;
+  const inScanOrder = byKey || request.sortOrder === SortOrder.NONE;
+  const cuts = request.limit > 0 && inScanOrder;
+  // Sort target without order: etcd limits first and sorts then, unless a filter makes it read everything.
+  const cutsBeforeSorting = cuts && (byKey || !isFiltered(request));
+  return cutsBeforeSorting ? request.limit + 1 : Number.MAX_SAFE_INTEGER;
+}
+
+/** What a range makes of all versions in it that passed its filters, in the order of a scan. Answers: are there more? */
+export function sortAndCut(kvs: KeyValue[], request: RangeRequest): boolean {
+  const wanted = scanLimit(request);
+  if (kvs.length > wanted) kvs.length = wanted;
+  return finish(kvs, request);
+}
+
+function finish(kvs: KeyValue[], request: RangeRequest): boolean {
+  sort(kvs, request);
+  const more = request.limit > 0 && kvs.length > request.limit;
+  if (more) kvs.length = request.limit;
+  return more;
 }
 
 function passes(kv: KeyValue, request: RangeRequest): boolean {
