@@ -104,11 +104,14 @@ export interface Network {
   /**
    * Accepts connections at `address`. Rejects with `FLOTILLA_ADDRESS_IN_USE` when the port is taken and
    * `FLOTILLA_ADDRESS_UNAVAILABLE` when the host is not ours. Of a {@link TlsSource} whether client certificates are
-   * required is asked once, at the start.
+   * required is asked once, at the start. `rejected` is told of those whose TLS handshake failed, and why.
    */
   listen(
     address: Address,
-    options: { readonly tls?: TlsOptions | TlsSource },
+    options: {
+      readonly tls?: TlsOptions | TlsSource;
+      readonly rejected?: (remote: Address, reason: string) => void;
+    },
     accept: (connection: Connection) => void,
   ): Promise<Listener>;
   /**

@@ -24,7 +24,10 @@ export class NodeNetwork implements Network {
 
   async listen(
     address: Address,
-    options: { readonly tls?: TlsOptions | TlsSource },
+    options: {
+      readonly tls?: TlsOptions | TlsSource;
+      readonly rejected?: (remote: Address, reason: string) => void;
+    },
     accept: (connection: Connection) => void,
   ): Promise<Listener> {
     const accepted = (socket: Socket): void => {
@@ -37,7 +40,7 @@ export class NodeNetwork implements Network {
     const server =
       options.tls === undefined
         ? createServer(socketOptions, accepted)
-        : this.#tlsServer(options.tls, accepted);
+        : this.#tlsServer(options.tls, accepted, options.rejected);
     await bind(server, address);
     // After it is bound a server reports only single failed accepts (too many open files): they pass.
     server.on('error', (cause) => this.#logger.warn('accept failed', { error: messageOf(cause) }));
@@ -92,7 +95,11 @@ export class NodeNetwork implements Network {
     });
   }
 
-  #tlsServer(given: TlsOptions | TlsSource, accepted: (socket: Socket) => void): Server {
+  #tlsServer(
+    given: TlsOptions | TlsSource,
+    accepted: (socket: Socket) => void,
+    rejected?: (remote: Address, reason: string) => void,
+  ): Server {
     let options = typeof given === 'function' ? given() : given;
     const settings: NodeTlsOptions = {
       ...secureContextOptions(options),
@@ -114,10 +121,13 @@ export class NodeNetwork implements Network {
     }
     server.prependListener('connection', rememberRemote);
     server.on('tlsClientError', (cause, socket) => {
-      this.#logger.warn('TLS handshake failed', {
-        remote: remoteOfFailed(socket).host,
-        error: handshakeFailureOf(cause, socket),
-      });
+      const remote = remoteOfFailed(socket);
+      const reason = handshakeFailureOf(cause, socket);
+      if (rejected === undefined) {
+        this.#logger.warn('TLS handshake failed', { remote: remote.host, error: reason });
+      } else {
+        rejected(remote, reason);
+      }
       socket.destroy();
     });
     return server;

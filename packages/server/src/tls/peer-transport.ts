@@ -52,16 +52,13 @@ class PeerTransport implements Transport {
   listen(address: Address, accept: (connection: Connection) => void): Promise<Listener> {
     const { listen, secure } = this.#options;
     if (!isSecure(address, secure)) return this.#network.listen(address, {}, accept);
-    return this.#network.listen(address, { tls: listen }, (connection) => {
+    const rejected = (remote: Address, reason: string): void => this.#logRejection(remote, reason);
+    return this.#network.listen(address, { tls: listen, rejected }, (connection) => {
       this.#platform.spawn('peer-admission', async () => {
         const reason = await this.#refusalOf(connection);
         if (reason !== null) {
           this.#refused.set(connection, reason);
-          const { host, port } = connection.remote;
-          this.#platform.log.warn('rejected connection on peer endpoint', {
-            remote: `${host}:${port}`,
-            reason,
-          });
+          this.#logRejection(connection.remote, reason);
         }
         accept(connection);
       });
@@ -85,6 +82,10 @@ class PeerTransport implements Transport {
       'FLOTILLA_PEER_CERTIFICATE',
       `tls: bad certificate of ${host}:${port}: ${reason}`,
     );
+  }
+
+  #logRejection({ host, port }: Address, reason: string): void {
+    this.#platform.log.warn('rejected connection on peer endpoint', { remote: `${host}:${port}`, reason });
   }
 
   async #refusalOf({ identity, remote, untrusted }: Connection): Promise<string | null> {
