@@ -74,7 +74,7 @@ class Generator {
       [260, () => [this.#call('KV/Range', this.#range())]],
       [70, () => [this.#call('KV/DeleteRange', this.#delete())]],
       [200, () => [this.#call('KV/Txn', this.#txn(this.#inAuthPhase ? 0 : 2))]],
-      [8, () => [this.#call('KV/Compact', this.#compaction())]],
+      [8, () => [this.#compact()]],
       [60, () => [this.#lease()]],
       [25, () => [this.#watch()]],
       [10, () => [{ kind: 'cancel', slot: this.#below(SLOTS) }]],
@@ -208,6 +208,12 @@ class Generator {
       [2, () => now(this.#between(1, 3))],
       [1, () => this.#between(-1, 3)],
     ])();
+  }
+
+  /** As root, if as anybody: see `avoided`. */
+  #compact(): Operation {
+    const as = this.#inAuthPhase ? 'root' : null;
+    return { kind: 'call', method: 'KV/Compact', request: this.#compaction(), as };
   }
 
   #compaction(): CompactionRequest {
