@@ -1,4 +1,5 @@
 import { type Random, seededRandom } from '@flotilla/platform';
+import { LeaseGrantRequest } from '@flotilla/wire';
 import { describe, expect, it } from 'vitest';
 import { Harness } from '../../test/harness.ts';
 import { toBytes } from '../../test/model.ts';
@@ -66,6 +67,20 @@ function storageOn(platform: VirtualPlatform): MemoryStorage {
 }
 
 describe('a restore', () => {
+  it('leaves a key without a lease that the file does not have, also when one is granted under its id', async () => {
+    const harness = await Harness.open();
+    for (const id of [5n, 6n]) harness.propose('lease-grant', LeaseGrantRequest.encode({ id, ttl: 100 }));
+    harness.put('a', '1', { lease: 5n });
+    harness.put('b', '1', { lease: 6n });
+    harness.database.leases.remove(5n);
+    const platform = new VirtualPlatform();
+    const storage = storageOn(platform);
+    await settled(platform, restoreEtcdFile(storage, await BoltReader.open(await fileOf(harness)), options));
+    const { leases } = await Database.open(platform, storage);
+    expect([...leases.all()].map(({ id }) => id)).toEqual([6n]);
+    expect([leases.keysOf(5n), leases.keysOf(6n)]).toEqual([[], [toBytes('b')]]);
+  });
+
   it('has the same keys, history and revisions, and goes on from there', async () => {
     for (let seed = 1; seed <= 4; seed += 1) {
       const random = seededRandom(seed);

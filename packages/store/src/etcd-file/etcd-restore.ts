@@ -14,7 +14,7 @@ import {
   type StoredState,
   stateKey,
 } from '../mvcc/meta.ts';
-import { emptySummary, MultiVersionState } from '../mvcc/state.ts';
+import { emptySummary, type LeaseBook, MultiVersionState } from '../mvcc/state.ts';
 import { WriteBuffer } from '../mvcc/write-buffer.ts';
 import { markedEmpty } from '../snapshot-install.ts';
 import type { OrderedStorage, TableWrites } from '../storage.ts';
@@ -86,6 +86,20 @@ class EtcdRestore {
     this.#keys = new MultiVersionState(layers, { ...emptySummary, compactRevision, compactedThrough });
     this.#system = new SystemTable(this.#keys, false);
     this.#leases = new Leases(this.#system, this.#keys);
+    this.#keys.leases = this.#knownLeases();
+  }
+
+  /**
+   * A version may name a lease that the file does not have. As in etcd it keeps the name and goes with no lease: attached
+   * to it, it would go with whichever lease is granted under that id next.
+   */
+  #knownLeases(): LeaseBook {
+    const leases = this.#leases;
+    const known = (id: bigint): bigint => (id !== 0n && leases.records.has(id) ? id : 0n);
+    return {
+      require: (id) => leases.require(id),
+      moved: (key, from, to) => leases.moved(key, known(from), known(to)),
+    };
   }
 
   async leases(file: BoltReader, { index }: LogPosition): Promise<void> {
