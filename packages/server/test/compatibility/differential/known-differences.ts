@@ -82,5 +82,7 @@ export const avoided: readonly string[] = [
   'a watch to the end of all keys while authentication is on: etcd 3.4 checks the permission for its first key only, ' +
     '3.7 for all of them, as Flotilla does',
   'a compaction by anybody but root while authentication is on: etcd 3.4 lets everybody compact, 3.7 only root',
+  'a put with a lease or prev_kv in a transaction while authentication is on: etcd 3.4 checks only the permission to ' +
+    'write its key there, 3.7 also those for the keys of the lease and for what was there before',
   'a watch from a negative revision: etcd 3.4 creates it and ends it later, 3.7 refuses it at once',
 ];
