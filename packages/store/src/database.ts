@@ -22,6 +22,7 @@ import { ContentsHash } from './etcd-file/contents-hash.ts';
 import { writeEtcdContents } from './etcd-file/etcd-contents.ts';
 import type { BucketSink, EtcdClusterFacts } from './etcd-file/etcd-contents.ts';
 import { hashKeyValues, hashRevisionOf } from './hash/hash-kv.ts';
+import { KeptHashes } from './hash/kept-hashes.ts';
 import { StateSum, sumState } from './hash/state-sum.ts';
 import type { SumAt } from './hash/state-sum.ts';
 import type { KeyValueHash } from './hash/hash-kv.ts';
@@ -112,6 +113,7 @@ export interface LeaseKeeper extends LeaseObserver {
 export class Database implements StateMachine<ApplyResult> {
   readonly watches: WatchHub;
   readonly counts = new OperationCounts();
+  readonly #keptHashes = new KeptHashes();
   /** The stored state was being replaced by a snapshot when the member stopped: it has none and needs one. */
   readonly interruptedInstall: LogPosition | null;
   readonly #platform: Platform;
@@ -456,9 +458,13 @@ export class Database implements StateMachine<ApplyResult> {
    */
   async hashKeyValues(revision: number): Promise<KeyValueHash> {
     const at = hashRevisionOf(this.#readable, revision);
+    const kept = this.#keptHashes.before(revision, this.#readable.compactRevision);
+    if (kept !== null) return { ...kept, revision: this.#readable.revision };
     const pinned = this.#pin();
     try {
-      return await this.#inSlices(hashKeyValues(pinned, at));
+      const hash = await this.#inSlices(hashKeyValues(pinned, at));
+      this.#keptHashes.keep(hash);
+      return hash;
     } finally {
       pinned.release();
     }

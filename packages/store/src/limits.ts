@@ -60,6 +60,8 @@ export const limits = {
   sortedSpread: 4_096,
   /** Records of a hash or a file between two turns of others. */
   keptRecordsSlice: 500,
+  /** Answers of `HashKV` that are remembered; etcd's. */
+  keptHashes: 10,
   /** The sum of the state is remembered at every index that is a multiple, and at so many of them. */
   sumMarkEntries: 64,
   sumMarks: 256,
@@ -105,4 +107,13 @@ export const limits = {
   sessionReplyOverheadBytes: 96,
   /** Names of forgotten sessions that are still refused. */
   forgottenSessions: 65_536,
+
+  /** Of a shard: its writes that no cut has numbered yet. Beyond it requests are refused. */
+  overlayBytes: 16 * 1024 * 1024,
+  /** Of a shard: requests that wait for a lock, a number or each other, and transactions that wait for their decision. */
+  waitingEntries: 4_096,
+  preparedTransactions: 1_024,
+  /** Sessions that the order group knows, and numbers of expired ones that shards refuse beside them. */
+  orderSessions: 16_384,
+  expiredSessions: 16_384,
 } as const;

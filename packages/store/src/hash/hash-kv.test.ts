@@ -101,6 +101,21 @@ describe('the hash of keys and their history', () => {
     );
   });
 
+  it('at the compaction revision stays what it was before, where that is known', async () => {
+    const harness = await Harness.open();
+    harness.put('a', '1');
+    harness.remove('a');
+    const before = await hash(harness, 3);
+    harness.compact(3);
+    expect(await hash(harness, 3)).toBe(before);
+    expect(await harness.database.hashKeyValues(3)).toMatchObject({ compactRevision: -1, hashRevision: 3 });
+    expect(await hash(harness)).toBe(hashOf([]));
+    harness.put('a', '2');
+    expect(await hash(harness)).toBe(hashOf([[4, 0, put('a', '2', 4, 4, 1)]]));
+    await harness.restart();
+    expect(await hash(harness, 3)).toBe(hashOf([]));
+  });
+
   it('is refused below the compaction and beyond the newest revision', async () => {
     const harness = await Harness.open();
     harness.put('a', '1');
