@@ -13,6 +13,7 @@ export class NodeConnection implements Connection {
   readonly protocol: string | null;
   readonly #socket: Socket;
   readonly #fail: (cause: unknown) => void;
+  readonly #canReset: boolean;
   #handler: ConnectionHandler | null = null;
   #state: 'open' | 'closing' | 'closed' = 'open';
   #error: Error | null = null;
@@ -21,9 +22,12 @@ export class NodeConnection implements Connection {
   #full = false;
   #paused = false;
 
-  constructor(socket: Socket, fail: (cause: unknown) => void) {
+  /** `local`: it is a Unix socket. */
+  constructor(socket: Socket, local: boolean, fail: (cause: unknown) => void) {
     this.#socket = socket;
     this.#fail = fail;
+    // Neither a TLS socket nor a Unix one can: Node throws for the latter. The other side sees the stream end.
+    this.#canReset = !(socket instanceof TLSSocket || local);
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     this.identity = socket instanceof TLSSocket ? identityOf(socket) : null;
     const untrusted = socket instanceof TLSSocket ? distrustOf(socket) : null;
@@ -104,8 +108,7 @@ export class NodeConnection implements Connection {
     // After a shutdown libuv refuses to send a reset (uv_tcp_close_reset), and Node would never say that it is closed.
     const isShutDown = this.#state === 'closing';
     this.#state = 'closing';
-    // A TLS socket cannot send a reset; there the other side sees the stream end without TLS's own farewell.
-    if (isShutDown || this.#socket instanceof TLSSocket) this.#socket.destroy();
+    if (isShutDown || !this.#canReset) this.#socket.destroy();
     else this.#socket.resetAndDestroy();
   }
 

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect as rawConnect, createServer as rawServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { isFlotillaError } from '../errors.ts';
-import type { Connection, Listener, Platform, TlsOptions } from '@flotilla/platform';
+import type { Address, Connection, Listener, Platform, TlsOptions } from '@flotilla/platform';
 import { nodePlatform } from './index.ts';
 import { limits } from './limits.ts';
 
@@ -58,14 +60,17 @@ class Ear {
   }
 }
 
-async function pair(tls?: {
-  server: TlsOptions;
-  client: TlsOptions;
-}): Promise<[Connection, Connection, Listener]> {
+async function pair(
+  tls?: {
+    server: TlsOptions;
+    client: TlsOptions;
+  },
+  address: Address = { host: '127.0.0.1', port: 0 },
+): Promise<[Connection, Connection, Listener]> {
   let accepted: (connection: Connection) => void = () => {};
   const server = new Promise<Connection>((resolve) => (accepted = resolve));
   const listener = await platform.network.listen(
-    { host: '127.0.0.1', port: 0 },
+    address,
     tls === undefined ? {} : { tls: tls.server },
     (connection) => accepted(connection),
   );
@@ -118,6 +123,17 @@ test('destroy is a reset for the other side and an end for this one', async () =
   client.destroy();
   await serverEar.until(() => serverEar.closed !== undefined);
   expect(isFlotillaError(serverEar.closed, 'FLOTILLA_CONNECTION_RESET')).toBe(true);
+  await clientEar.until(() => clientEar.closed !== undefined);
+  expect(clientEar.closed).toBeNull();
+});
+
+test('a Unix socket has no reset: destroyed by one side it ends at both', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
+  cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+  const [client, server] = await pair(undefined, { host: '', port: 0, path: join(directory, 'socket') });
+  const [clientEar, serverEar] = [new Ear(client), new Ear(server)];
+  client.destroy();
+  await serverEar.until(() => serverEar.closed !== undefined);
   await clientEar.until(() => clientEar.closed !== undefined);
   expect(clientEar.closed).toBeNull();
 });

@@ -32,7 +32,7 @@ export class NodeNetwork implements Network {
   ): Promise<Listener> {
     const accepted = (socket: Socket): void => {
       try {
-        accept(new NodeConnection(socket, this.#fail));
+        accept(new NodeConnection(socket, address.path !== undefined, this.#fail));
       } catch (cause) {
         this.#fail(cause);
       }
@@ -90,7 +90,7 @@ export class NodeNetwork implements Network {
       socket.once(options.tls === undefined ? 'connect' : 'secureConnect', () => {
         clearTimeout(timer);
         socket.off('error', failed);
-        resolve(new NodeConnection(socket, this.#fail));
+        resolve(new NodeConnection(socket, address.path !== undefined, this.#fail));
       });
     });
   }

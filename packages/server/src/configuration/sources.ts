@@ -63,7 +63,8 @@ function judged(values: ReadonlyMap<string, string>, warnings: string[]): Map<st
 
 function fromEnvironment(environment: Sources['environment'], warnings: string[]): Map<string, string> {
   const values = new Map<string, string>();
-  const known = new Set(['ETCD_CONFIG_FILE', 'ETCD_VERSION']);
+  // The last two are switches of etcd's own, for architectures and for its tests.
+  const known = new Set(['ETCD_CONFIG_FILE', 'ETCD_VERSION', 'ETCD_UNSUPPORTED_ARCH', 'ETCD_VERIFY']);
   for (const setting of settings) {
     const variable = environmentName(setting.name);
     known.add(variable);
