@@ -1,6 +1,9 @@
 import { memberLives } from '../../packages/raft/src/host/member-life.ts';
 import { progressStates } from '../../packages/raft/src/core/progress.ts';
 import { roles } from '../../packages/raft/src/core/roles.ts';
+import { leaseLives } from '../../packages/store/src/order/lease-life.ts';
+import { shardLives } from '../../packages/store/src/shard/shard-life.ts';
+import { transactionLives } from '../../packages/store/src/shard/transaction-life.ts';
 import type { TransitionTable, TransitionLiteral } from '../../packages/raft/src/core/transition-table.ts';
 
 /** A transition table with what a reader of its diagram wants to know. */
@@ -118,6 +121,73 @@ export const tables: readonly DocumentedTable[] = [
       remove: 'It has applied a configuration without it, or was told by the others.',
       fail: 'A disk failed, the state machine threw, an assertion broke.',
       close: 'The host was closed.',
+    },
+  }),
+  documented({
+    file: 'shard-life',
+    title: 'Life of a shard',
+    source: 'packages/store/src/shard/shard-life.ts',
+    table: shardLives,
+    about:
+      'What a shard is between two changes of its range. A change begins in the log of the shard, with a barrier that ' +
+      'lets nothing new in, and it ends with what the order group says: so every replica, and everybody who reads at ' +
+      'a revision, sees it at the same place.',
+    states: {
+      serving: 'Takes requests for its range.',
+      draining: 'What was let in is numbered and decided; nothing new is let in.',
+      retired: 'Its keys, and what it remembers, are a neighbour’s.',
+    },
+    events: {
+      barrier: 'Its log has the barrier for a change.',
+      widened: 'A neighbour that had drained has become part of it.',
+      changed: 'It was split: the upper part is a new shard.',
+      refused: 'The change made no sense any more. The version of the range moves all the same.',
+      absorbed: 'It has become part of a neighbour.',
+    },
+  }),
+  documented({
+    file: 'transaction-life',
+    title: 'Life of a transaction over several shards, in one of them',
+    source: 'packages/store/src/shard/transaction-life.ts',
+    table: transactionLives,
+    about:
+      'How one participant sees a transaction. It holds locks only while it is prepared, and what ends that is the ' +
+      'decision in the order log, whoever has lost interest meanwhile. The decision may come before the Prepare, which ' +
+      'then finds that all is over.',
+    states: {
+      unknown: 'No Prepare was taken in, and no decision.',
+      waiting: 'Its Prepare waits for something that came before it.',
+      prepared: 'It holds its locks and has voted.',
+      over: 'It is decided.',
+    },
+    events: {
+      prepare: 'It is evaluated, locked and voted for.',
+      wait: 'A request that waits has the same keys, or a number is not known yet.',
+      abort: 'It was decided to be none.',
+      commit: 'It was decided: the chosen branch is carried out at its revision.',
+      repeat: 'Another copy of its Prepare: the vote is the same.',
+    },
+  }),
+  documented({
+    file: 'lease-life',
+    title: 'Life of a lease in the order group',
+    source: 'packages/store/src/order/lease-life.ts',
+    table: leaseLives,
+    about:
+      'A lease is granted and renewed in the order group; shards register it on their first use of it, so that later ' +
+      'puts need nobody else. Its end is one revision in all of these shards.',
+    states: {
+      absent: 'Never granted, or gone. The same id granted again is another lease.',
+      live: 'Shards may register it, and clients renew it.',
+      revoking: 'Revoked or expired: no more shards may register it, and those that have are being asked.',
+    },
+    events: {
+      grant: 'A client has asked for it.',
+      renew: 'A client was heard of: its time begins again.',
+      register: 'A shard wants to attach a key to it.',
+      revoke: 'A client has asked for its end, or its time has run out.',
+      'revoke-alone': 'No shard but the order group’s own has keys of it: it ends at once.',
+      revoked: 'The transaction over its shards is decided.',
     },
   }),
 ];

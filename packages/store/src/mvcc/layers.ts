@@ -3,6 +3,7 @@ import { compareBytes } from '../bytes.ts';
 import type { Cursor, ScanRange, StorageReader } from '../storage.ts';
 import { readBucketCount } from './key-counts.ts';
 import type { BucketCount } from './key-counts.ts';
+import type { KeyRange } from './key-range.ts';
 import { historyKey, historyStart, keyOfHistory } from './keys.ts';
 import { readPastVersion, readVersion } from './records.ts';
 import type { PastVersion } from './records.ts';
@@ -31,6 +32,11 @@ export class Layers {
   /** Before whatever reads counts or events. */
   settle(): void {
     if (this.pending !== null) this.pending.settle();
+  }
+
+  /** Keys in the range that its buckets do not count. */
+  uncounted(_range: KeyRange): number {
+    return 0;
   }
 
   latest(key: Uint8Array): KeyValue | null {

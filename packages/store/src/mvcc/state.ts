@@ -19,8 +19,8 @@ import { isEmpty, keyRange } from './key-range.ts';
 import { historyKey } from './keys.ts';
 import type { Layers, Pending } from './layers.ts';
 import { range } from './range.ts';
-import type { ReadPoint } from './range.ts';
 import { PlacedVersion, versionBytes } from './records.ts';
+import type { TxnState } from './txn.ts';
 
 /** One change of one key, as watchers are told of it. */
 export interface Change {
@@ -79,7 +79,7 @@ export const emptySummary: StateSummary = {
  * A write is `begin`, any number of changes, `end`: all of them carry one revision and are numbered by
  * sub-revisions. Nothing in between may fail, since there is no way back.
  */
-export class MultiVersionState implements ReadPoint, Pending {
+export class MultiVersionState implements TxnState, Pending {
   readonly layers: Layers;
   revision: number;
   compactRevision: number;
@@ -245,6 +245,18 @@ export class MultiVersionState implements ReadPoint, Pending {
   /** The newest revision that is readable: the write in progress's own, once it has changed something. */
   get readRevision(): number {
     return this.#sub > 0 ? this.revision + 1 : this.revision;
+  }
+
+  /** Revisions up to this one are taken, by writes of other shards. */
+  skipTo(revision: number): void {
+    assert(
+      this.#sub === 0 && revision >= this.revision,
+      'revisions are passed over between writes, forwards',
+    );
+    if (revision === this.revision) return;
+    // Events of one chunk are numbered one by one.
+    this.#events.seal(this.layers);
+    this.revision = revision;
   }
 
   /** Ends a write. One that changed nothing takes no revision. */

@@ -2,8 +2,13 @@ import { assert, unreachable } from '@flotilla/platform';
 import { CompareResult, CompareTarget, etcdErrors } from '@flotilla/wire';
 import type {
   Compare,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
   KeyValue,
+  PutRequest,
+  PutResponse,
   RangeRequest,
+  RangeResponse,
   RequestOp,
   ResponseOp,
   TxnRequest,
@@ -14,16 +19,40 @@ import { header } from './header.ts';
 import { isEmpty, keyRange } from './key-range.ts';
 import { range } from './range.ts';
 import type { ReadPoint } from './range.ts';
-import type { MultiVersionState } from './state.ts';
+
+/** What a transaction is executed on: the state of a database, or the writes of a shard that have no revision yet. */
+export interface TxnState extends ReadPoint {
+  /** Throws what etcd answers to a put of a transaction that the state does not allow. */
+  checkPut(request: PutRequest): void;
+  executePut(request: PutRequest): PutResponse;
+  executeDelete(request: DeleteRangeRequest): DeleteRangeResponse;
+  executeRange(request: RangeRequest): RangeResponse;
+  /** All operations are executed. */
+  end(): void;
+}
 
 /**
  * Executes a transaction as one write. All compares, those of nested transactions too, are evaluated first, then
  * everything that could fail is checked along the branches that were taken, and only then does anything change.
  */
-export function executeTxn(state: MultiVersionState, request: TxnRequest): TxnResponse {
+export function executeTxn(state: TxnState, request: TxnRequest): TxnResponse {
   const branch = chooseBranch(state, request);
   checkBranch(state, branch, state);
   const response = runBranch(state, branch);
+  state.end();
+  return { ...response, header: header(state.revision) };
+}
+
+/**
+ * Executes the branches that were chosen before: `choices` says of each transaction on the way, this one first and
+ * nested ones in their order, whether it succeeded. What could fail was checked when they were chosen.
+ */
+export function executeChosen(
+  state: TxnState,
+  request: TxnRequest,
+  choices: readonly boolean[],
+): TxnResponse {
+  const response = runBranch(state, chosenBranch(request, choices.values()));
   state.end();
   return { ...response, header: header(state.revision) };
 }
@@ -67,8 +96,18 @@ function chooseBranch(point: ReadPoint, request: TxnRequest): Branch {
   return { succeeded, operations, nested };
 }
 
+function chosenBranch(request: TxnRequest, choices: Iterator<boolean>): Branch {
+  const succeeded = choices.next().value === true;
+  const operations = succeeded ? request.success : request.failure;
+  const nested: Branch[] = [];
+  for (const { request: operation } of operations) {
+    if (operation?.case === 'requestTxn') nested.push(chosenBranch(operation.value, choices));
+  }
+  return { succeeded, operations, nested };
+}
+
 /** Throws the error of the first operation that the state does not allow. `state` null: nothing writes. */
-function checkBranch(point: ReadPoint, branch: Branch, state: MultiVersionState | null): void {
+function checkBranch(point: ReadPoint, branch: Branch, state: TxnState | null): void {
   let nested = 0;
   for (const { request } of branch.operations) {
     if (request === null) continue;
@@ -92,13 +131,16 @@ function checkBranch(point: ReadPoint, branch: Branch, state: MultiVersionState 
 }
 
 /** Unlike a range of its own, one in a transaction is refused a negative revision once anything was compacted. */
-function checkRange(point: ReadPoint, request: RangeRequest): void {
+export function checkRange(
+  point: Pick<ReadPoint, 'revision' | 'compactRevision'>,
+  request: RangeRequest,
+): void {
   if (request.revision === 0) return;
   if (request.revision > point.revision) throw etcdErrors.futureRevision;
   if (request.revision < point.compactRevision) throw etcdErrors.compacted;
 }
 
-function runBranch(state: MultiVersionState, branch: Branch): TxnResponse {
+function runBranch(state: TxnState, branch: Branch): TxnResponse {
   const responses: ResponseOp[] = [];
   let nested = 0;
   for (const { request } of branch.operations) {
@@ -135,14 +177,19 @@ function runBranch(state: MultiVersionState, branch: Branch): TxnResponse {
 
 /** Whether a compare holds for every key of its range. A missing key compares as one whose numbers are all 0. */
 function holds(point: ReadPoint, compare: Compare): boolean {
+  return weigh(point, compare) ?? missingHolds(compare);
+}
+
+/** Whether a compare holds for every key that there is in its range; null: there is none. */
+export function weigh(point: Pick<ReadPoint, 'layers'>, compare: Compare): boolean | null {
   const bounds = keyRange(compare.key, compare.rangeEnd);
   if (bounds.single) {
     const kv = point.layers.latest(compare.key);
-    return kv === null ? missingHolds(compare) : matches(compare, kv);
+    return kv === null ? null : matches(compare, kv);
   }
-  if (isEmpty(bounds)) return missingHolds(compare);
+  if (isEmpty(bounds)) return null;
   const cursor = point.layers.scanLatest({ from: bounds.from, to: bounds.to, reverse: false });
-  if (cursor.key === null) return missingHolds(compare);
+  if (cursor.key === null) return null;
   for (; cursor.key !== null; cursor.advance()) {
     if (matches(compare, cursor.value)) continue;
     cursor.close();
@@ -152,7 +199,7 @@ function holds(point: ReadPoint, compare: Compare): boolean {
 }
 
 /** A value cannot be compared where there is none: the wire cannot tell it from the empty one. */
-function missingHolds(compare: Compare): boolean {
+export function missingHolds(compare: Compare): boolean {
   return compare.target !== CompareTarget.VALUE && matches(compare, missing);
 }
 

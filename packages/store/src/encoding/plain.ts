@@ -1,0 +1,123 @@
+import { assert } from '@flotilla/platform';
+import { bytesToText, textToBytes } from './text.ts';
+import { ByteReader } from './byte-reader.ts';
+import { ByteWriter } from './byte-writer.ts';
+
+/** Data without behaviour: what a machine's state is made of. */
+export type Plain =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Plain[]
+  | { readonly [field: string]: Plain };
+
+/**
+ * Self-describing bytes for plain data, for state that is sent whole and rarely: names of fields are part of them.
+ * Equal data gives equal bytes as long as fields come in the same order.
+ */
+export function encodePlain(value: unknown): Uint8Array {
+  const writer = new ByteWriter(4 * 1024);
+  write(writer, value);
+  return writer.take();
+}
+
+export function decodePlain<T>(bytes: Uint8Array): T {
+  const reader = new ByteReader(bytes);
+  const value = read(reader);
+  assert(reader.remaining === 0, 'plain data ends where its bytes end');
+  return value as T;
+}
+
+/** Stored; a number never changes its meaning. */
+const Tag = {
+  NULL: 0,
+  FALSE: 1,
+  TRUE: 2,
+  NATURAL: 3,
+  NEGATIVE: 4,
+  BIGINT: 5,
+  TEXT: 6,
+  BYTES: 7,
+  LIST: 8,
+  RECORD: 9,
+  INFINITY: 10,
+} as const;
+
+function write(writer: ByteWriter, value: unknown): void {
+  if (typeof value === 'boolean') writer.byte(value ? Tag.TRUE : Tag.FALSE);
+  else if (typeof value === 'number') writeNumber(writer, value);
+  else if (typeof value === 'bigint') {
+    writer.byte(Tag.BIGINT);
+    writer.bigint64(value);
+  } else if (typeof value === 'string') {
+    writer.byte(Tag.TEXT);
+    writer.lengthPrefixed(textToBytes(value));
+  } else writeObject(writer, value);
+}
+
+function writeNumber(writer: ByteWriter, value: number): void {
+  if (value === Infinity) return writer.byte(Tag.INFINITY);
+  assert(Number.isSafeInteger(value), () => `${value} is a safe integer`);
+  writer.byte(value < 0 ? Tag.NEGATIVE : Tag.NATURAL);
+  writer.varint(Math.abs(value));
+}
+
+function writeObject(writer: ByteWriter, value: unknown): void {
+  if (value === null) return writer.byte(Tag.NULL);
+  if (value instanceof Uint8Array) {
+    writer.byte(Tag.BYTES);
+    return writer.lengthPrefixed(value);
+  }
+  if (Array.isArray(value)) {
+    writer.byte(Tag.LIST);
+    writer.varint(value.length);
+    for (const element of value) write(writer, element);
+    return;
+  }
+  assert(typeof value === 'object', () => `a ${typeof value} is no plain data`);
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  writer.byte(Tag.RECORD);
+  writer.varint(fields.length);
+  for (const [name, field] of fields) {
+    writer.lengthPrefixed(textToBytes(name));
+    write(writer, field);
+  }
+}
+
+function read(reader: ByteReader): Plain {
+  const tag = reader.byte();
+  switch (tag) {
+    case Tag.NULL:
+      return null;
+    case Tag.FALSE:
+      return false;
+    case Tag.TRUE:
+      return true;
+    case Tag.NATURAL:
+      return reader.varint();
+    case Tag.NEGATIVE:
+      return -reader.varint();
+    case Tag.BIGINT:
+      return reader.bigint64();
+    case Tag.TEXT:
+      return bytesToText(reader.lengthPrefixed());
+    case Tag.BYTES:
+      return reader.lengthPrefixed().slice();
+    case Tag.LIST:
+      return Array.from({ length: reader.varint() }, () => read(reader));
+    case Tag.INFINITY:
+      return Infinity;
+    default: {
+      assert(tag === Tag.RECORD, () => `${tag} is a tag of plain data`);
+      const record: Record<string, Plain> = {};
+      for (let left = reader.varint(); left > 0; left -= 1) {
+        const name = bytesToText(reader.lengthPrefixed());
+        record[name] = read(reader);
+      }
+      return record;
+    }
+  }
+}

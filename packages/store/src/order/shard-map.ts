@@ -1,0 +1,102 @@
+import { assert } from '@flotilla/platform';
+import { compareBytes } from '../bytes.ts';
+import { holdsKey, type KeySpan, overlaps, touches } from '../shard/key-span.ts';
+import type { RangeChange, ShardId } from '../shard/shard-entry.ts';
+
+/** Who serves which keys. */
+export interface ShardRow {
+  readonly shard: ShardId;
+  readonly span: KeySpan;
+  /** Version of its range, and of its members. */
+  readonly range: number;
+  readonly membership: number;
+  readonly nodes: readonly number[];
+}
+
+/** Every shard, in the order of its keys. Never changed in place: a map that was read stays as it was. */
+export class ShardMap {
+  readonly rows: readonly ShardRow[];
+  /** Counts every change. */
+  readonly configuration: number;
+
+  constructor(rows: readonly ShardRow[], configuration = 1) {
+    this.rows = [...rows].sort((a, b) => compareBytes(a.span.from, b.span.from));
+    this.configuration = configuration;
+    this.rows.forEach((row, place) => {
+      const next = this.rows[place + 1];
+      assert(
+        next === undefined ? row.span.to === null : touches(row.span, next.span),
+        'shards cover all keys, each of them once',
+      );
+    });
+  }
+
+  row(shard: ShardId): ShardRow | null {
+    return this.rows.find((row) => row.shard === shard) ?? null;
+  }
+
+  /** The shards that have keys of these spans, in the order of their keys. */
+  of(spans: readonly KeySpan[]): ShardRow[] {
+    return this.rows.filter((row) => spans.some((span) => overlaps(row.span, span)));
+  }
+
+  /** The shard of a request that has no keys, too. */
+  ofKey(key: Uint8Array): ShardRow {
+    const row = this.rows.find(({ span }) => holdsKey(span, key));
+    assert(row !== undefined, 'every key has a shard');
+    return row;
+  }
+
+  withMembers(shard: ShardId, membership: number, nodes: readonly number[]): ShardMap {
+    return this.#with(this.rows.map((row) => (row.shard === shard ? { ...row, membership, nodes } : row)));
+  }
+
+  /** Refused, with nothing changed but the version of the shard's range: late copies of the proposal fail then. */
+  withVersion(shard: ShardId): ShardMap {
+    return this.#with(this.rows.map((row) => (row.shard === shard ? { ...row, range: row.range + 1 } : row)));
+  }
+
+  split(shard: ShardId, at: Uint8Array, child: ShardId): ShardMap {
+    return this.#with(
+      this.rows.flatMap((row) => {
+        if (row.shard !== shard) return [row];
+        const { from, to } = row.span;
+        return [
+          { ...row, span: { from, to: at }, range: row.range + 1 },
+          { ...row, shard: child, span: { from: at, to }, range: 1 },
+        ];
+      }),
+    );
+  }
+
+  merge(shard: ShardId, into: ShardId): ShardMap {
+    const drained = this.row(shard);
+    assert(drained !== null, 'a shard that is merged is there');
+    return this.#with(
+      this.rows.flatMap((row) => {
+        if (row.shard === shard) return [];
+        if (row.shard !== into) return [row];
+        const isLeft = touches(row.span, drained.span);
+        const from = isLeft ? row.span.from : drained.span.from;
+        const to = isLeft ? drained.span.to : row.span.to;
+        return [{ ...row, span: { from, to }, range: row.range + 1 }];
+      }),
+    );
+  }
+
+  /** Whether a change makes sense here. */
+  allows(change: RangeChange): boolean {
+    const row = this.row(change.shard);
+    if (row === null) return false;
+    if (change.kind === 'split') {
+      return holdsKey(row.span, change.at) && compareBytes(change.at, row.span.from) > 0;
+    }
+    const into = this.row(change.into);
+    if (into === null || into.shard === row.shard) return false;
+    return touches(row.span, into.span) || touches(into.span, row.span);
+  }
+
+  #with(rows: readonly ShardRow[]): ShardMap {
+    return new ShardMap(rows, this.configuration + 1);
+  }
+}

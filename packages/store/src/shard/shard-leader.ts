@@ -1,0 +1,185 @@
+import { assert } from '@flotilla/platform';
+import type { ApplyResult } from '../apply-result.ts';
+import type { OrderMachine } from '../order/order-machine.ts';
+import type {
+  CommittedOutcome,
+  Outcome,
+  RequestOrigin,
+  UnchangedOutcome,
+  WrittenOutcome,
+} from './request-memory.ts';
+import { settle } from './settle.ts';
+import { type Fact, orderShard, type ShardEntry } from './shard-entry.ts';
+import { answeredAt, type ShardMachine } from './shard-machine.ts';
+
+/** What a client can be told. */
+export interface ShardAnswer {
+  readonly origin: RequestOrigin;
+  readonly result: ApplyResult;
+  /** At which it took place, whether the result says so or not. */
+  readonly revision: number;
+  readonly effective: boolean;
+}
+
+/** An order that was fetched: the index of an entry, and the frontier after it. */
+export interface Frontier {
+  readonly index: number;
+  readonly revision: number;
+}
+
+interface OpenRead {
+  readonly origin: RequestOrigin;
+  readonly outcome: UnchangedOutcome;
+  frontier: Frontier | null;
+  asked: boolean;
+}
+
+/**
+ * What a shard's leader keeps in memory, and loses with its term: who waits for which answer. `order` is the node's own
+ * copy of the order, which may be behind: then an answer is late, and never wrong.
+ */
+export class ShardLeader {
+  /** The last fact that was proposed, and when. */
+  #proposed = 0;
+  #proposedAtMs = 0;
+  readonly #retryMs: number;
+  /** By seq. */
+  readonly #writes = new Map<number, { readonly origin: RequestOrigin; readonly outcome: WrittenOutcome }>();
+  #reads: OpenRead[] = [];
+  /** A request wants to know how far the order has come: since this place in the shard's log. */
+  #wanted: { readonly position: number; frontier: Frontier | null; asked: boolean } | null = null;
+
+  constructor(retryMs: number) {
+    this.#retryMs = retryMs;
+  }
+
+  /** Facts to log now: each once and in order, unless one seems to be lost (rule 4). */
+  facts(machine: ShardMachine, order: OrderMachine, nowMs: number): Fact[] {
+    const isStale = nowMs - this.#proposedAtMs > this.#retryMs;
+    if (this.#proposed < machine.ordered || isStale) this.#proposed = machine.ordered;
+    const facts = order.factsAfter(machine.shard, this.#proposed);
+    const last = facts.at(-1);
+    if (last !== undefined) {
+      this.#proposed = last.index;
+      this.#proposedAtMs = nowMs;
+    }
+    return facts;
+  }
+
+  /** An outcome to answer. Null: later, see {@link ready}; a transaction's part is the coordinator's. */
+  outcome(
+    machine: ShardMachine,
+    origin: RequestOrigin,
+    outcome: Outcome,
+  ): ShardAnswer | CommittedOutcome | null {
+    switch (outcome.kind) {
+      case 'committed':
+        return outcome;
+      case 'written': {
+        const { revision, result, seq } = outcome;
+        if (revision !== null) return { origin, result, revision, effective: true };
+        this.#writes.set(seq, { origin, outcome });
+        return null;
+      }
+      case 'unchanged': {
+        const { bound, result } = outcome;
+        // In the order group's own shard it is the frontier at its place in the log.
+        if (machine.shard === orderShard && bound !== null) {
+          return { origin, result: answeredAt(result, bound), revision: bound, effective: false };
+        }
+        this.#reads.push({ origin, outcome, frontier: null, asked: false });
+        return null;
+      }
+      default:
+        return assert(false, 'every outcome is answered') as never;
+    }
+  }
+
+  /** A request cannot go on without knowing how far the order is; it was applied at `position`. */
+  wantFrontier(position: number): void {
+    this.#wanted = { position, frontier: null, asked: false };
+  }
+
+  /** Whether the frontier should be fetched now, for all that wait for it. Asked once, it answers for these alone. */
+  asks(machine: ShardMachine): boolean {
+    let asks = false;
+    for (const read of this.#reads) {
+      // What it saw must be numbered first: its answer comes after that.
+      if (read.asked || read.outcome.seen > machine.numbered) continue;
+      read.asked = true;
+      asks = true;
+    }
+    if (this.#wanted !== null && !this.#wanted.asked) {
+      this.#wanted.asked = true;
+      asks = true;
+    }
+    return asks;
+  }
+
+  fetched(frontier: Frontier): void {
+    for (const read of this.#reads) if (read.asked) read.frontier ??= frontier;
+    if (this.#wanted?.asked === true) this.#wanted.frontier ??= frontier;
+  }
+
+  /** Answers that can be given now. */
+  ready(machine: ShardMachine, order: OrderMachine): ShardAnswer[] {
+    const answers: ShardAnswer[] = [];
+    for (const [seq, { origin, outcome }] of this.#writes) {
+      const answer = writeAnswer(machine, order, seq, origin, outcome);
+      if (answer === null) continue;
+      this.#writes.delete(seq);
+      answers.push(answer);
+    }
+    this.#reads = this.#reads.filter((read) => {
+      if (read.frontier === null || !hasAll(machine, order, read.frontier.index)) return true;
+      const { origin, outcome, frontier } = read;
+      const revision = Math.min(frontier.revision, outcome.bound ?? Infinity);
+      answers.push({
+        origin,
+        result: answeredAt(outcome.result, revision),
+        revision,
+        effective: false,
+      });
+      return false;
+    });
+    return answers;
+  }
+
+  /** What to log so that requests learn how far the order is; null: nobody asks, or it is not known yet. */
+  frontierEntry(machine: ShardMachine, order: OrderMachine): ShardEntry | null {
+    const wanted = this.#wanted;
+    if (wanted === null || wanted.frontier === null) return null;
+    const { index, revision } = wanted.frontier;
+    if (!hasAll(machine, order, index)) return null;
+    this.#wanted = null;
+    const after = order.lastFact(machine.shard, index) ?? 0;
+    return { kind: 'frontier', after, revision, asked: wanted.position };
+  }
+}
+
+/** As soon as the cut is seen here, whether the shard's own log has it or not. */
+function writeAnswer(
+  machine: ShardMachine,
+  order: OrderMachine,
+  seq: number,
+  origin: RequestOrigin,
+  outcome: WrittenOutcome,
+): ShardAnswer | null {
+  const { revision, result } = outcome;
+  if (revision !== null) return { origin, result, revision, effective: true };
+  const early = order.revisionOf(machine.shard, seq);
+  if (early === null) return null;
+  const revisionOf = (other: number): number =>
+    other > machine.numbered ? (order.revisionOf(machine.shard, other) as number) : machine.revisionOf(other);
+  return {
+    origin,
+    result: settle(result, { own: early, effective: true, revisionOf }),
+    revision: early,
+    effective: true,
+  };
+}
+
+function hasAll(machine: ShardMachine, order: OrderMachine, index: number): boolean {
+  const lastFact = order.lastFact(machine.shard, index);
+  return order.index >= index && lastFact !== null && machine.ordered >= lastFact;
+}

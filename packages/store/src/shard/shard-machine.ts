@@ -1,0 +1,933 @@
+import { assert, unreachable } from '@flotilla/platform';
+import { DeleteRangeRequest, RpcError } from '@flotilla/wire';
+import type { ApplyResult } from '../apply-result.ts';
+import { decodePlain, encodePlain } from '../encoding/plain.ts';
+import { limits } from '../limits.ts';
+import type { MultiVersionState } from '../mvcc/state.ts';
+import { executeChosen, executeTxn, type TxnState } from '../mvcc/txn.ts';
+import { covers, type KeySpan, spanOfKey } from './key-span.ts';
+import { NumberRuns } from './number-runs.ts';
+import { type Evaluation, leasedKeys, Overlay, type PendingWrite } from './overlay.ts';
+import { ownRevision } from './pending.ts';
+import { type Claim, conflicts, type Prepared } from './prepared.ts';
+import {
+  type RequestOrigin,
+  RequestMemory,
+  type UnchangedOutcome,
+  type WrittenOutcome,
+} from './request-memory.ts';
+import { settle } from './settle.ts';
+import type {
+  Decision,
+  Epoch,
+  Fact,
+  FactChange,
+  PrepareEntry,
+  RangeChange,
+  RefusalReason,
+  RequestEntry,
+  ShardEffect,
+  ShardEntry,
+  ShardId,
+  Vote,
+} from './shard-entry.ts';
+import { type ShardLife, shardLives } from './shard-life.ts';
+import type { ShardAccess, ShardStore } from './shard-store.ts';
+import { type TransactionLife, transactionLives } from './transaction-life.ts';
+import { errorOf, type VoteError, voteErrorOf, voteOn, type VoteTree } from './vote.ts';
+import { type Footprint, footprintOf, type WriteRequest } from './write-request.ts';
+
+/** Where the order group's own shard takes its revisions from: its writes are numbered where the log has them. */
+export interface OwnOrder {
+  readonly frontier: number;
+  take(): number;
+}
+
+/** What a shard may hold of what is not finished. */
+export interface ShardBounds {
+  readonly overlayBytes: number;
+  readonly waitingEntries: number;
+  readonly preparedTransactions: number;
+}
+
+/** What a shard begins with. */
+export interface ShardParts {
+  readonly shard: ShardId;
+  readonly span: KeySpan;
+  readonly epoch: Epoch;
+  readonly store: ShardStore;
+  readonly access: ShardAccess;
+  /** Null: revisions come with the cuts. */
+  readonly order: OwnOrder | null;
+  readonly bounds?: ShardBounds;
+}
+
+/** A request or a Prepare that may have to wait. */
+interface Item {
+  readonly entry: RequestEntry | PrepareEntry;
+  readonly footprint: Footprint;
+  /** In the shard's log. */
+  readonly position: number;
+  /** A frontier that was fetched after it was applied first. */
+  fresh: number | null;
+  /** Whether it was let in before: a barrier does not hold it up. */
+  admitted: boolean;
+}
+
+/** An outcome whose answer names writes that have no revision yet. */
+interface Unsettled {
+  readonly outcome: WrittenOutcome | UnchangedOutcome;
+  /** It is settled when this seq is numbered. */
+  readonly at: number;
+}
+
+/**
+ * One shard: a range of keys, as its own log and what the order group says to it make it. Pure and deterministic:
+ * `apply` says what became of an entry, and whoever leads the shard tells the clients.
+ *
+ * docs/ordering.md has the rules; the numbers in comments are theirs.
+ *
+ * ```
+ *   request ─▶ epoch ─▶ memory ─▶ locks, queue ─▶ evaluated on overlay + numbered state ─▶ seq, or final
+ *   ordered ─▶ oldest pending writes get revisions, decisions are carried out, the range changes ─▶ queue again
+ * ```
+ */
+export class ShardMachine {
+  readonly shard: ShardId;
+  readonly store: ShardStore;
+  readonly memory: RequestMemory;
+  readonly access: ShardAccess;
+  span: KeySpan;
+  epoch: Epoch;
+  life: ShardLife = 'serving';
+  /** What the barrier is for; null: there is none. */
+  barrier: RangeChange | null = null;
+  /** Index of the last fact that was applied, and the frontier that the log knows. */
+  ordered = 0;
+  known = 0;
+  /** The last seq that was numbered. */
+  numbered = 0;
+  compactRevision = -1;
+  readonly #order: OwnOrder | null;
+  readonly #bounds: ShardBounds;
+  #overlay: Overlay | null = null;
+  #numbers = new NumberRuns();
+  /** In the order in which they were evaluated. */
+  #unsettled: Unsettled[] = [];
+  readonly #prepared = new Map<string, Prepared>();
+  /** Transactions that were ever prepared here. */
+  #preparedCount = 0;
+  /** In the order of the log. */
+  #waiting: Item[] = [];
+  readonly #leases = new Set<bigint>();
+  #effects: ShardEffect[] = [];
+
+  constructor(parts: ShardParts, memory = new RequestMemory()) {
+    this.shard = parts.shard;
+    this.span = parts.span;
+    this.epoch = parts.epoch;
+    this.store = parts.store;
+    this.access = parts.access;
+    this.memory = memory;
+    this.#order = parts.order;
+    this.#bounds = parts.bounds ?? defaultBounds;
+    this.#bind(0);
+  }
+
+  // What is known of it.
+
+  /** The last seq that was taken. */
+  get seq(): number {
+    return this.#overlay?.seq ?? 0;
+  }
+
+  get prepared(): ReadonlyMap<string, Prepared> {
+    return this.#prepared;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get overlayBytes(): number {
+    return this.#overlay?.bytes ?? 0;
+  }
+
+  hasLease(id: bigint): boolean {
+    return this.#leases.has(id);
+  }
+
+  /** Whether everything that the barrier waits for is over: the range can be changed. */
+  get isDrained(): boolean {
+    return this.#prepared.size === 0 && this.#waiting.length === 0 && this.seq === this.numbered;
+  }
+
+  owns(spans: readonly KeySpan[]): boolean {
+    return this.life !== 'retired' && spans.every((span) => covers(this.span, span));
+  }
+
+  /** Whether this replica may answer reads of `spans` at an index whose last fact for this shard is `lastFact` (rule 10). */
+  serves(spans: readonly KeySpan[], lastFact: number): boolean {
+    return this.ordered >= lastFact && this.owns(spans);
+  }
+
+  /** Whether history may be dropped now: no transaction that is prepared wants to read below the compaction. */
+  get mayCompact(): boolean {
+    for (const { oldestRead } of this.#prepared.values()) if (oldestRead > 0) return false;
+    return true;
+  }
+
+  votes(): Vote[] {
+    return [...this.#prepared.values()].map((prepared) => this.#voteOf(prepared));
+  }
+
+  /** Revisions of seqs that an answer of this shard may still name. */
+  revisionOf(seq: number): number {
+    return this.#numbers.revisionOf(seq);
+  }
+
+  /** What has to be there before an entry can be applied: a neighbour that has drained, on this node. */
+  needs(entry: ShardEntry): { readonly drained: ShardId; readonly upTo: number } | null {
+    if (entry.kind !== 'ordered' || entry.fact.previous !== this.ordered) return null;
+    const { change } = entry.fact;
+    return change?.kind === 'absorbs' ? { drained: change.drained, upTo: change.upTo } : null;
+  }
+
+  /** Whether this replica is what a neighbour needs of it, see {@link needs}. */
+  isComplete(upTo: number): boolean {
+    return this.life !== 'serving' && this.ordered >= upTo && this.isDrained;
+  }
+
+  // The log.
+
+  /** `drained`: the neighbour that {@link needs} named. */
+  apply(entry: ShardEntry, position: number, drained: ShardMachine | null = null): ShardEffect[] {
+    this.#effects = [];
+    switch (entry.kind) {
+      case 'request':
+      case 'prepare':
+        this.#arrive(entry, position);
+        break;
+      case 'barrier':
+        this.#raise(entry.change, entry.range);
+        break;
+      case 'ordered':
+        this.#fact(entry.fact, drained);
+        break;
+      case 'frontier':
+        this.#frontier(entry.after, entry.revision, entry.asked);
+        break;
+      case 'members':
+        this.epoch = { ...this.epoch, membership: Math.max(this.epoch.membership, entry.membership) };
+        break;
+      default:
+        unreachable(entry);
+    }
+    return this.#effects;
+  }
+
+  // The order group's own shard hears of the order in the order's own log.
+
+  ownFact(fact: Fact, drained: ShardMachine | null): ShardEffect[] {
+    this.#effects = [];
+    this.#carryOut(fact, drained);
+    this.#resume();
+    return this.#effects;
+  }
+
+  /** An entry of the order's log is applied. */
+  advance(index: number, frontier: number): void {
+    this.ordered = index;
+    this.#know(frontier);
+  }
+
+  /** Revokes a lease that no other shard knows. False: something here claims it, and it must be asked to vote. */
+  revokeAlone(lease: bigint): boolean {
+    const keys = this.#keysOf(lease);
+    const claim = { spans: keys.map(spanOfKey), leases: [], revokes: lease };
+    for (const prepared of this.#prepared.values()) if (conflicts(prepared, claim)) return false;
+    const state = this.#current();
+    const before = state.revision;
+    this.#revoke(state, lease);
+    if (state.revision !== before) this.#take(state);
+    return true;
+  }
+
+  #arrive(entry: RequestEntry | PrepareEntry, position: number): void {
+    const footprint = entry.kind === 'request' ? footprintOf(entry.write) : fragmentFootprint(entry);
+    const item: Item = { entry, footprint, position, fresh: null, admitted: false };
+    if (this.#attempt(item)) return;
+    if (this.#waiting.length >= this.#bounds.waitingEntries) {
+      this.#refuse(entry, 'overloaded');
+      return;
+    }
+    item.admitted = true;
+    this.#waiting.push(item);
+    if (entry.kind === 'prepare') this.#live(entry.transaction, 'wait', 'unknown');
+  }
+
+  /** After something that others may have waited for. */
+  #resume(): void {
+    const queue = this.#waiting;
+    this.#waiting = [];
+    for (const item of queue) {
+      const { entry } = item;
+      // Decided meanwhile.
+      if (entry.kind === 'prepare' && this.memory.isDecided(entry.transaction)) continue;
+      if (!this.#attempt(item)) this.#waiting.push(item);
+    }
+  }
+
+  /** False: it has to wait. */
+  #attempt(item: Item): boolean {
+    const { entry } = item;
+    return entry.kind === 'request' ? this.#request(item, entry) : this.#prepare(item, entry);
+  }
+
+  // Requests of this shard alone: rules 1, 5, 6, 7, 9.
+
+  #request(item: Item, entry: RequestEntry): boolean {
+    const { origin, write, user } = entry;
+    if (entry.range !== this.epoch.range || !this.owns(item.footprint.spans)) {
+      this.#refuse(entry, 'epoch');
+      return true;
+    }
+    if (this.#isKnown(entry)) return true;
+    if (this.life !== 'serving' && !item.admitted) {
+      this.#refuse(entry, 'barrier');
+      return true;
+    }
+    if (this.#isHeldUp({ ...item.footprint, revokes: null })) return this.#wait('lock');
+    if (this.#needsNumber(item)) return false;
+    if (this.overlayBytes >= this.#bounds.overlayBytes) {
+      this.#refuse(entry, 'overloaded');
+      return true;
+    }
+    const evaluation = this.#evaluate(user, write);
+    this.#record(origin, evaluation);
+    return true;
+  }
+
+  /** Answered from memory, or finished. */
+  #isKnown(entry: RequestEntry | PrepareEntry): boolean {
+    const recalled = this.memory.recall(entry.origin);
+    switch (recalled) {
+      case 'new':
+        return false;
+      case 'finished':
+        this.#refuse(entry, 'finished');
+        return true;
+      case 'expired':
+        this.#refuse(entry, 'session-expired');
+        return true;
+      default:
+        this.#effects.push({ kind: 'outcome', origin: entry.origin, outcome: recalled, known: true });
+        if (entry.kind === 'prepare') this.#voteNo(entry);
+        return true;
+    }
+  }
+
+  #evaluate(user: RequestEntry['user'], write: WriteRequest): Evaluation {
+    try {
+      this.access.check(user, write);
+      return this.#overlay === null ? this.#evaluateOrdered(write) : this.#overlay.evaluate(write);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      return { result: { kind: 'error', error }, effective: false };
+    }
+  }
+
+  /** In the order group's own shard a write's place in the log is its revision. */
+  #evaluateOrdered(write: WriteRequest): Evaluation {
+    const keys = this.#current();
+    const before = keys.revision;
+    const result = execute(keys, write);
+    const effective = keys.revision !== before;
+    if (effective) this.#take(keys);
+    return { result, effective };
+  }
+
+  #take(keys: MultiVersionState): void {
+    const revision = this.#order?.take();
+    assert(keys.revision === revision, 'the order and its own shard count alike');
+    this.known = keys.revision;
+  }
+
+  #record(origin: RequestOrigin, { result, effective }: Evaluation): void {
+    const outcome = effective ? this.#written(result) : this.#unchanged(result);
+    this.memory.remember(origin, outcome);
+    this.#effects.push({ kind: 'outcome', origin, outcome, known: false });
+  }
+
+  #written(result: ApplyResult): WrittenOutcome {
+    const { seq, numbered: from } = this;
+    if (this.#overlay === null) return { kind: 'written', seq, from, revision: this.known, result };
+    const outcome: WrittenOutcome = { kind: 'written', seq, from, revision: null, result };
+    this.#unsettled.push({ outcome, at: seq });
+    return outcome;
+  }
+
+  #unchanged(result: ApplyResult): UnchangedOutcome {
+    const { seq: seen, numbered: from } = this;
+    const bound = this.#order === null ? null : this.#order.frontier;
+    const outcome: UnchangedOutcome = {
+      kind: 'unchanged',
+      result,
+      from,
+      seen,
+      prepared: this.#preparedCount,
+      bound,
+    };
+    if (seen > from) this.#unsettled.push({ outcome, at: seen });
+    return outcome;
+  }
+
+  #isHeldUp(claim: Claim): boolean {
+    for (const prepared of this.#prepared.values()) if (conflicts(prepared, claim)) return true;
+    return this.#isBehind(claim);
+  }
+
+  /** Whether something waits that came before and must not be overtaken. */
+  #isBehind(claim: Claim): boolean {
+    return this.#waiting.some((item) => conflicts(claimOf(item), claim));
+  }
+
+  /** Whether it names revisions beyond those that the shard can tell apart: rule 7. Says so, then. */
+  #needsNumber({ footprint, fresh }: Item): boolean {
+    const overlay = this.#overlay;
+    if (overlay === null) return false;
+    const { horizon, newestRead, spans } = footprint;
+    if (horizon > this.known && overlay.touches(spans)) return !this.#wait('number');
+    if (newestRead <= this.known) return false;
+    const isFuture = fresh !== null && newestRead > fresh && !overlay.touches(spans);
+    if (isFuture) return false;
+    this.#effects.push({ kind: 'frontier-wanted' });
+    return !this.#wait('frontier');
+  }
+
+  #wait(why: 'lock' | 'number' | 'frontier'): false {
+    this.#effects.push({ kind: 'waits', why });
+    return false;
+  }
+
+  #refuse(entry: RequestEntry | PrepareEntry, reason: RefusalReason): void {
+    this.#effects.push({ kind: 'refused', origin: entry.origin, reason });
+    if (entry.kind === 'prepare') this.#voteNo(entry);
+  }
+
+  // Transactions of several shards: rule 8.
+
+  #prepare(item: Item, entry: PrepareEntry): boolean {
+    const { transaction } = entry;
+    const voted = this.#prepared.get(transaction);
+    if (voted !== undefined) {
+      this.#live(transaction, 'repeat');
+      this.#effects.push({ kind: 'vote', vote: this.#voteOf(voted) });
+      return true;
+    }
+    if (this.memory.isDecided(transaction)) {
+      // Its decision came first, and whoever wants to know it asks the order group.
+      this.#live(transaction, 'repeat');
+      return true;
+    }
+    if (this.#waiting.some(({ entry: other }) => isPrepareOf(other, transaction))) return true;
+    const range = entry.participants.find(({ shard }) => shard === this.shard)?.range;
+    if (range !== this.epoch.range || !this.owns(item.footprint.spans)) {
+      this.#refuse(entry, 'epoch');
+      return true;
+    }
+    if (this.#isKnown(entry)) return true;
+    if (this.life !== 'serving' && !item.admitted) {
+      this.#refuse(entry, 'barrier');
+      return true;
+    }
+    const claim = this.#claimOf(item, entry);
+    for (const other of this.#prepared.values()) {
+      if (!conflicts(other, claim)) continue;
+      // Waiting could be for ever: the other one may wait for this one elsewhere.
+      this.#voteNo(entry);
+      return true;
+    }
+    if (this.#isBehind(claim)) return this.#wait('lock');
+    if (this.#needsNumber(item)) return false;
+    if (this.#prepared.size >= this.#bounds.preparedTransactions) {
+      this.#refuse(entry, 'overloaded');
+      return true;
+    }
+    this.#lock(item, entry, claim);
+    return true;
+  }
+
+  #lock(item: Item, entry: PrepareEntry, claim: Claim): void {
+    const { transaction, origin, participants, fragment } = entry;
+    const { tree, error } = this.#evaluateVote(entry, claim);
+    const { seq } = this;
+    this.#live(transaction, 'prepare', item.admitted ? 'waiting' : 'unknown');
+    const prepared: Prepared = {
+      transaction,
+      origin,
+      participants,
+      fragment,
+      ...claim,
+      oldestRead: item.footprint.oldestRead,
+      order: this.#preparedCount,
+      tree,
+      error,
+      seq,
+    };
+    this.#preparedCount += 1;
+    this.#prepared.set(transaction, prepared);
+    this.#effects.push({ kind: 'vote', vote: this.#voteOf(prepared) });
+  }
+
+  #claimOf({ footprint }: Item, { revokes }: PrepareEntry): Claim {
+    const { spans, leases } = footprint;
+    if (revokes === null) return { spans, leases, revokes };
+    const keys = this.#keysOf(revokes);
+    return { spans: keys.map(spanOfKey), leases, revokes };
+  }
+
+  #evaluateVote(
+    { user, fragment }: PrepareEntry,
+    claim: Claim,
+  ): { readonly tree: VoteTree; readonly error: VoteError | null } {
+    if (fragment === null) {
+      const effective = claim.spans.length > 0;
+      return {
+        tree: { compares: [], success: [{ effective, error: null, nested: null }], failure: [] },
+        error: null,
+      };
+    }
+    let error: VoteError | null = null;
+    try {
+      this.access.check(user, { kind: 'txn', request: fragment });
+    } catch (refusal) {
+      if (!(refusal instanceof RpcError)) throw refusal;
+      error = voteErrorOf(refusal);
+    }
+    return { tree: voteOn(this.#evaluated(), fragment), error };
+  }
+
+  #voteOf({ transaction, origin, participants, revokes, tree, error, seq }: Prepared): Vote {
+    return { transaction, shard: this.shard, origin, participants, revokes, tree, error, seq };
+  }
+
+  #voteNo({ transaction, origin, participants, revokes }: PrepareEntry): void {
+    const vote: Vote = {
+      transaction,
+      shard: this.shard,
+      origin,
+      participants,
+      revokes,
+      tree: null,
+      error: null,
+      seq: 0,
+    };
+    this.#effects.push({ kind: 'vote', vote });
+  }
+
+  #decide(decision: Decision): void {
+    const { transaction, origin, verdict } = decision;
+    const prepared = this.#prepared.get(transaction);
+    this.memory.raiseFloor(origin.session, origin.floor);
+    assert(
+      verdict === 'abort' || prepared !== undefined,
+      () => `shard ${this.shard} has prepared what is committed: ${transaction}`,
+    );
+    if (prepared === undefined) {
+      // A copy of its Prepare may still come, and must find that it is over.
+      if (!this.memory.isDecided(transaction)) this.#live(transaction, 'abort');
+      this.memory.decided(decision);
+      return;
+    }
+    this.#live(transaction, verdict);
+    this.#prepared.delete(transaction);
+    this.memory.decided(decision);
+    if (verdict === 'commit') this.#commit(prepared, decision);
+  }
+
+  #commit(prepared: Prepared, decision: Decision): void {
+    const { origin, fragment, revokes, oldestRead } = prepared;
+    const { transaction, revision, effective, error, participants } = decision;
+    const keys = this.store.keys;
+    keys.skipTo(effective ? revision - 1 : revision);
+    const before = keys.revision;
+    const parts = new Map<ShardId, ReturnType<typeof executeChosen>>();
+    const { compactRevision } = keys;
+    // What it wants to read was there when it was prepared, and is kept as long as it is.
+    if (oldestRead > 0) keys.compactRevision = Math.min(compactRevision, oldestRead);
+    if (revokes !== null) this.#revoke(keys, revokes);
+    else if (error === null) parts.set(this.shard, executeChosen(keys, fragment as never, decision.choices));
+    keys.compactRevision = compactRevision;
+    if (keys.revision !== before) {
+      this.memory.close((outcome) => outcome.prepared <= prepared.order, revision - 1);
+    }
+    const refusal: ApplyResult | null = error === null ? null : { kind: 'error', error: errorOf(error) };
+    const outcome = { kind: 'committed', transaction, revision, effective, participants, parts } as const;
+    this.memory.remember(origin, { ...outcome, error: refusal });
+    this.#effects.push({ kind: 'outcome', origin, outcome: { ...outcome, error: refusal }, known: false });
+  }
+
+  /** All its keys here go, with those of the other shards in one revision. */
+  #revoke(keys: MultiVersionState, lease: bigint): void {
+    for (const key of this.#keysOf(lease)) keys.executeDelete(DeleteRangeRequest.create({ key }));
+    keys.end();
+    this.#leases.delete(lease);
+  }
+
+  #keysOf(lease: bigint): Uint8Array[] {
+    return leasedKeys(this.#overlay, this.store.attachments.keysOf(lease), lease, this.span);
+  }
+
+  #live(
+    transaction: string,
+    event: 'prepare' | 'wait' | 'abort' | 'commit' | 'repeat',
+    from: TransactionLife = this.#lifeOf(transaction),
+  ): void {
+    transactionLives.fire(from, event);
+  }
+
+  #lifeOf(transaction: string): TransactionLife {
+    if (this.#prepared.has(transaction)) return 'prepared';
+    if (this.memory.isDecided(transaction)) return 'over';
+    return this.#waiting.some(({ entry }) => isPrepareOf(entry, transaction)) ? 'waiting' : 'unknown';
+  }
+
+  // What the order group says: rules 4, 13.
+
+  #fact(fact: Fact, drained: ShardMachine | null): void {
+    // Said before, or not yet its turn: whoever leads says it again, in order.
+    if (fact.previous !== this.ordered) return;
+    this.#carryOut(fact, drained);
+    this.#resume();
+  }
+
+  #carryOut(fact: Fact, drained: ShardMachine | null): void {
+    for (let i = 1; i <= fact.count; i += 1) this.#number(fact.base + i);
+    for (const decision of fact.decisions) this.#decide(decision);
+    this.ordered = fact.index;
+    this.#know(fact.revision);
+    if (fact.change !== null) this.#change(fact, fact.change, drained);
+  }
+
+  #know(revision: number): void {
+    this.known = Math.max(this.known, revision);
+    if (this.#overlay !== null) this.#overlay.known = this.known;
+  }
+
+  #number(revision: number): void {
+    assert(this.#overlay !== null, 'revisions come with facts where there is an overlay');
+    const seq = this.#overlay.number(revision);
+    this.numbered = seq;
+    this.#numbers.add(seq, revision);
+    this.memory.close((outcome) => outcome.seen < seq, revision - 1);
+    this.#settle(revision);
+  }
+
+  /** Answers that wait for nothing more than what was numbered now. */
+  #settle(revision: number): void {
+    const numbers = { revisionOf: (seq: number): number => this.#numbers.revisionOf(seq) };
+    this.#unsettled = this.#unsettled.filter(({ outcome, at }) => {
+      if (at > this.numbered) return true;
+      if (outcome.kind === 'written') {
+        outcome.revision = revision;
+        outcome.result = settle(outcome.result, { ...numbers, own: revision, effective: true });
+      } else {
+        // At which revision it is answered is known only then.
+        outcome.result = settle(outcome.result, { ...numbers, own: ownRevision, effective: false });
+      }
+      return false;
+    });
+    const [oldest] = this.#unsettled;
+    this.#numbers.forgetThrough(oldest === undefined ? this.numbered : oldest.outcome.from);
+  }
+
+  #change(fact: Fact, change: FactChange, drained: ShardMachine | null): void {
+    switch (change.kind) {
+      case 'registered':
+        this.#leases.add(change.lease);
+        return;
+      case 'sessions-expired':
+        this.memory.expire(change.sessions, change.lowest);
+        return;
+      case 'auth':
+        this.access.apply(change.change);
+        return;
+      case 'compacted':
+        this.#compact(change.revision, fact.revision);
+        return;
+      case 'refused':
+        this.#end('refused', change.range);
+        return;
+      case 'split':
+        this.#split(fact, change);
+        return;
+      case 'absorbed':
+        this.memory.close(() => true, fact.revision);
+        this.#end('absorbed', this.epoch.range + 1);
+        return;
+      case 'absorbs':
+        this.#absorb(fact, change, drained);
+        return;
+      default:
+        unreachable(change);
+    }
+  }
+
+  /** Reads below it are refused from now on; what they would have read is dropped in its own time. */
+  #compact(revision: number, frontier: number): void {
+    this.compactRevision = Math.max(this.compactRevision, revision);
+    if (this.#overlay !== null) this.#overlay.compactRevision = this.compactRevision;
+    this.store.keys.skipTo(frontier);
+    this.store.keys.compactRevision = this.compactRevision;
+  }
+
+  #raise(change: RangeChange, range: number): void {
+    if (this.life !== 'serving' || range !== this.epoch.range || change.shard !== this.shard) return;
+    this.life = shardLives.fire(this.life, 'barrier');
+    this.barrier = change;
+  }
+
+  #end(event: 'changed' | 'refused' | 'absorbed', range: number): void {
+    this.life = shardLives.fire(this.life, event);
+    this.barrier = null;
+    this.epoch = { ...this.epoch, range };
+  }
+
+  #split(fact: Fact, change: FactChange & { readonly kind: 'split' }): void {
+    assert(this.isDrained, 'a shard is split when everything in it is numbered and decided');
+    this.memory.close(() => true, fact.revision);
+    const child = new ShardMachine({
+      shard: change.child.shard,
+      span: change.child.span,
+      epoch: { membership: this.epoch.membership, range: change.child.range },
+      store: this.store.fork(),
+      access: this.access.fork(),
+      order: null,
+      bounds: this.#bounds,
+    });
+    child.#inherit(this, fact);
+    child.#narrow(change.child.span);
+    this.#narrow(change.span);
+    this.#end('changed', change.range);
+    this.#effects.push({ kind: 'split', child });
+  }
+
+  #inherit(parent: ShardMachine, fact: Fact): void {
+    this.memory.unite(parent.memory, fact.revision);
+    for (const lease of parent.#leases) this.#leases.add(lease);
+    this.compactRevision = parent.compactRevision;
+    this.ordered = fact.index;
+    this.#bind(0);
+    this.#know(fact.revision);
+  }
+
+  #absorb(fact: Fact, change: FactChange & { readonly kind: 'absorbs' }, drained: ShardMachine | null): void {
+    assert(
+      drained !== null && drained.shard === change.drained && drained.isComplete(change.upTo),
+      'a neighbour is absorbed when it is complete',
+    );
+    this.store.absorb(drained.store, drained.span);
+    this.memory.unite(drained.memory, fact.revision);
+    for (const lease of drained.#leases) this.#leases.add(lease);
+    this.span = change.span;
+    this.epoch = { ...this.epoch, range: change.range };
+    if (this.life === 'serving') this.life = shardLives.fire(this.life, 'widened');
+    this.#rebind();
+  }
+
+  #narrow(span: KeySpan): void {
+    this.span = span;
+    this.store.narrow(span);
+    this.#rebind();
+  }
+
+  #frontier(after: number, revision: number, asked: number): void {
+    if (after > this.ordered) return;
+    this.#know(revision);
+    for (const item of this.#waiting) {
+      if (item.position <= asked) item.fresh = Math.max(item.fresh ?? 0, revision);
+    }
+    this.#resume();
+  }
+
+  // Its state, whole.
+
+  /** Everything but the numbered versions, which the store has. */
+  encode(): Uint8Array {
+    return encodePlain({
+      shard: this.shard,
+      span: this.span,
+      epoch: this.epoch,
+      life: this.life,
+      barrier: this.barrier,
+      ordered: this.ordered,
+      known: this.known,
+      numbered: this.numbered,
+      seq: this.seq,
+      compactRevision: this.compactRevision,
+      access: this.access.encode(),
+      memory: this.memory.toPlain(),
+      pending: this.#overlay?.pending ?? [],
+      numbers: this.#numbers.runs,
+      prepared: [...this.#prepared.values()],
+      preparedCount: this.#preparedCount,
+      waiting: this.#waiting.map(({ entry, position, fresh }) => ({ entry, position, fresh })),
+      leases: [...this.#leases].sort((a, b) => (a < b ? -1 : 1)),
+    });
+  }
+
+  /** `access`: opens what its `encode` has written. */
+  static decode(
+    bytes: Uint8Array,
+    store: ShardStore,
+    access: (encoded: Uint8Array) => ShardAccess,
+    order: OwnOrder | null,
+    bounds?: ShardBounds,
+  ): ShardMachine {
+    const stored = decodePlain<StoredShard>(bytes);
+    const { shard, span, epoch } = stored;
+    const parts = { shard, span, epoch, store, access: access(stored.access), order };
+    const memory = RequestMemory.fromPlain(stored.memory);
+    const machine = new ShardMachine(bounds === undefined ? parts : { ...parts, bounds }, memory);
+    machine.#restore(stored);
+    return machine;
+  }
+
+  #restore(stored: StoredShard): void {
+    this.life = stored.life;
+    this.barrier = stored.barrier;
+    this.ordered = stored.ordered;
+    this.numbered = stored.numbered;
+    this.compactRevision = stored.compactRevision;
+    for (const lease of stored.leases) this.#leases.add(lease);
+    this.#bind(stored.seq);
+    this.#know(stored.known);
+    this.#overlay?.restore(stored.pending);
+    this.#numbers = new NumberRuns(stored.numbers);
+    for (const prepared of stored.prepared) this.#prepared.set(prepared.transaction, prepared);
+    this.#preparedCount = stored.preparedCount;
+    this.#waiting = stored.waiting.map(({ entry, position, fresh }) => ({
+      entry,
+      footprint: entry.kind === 'request' ? footprintOf(entry.write) : fragmentFootprint(entry),
+      position,
+      fresh,
+      admitted: true,
+    }));
+    this.#unsettled = unsettledOf(this.memory, this.numbered);
+  }
+
+  /** Numbered versions have another home. */
+  #rebind(): void {
+    assert(
+      this.#overlay === null || this.#overlay.pending.length === 0 || this.life === 'serving',
+      'drained',
+    );
+    const pending = this.#overlay?.pending ?? [];
+    this.#bind(this.seq);
+    this.#overlay?.restore(pending);
+  }
+
+  #bind(seq: number): void {
+    const { keys, attachments } = this.store;
+    keys.leases = {
+      require: (id) => {
+        if (!this.#leases.has(id)) throw errorOf({ name: 'leaseNotFound', revision: 0 });
+      },
+      moved: (key, from, to) => {
+        if (from !== 0n) attachments.detach(from, key);
+        if (to !== 0n) attachments.attach(to, key);
+      },
+    };
+    if (this.#order !== null) return;
+    this.#overlay = new Overlay(keys, (id) => this.#leases.has(id), seq);
+    this.#overlay.known = this.known;
+    this.#overlay.compactRevision = this.compactRevision;
+  }
+
+  /** The numbered state of the order group's own shard, at the frontier. */
+  #current(): MultiVersionState {
+    const { keys } = this.store;
+    if (this.#order !== null) keys.skipTo(this.#order.frontier);
+    return keys;
+  }
+
+  #evaluated(): TxnState {
+    if (this.#overlay === null) return this.#current();
+    this.#overlay.layers.refresh();
+    return this.#overlay;
+  }
+}
+
+/** The answer of an outcome that holds at a revision, for those that could not know it. */
+export function answeredAt(result: ApplyResult, revision: number): ApplyResult {
+  return settle(result, {
+    own: revision,
+    effective: false,
+    revisionOf: (seq) => assert(false, () => `seq ${seq} is numbered before its reader is answered`) as never,
+  });
+}
+
+const defaultBounds: ShardBounds = {
+  overlayBytes: limits.overlayBytes,
+  waitingEntries: limits.waitingEntries,
+  preparedTransactions: limits.preparedTransactions,
+};
+
+interface StoredShard {
+  readonly shard: ShardId;
+  readonly span: KeySpan;
+  readonly epoch: Epoch;
+  readonly life: ShardLife;
+  readonly barrier: RangeChange | null;
+  readonly ordered: number;
+  readonly known: number;
+  readonly numbered: number;
+  readonly seq: number;
+  readonly compactRevision: number;
+  readonly access: Uint8Array;
+  readonly memory: unknown;
+  readonly pending: readonly PendingWrite[];
+  readonly numbers: NumberRuns['runs'];
+  readonly prepared: readonly Prepared[];
+  readonly preparedCount: number;
+  readonly waiting: readonly Pick<Item, 'entry' | 'position' | 'fresh'>[];
+  readonly leases: readonly bigint[];
+}
+
+function execute(keys: MultiVersionState, write: WriteRequest): ApplyResult {
+  switch (write.kind) {
+    case 'put':
+      return { kind: 'put', response: keys.put(write.request) };
+    case 'delete-range':
+      return { kind: 'delete-range', response: keys.deleteRange(write.request) };
+    case 'txn':
+      return { kind: 'txn', response: executeTxn(keys, write.request) };
+    default:
+      return unreachable(write);
+  }
+}
+
+function fragmentFootprint({ fragment }: PrepareEntry): Footprint {
+  if (fragment === null) return { spans: [], leases: [], horizon: 0, newestRead: 0, oldestRead: 0 };
+  return footprintOf({ kind: 'txn', request: fragment });
+}
+
+function claimOf({ entry, footprint }: Item): Claim {
+  return { ...footprint, revokes: entry.kind === 'prepare' ? entry.revokes : null };
+}
+
+function isPrepareOf(entry: RequestEntry | PrepareEntry, transaction: string): boolean {
+  return entry.kind === 'prepare' && entry.transaction === transaction;
+}
+
+function unsettledOf(memory: RequestMemory, numbered: number): Unsettled[] {
+  const unsettled: Unsettled[] = [];
+  for (const outcome of memory.outcomes()) {
+    if (outcome.kind === 'written' && outcome.revision === null) unsettled.push({ outcome, at: outcome.seq });
+    if (outcome.kind === 'unchanged' && outcome.seen > numbered) {
+      unsettled.push({ outcome, at: outcome.seen });
+    }
+  }
+  return unsettled.sort((a, b) => a.at - b.at);
+}

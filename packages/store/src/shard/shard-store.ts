@@ -1,0 +1,27 @@
+import type { LeaseRecords } from '../leases/lease-records.ts';
+import type { MultiVersionState } from '../mvcc/state.ts';
+import type { RequestUser } from '../proposal.ts';
+import type { KeySpan } from './key-span.ts';
+import type { WriteRequest } from './write-request.ts';
+
+/** Where the numbered versions of a shard's keys are. */
+export interface ShardStore {
+  readonly keys: MultiVersionState;
+  /** Which keys go with which lease. */
+  readonly attachments: LeaseRecords;
+  /** What the child of a split begins with: the same keys. Where all shards share one store it is that store. */
+  fork(): ShardStore;
+  /** Nothing outside of the span is this shard's any more. */
+  narrow(span: KeySpan): void;
+  /** What `drained` has in the span is this shard's from now on. */
+  absorb(drained: ShardStore, span: KeySpan): void;
+}
+
+/** Who may write what, as far as the shard has heard. */
+export interface ShardAccess {
+  /** Throws what etcd answers to a request that its user is not allowed. */
+  check(user: RequestUser | null, write: WriteRequest): void;
+  apply(change: Uint8Array): void;
+  encode(): Uint8Array;
+  fork(): ShardAccess;
+}
