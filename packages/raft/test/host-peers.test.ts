@@ -188,6 +188,25 @@ describe('the handshake', () => {
     },
   );
 
+  it.each([1, 3])(
+    'keeps out member %d when it has met it with other data, whatever the log says',
+    async (lost) => {
+      const cluster = await clusterOf(3);
+      cluster.instanceOf = () => null;
+      const [member, other] = [cluster.member(lost), cluster.member(2)];
+      await member.start(1, 7n);
+      await other.start(1, 2n);
+      await until('a connection', () => isAlive(other, lost));
+      // Whatever it has sent is only taken from it when its data is known for good, so a crash changes nothing.
+      await Promise.all([member.stop(), other.stop()]);
+      await other.start(1, 2n);
+      expect(other.host?.knows(lost as NodeId)).toBe(true);
+      await member.start(1, 77n);
+      await until('the end', () => member.fatal.length > 0);
+      expect(member.fatal[0]).toMatchObject({ code: 'FLOTILLA_PEER_OTHER_INSTANCE' });
+    },
+  );
+
   it('keeps out who was known by other data before the start, when that has yet to be applied again', async () => {
     const cluster = await clusterOf(3);
     cluster.instanceOf = (id) => BigInt(id);

@@ -111,6 +111,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       incarnation,
       instance: options.instance ?? 0n,
       instanceOf: (peer) => this.#instances?.of(peer) ?? null,
+      meet: (peer, instance) => this.#instances?.meet(peer, instance) ?? null,
       // A member that hears of no leader may be behind, and whoever leads by now a member that it was not told of.
       admits: (peer) => (options.admits?.(peer) ?? false) || !this.#hearsLeaders,
       removedFrom: (peer) => this.#removedFrom(peer),
@@ -192,6 +193,10 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       this.#opening.delete(id);
       if (!this.stopped) this.membershipChanged();
     }
+  }
+
+  knows(peer: NodeId): boolean {
+    return (this.#instances?.of(peer) ?? null) !== null;
   }
 
   status(): HostStatus {

@@ -48,6 +48,23 @@ describe('the instances that peers are known by', () => {
     expect(asked(await open({}))).toEqual([11n, null, 0xffff_ffff_ffff_ffffn]);
   });
 
+  it('are those that they come with first, once that is in the file', async () => {
+    const peer = 1 as NodeId;
+    const first = await open({});
+    const written = first.meet(peer, 11n);
+    expect(written).not.toBeNull();
+    expect([first.of(peer), first.meet(peer, 11n) === null]).toEqual([11n, false]);
+    await written;
+    expect(first.meet(peer, 11n)).toBeNull();
+    expect(asked(await open({}))).toEqual([11n, null, null]);
+  });
+
+  it('need no file where the owner says the same, and none for a peer that says nothing of its data', async () => {
+    const known = await open({ 1: 11n });
+    expect([known.meet(1 as NodeId, 11n), known.meet(2 as NodeId, 0n)]).toEqual([null, null]);
+    expect(known.of(2 as NodeId)).toBeNull();
+  });
+
   it('are what the owner says, where it says anything', async () => {
     const first = await open({ 1: 11n, 2: 12n });
     asked(first);

@@ -11,6 +11,9 @@ export type InstanceOf = (peer: NodeId) => bigint | null;
  * entries, so at a start it knows nothing of what it has yet to apply again; a peer that has lost its data in the
  * meantime would be let in, and could vote for a leader that lacks what was acknowledged. So what was said once is kept
  * in a file, read before anybody can connect.
+ *
+ * Of a peer that nobody has said anything of, the data that it comes with first is kept, before anything that it sends
+ * counts: it may vote and acknowledge before the log can say who it is, and lose its disk in between.
  */
 export class KnownInstances {
   readonly #platform: Platform;
@@ -18,6 +21,8 @@ export class KnownInstances {
   readonly #instanceOf: InstanceOf;
   readonly #failed: (error: unknown) => void;
   readonly #instances: Map<NodeId, bigint>;
+  /** What the file says. */
+  #written: ReadonlyMap<NodeId, bigint>;
   #isStale = false;
   #writing = false;
   #done: Promise<void> = Promise.resolve();
@@ -31,6 +36,7 @@ export class KnownInstances {
     this.#instanceOf = options.instanceOf;
     this.#failed = options.failed;
     this.#instances = instances;
+    this.#written = new Map(instances);
   }
 
   /** Null when the owner tells no instances. Rejects with `FLOTILLA_DATA_DAMAGED`: without it, anybody would be let in. */
@@ -52,6 +58,22 @@ export class KnownInstances {
     return told ?? remembered;
   }
 
+  /**
+   * A peer has come that may be who it says, see {@link KnownInstances.of}. Null: what it sends may count. Otherwise its
+   * data is being written down: ask again when that has been tried.
+   */
+  meet(peer: NodeId, instance: bigint): Promise<void> | null {
+    // One that says nothing of its data can lose it unseen.
+    if (instance === 0n) return null;
+    if (this.#instanceOf(peer) === instance || this.#written.get(peer) === instance) return null;
+    if (this.#instances.get(peer) !== instance) {
+      this.#instances.set(peer, instance);
+      this.#isStale = true;
+    }
+    if (this.#isStale && !this.#writing) this.#done = this.#write();
+    return this.#done;
+  }
+
   /** Resolves when nothing is written any more. */
   close(): Promise<void> {
     return this.#done;
@@ -62,7 +84,9 @@ export class KnownInstances {
     try {
       while (this.#isStale) {
         this.#isStale = false;
-        await write(this.#platform, this.#directory, encode(this.#platform, this.#instances));
+        const instances = new Map(this.#instances);
+        await write(this.#platform, this.#directory, encode(this.#platform, instances));
+        this.#written = instances;
       }
     } catch (error) {
       // A disk that is full may have room again when the peers are judged next.

@@ -108,6 +108,15 @@ export class PeerConnection {
     this.#decoder.maxFrameBytes = this.#limits.frameBytes;
   }
 
+  /** Nothing is read until {@link resume}, but what has come already. */
+  pause(): void {
+    this.#connection.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#connection.resume();
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#closed) return;
     this.#metrics.bytesSent += bytes.length;
@@ -137,8 +146,13 @@ export class PeerConnection {
     this.lastReceivedMs = now;
     this.#metrics.bytesReceived += chunk.length;
     this.bytesReceived += chunk.length;
+    this.guard(() => this.#decoder.push(chunk));
+  }
+
+  /** What is thrown closes the connection. */
+  guard(act: () => void): void {
     try {
-      this.#decoder.push(chunk);
+      act();
     } catch (error) {
       this.close(
         isFlotillaError(error)

@@ -34,6 +34,8 @@ export interface PeerNetworkOptions {
   readonly instance: bigint;
   /** The instance that a peer is known by; null: none is known. */
   readonly instanceOf: (peer: NodeId) => bigint | null;
+  /** Null: what a peer with this data sends may count. Otherwise to be asked again then. */
+  readonly meet: (peer: NodeId, instance: bigint) => Promise<void> | null;
   /** Whether one that is no peer may connect, and is one from then on. */
   readonly admits: (peer: NodeId) => boolean;
   /** The groups here that have removed it, when none has it as a member. */
@@ -267,11 +269,18 @@ export class PeerNetwork {
       return;
     }
     let link: PeerLink | null = null;
+    let hello: Hello | null = null;
     const connection = new PeerConnection(platform, raw, limits, metrics, limits.handshakeTimeoutMs, {
       received: (nowMs) => this.#options.handler.received(nowMs),
       frame: (kind, body) => {
-        if (link === null) link = this.#greet(raw, connection, kind, body);
-        else this.#receive(link, kind, body);
+        if (link !== null) this.#receive(link, kind, body);
+        else if (hello !== null) {
+          throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `a ${kind} frame before the welcome`);
+        } else {
+          const first = helloIn(kind, body);
+          hello = first;
+          this.#met(connection, first, () => (link = this.#greet(raw, connection, first)));
+        }
       },
       drained: () => {
         if (link !== null) this.#options.handler.drained(link);
@@ -292,16 +301,23 @@ export class PeerNetwork {
     connection.start();
   }
 
+  /** Greets when it is known for good whose data the dialer has. It waits for its welcome: nothing comes before. */
+  #met(connection: PeerConnection, hello: Hello, greet: () => void): void {
+    const writing =
+      typeof judgeHello(hello, this.#policy) === 'number'
+        ? this.#options.meet(hello.from, hello.instance)
+        : null;
+    if (writing === null) return greet();
+    void writing.then(() => {
+      if (connection.closed) return;
+      if (this.#closed || this.#options.meet(hello.from, hello.instance) !== null)
+        connection.close(notWritten());
+      else connection.guard(greet);
+    });
+  }
+
   /** The accepting side of the handshake. Null: the connection was refused. */
-  #greet(raw: Connection, connection: PeerConnection, kind: FrameKind, body: Uint8Array): PeerLink | null {
-    if (kind === 'refusal') {
-      const { code, message } = decodeRefusal(body);
-      throw new FlotillaError(code, `remote error: ${message}`);
-    }
-    if (kind !== 'hello') {
-      throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `the first frame is a ${kind}, not a hello`);
-    }
-    const hello = decodeHello(body);
+  #greet(raw: Connection, connection: PeerConnection, hello: Hello): PeerLink | null {
     const verdict = judgeHello(hello, this.#policy);
     if (typeof verdict !== 'number') return this.#refuse(connection, verdict);
     const impostor = impostorAt(this.#options.transport, raw, hello.from);
@@ -417,6 +433,11 @@ interface ConnectionOwner {
   closed(reason: Error): void;
 }
 
+interface HeldFrame {
+  readonly kind: FrameKind;
+  readonly body: Uint8Array;
+}
+
 type Tie = (link: PeerLink, connection: PeerConnection, welcome: Welcome) => ConnectionOwner;
 
 /** Keeps one outgoing connection: dials, greets, and, unless it only knocks, dials again after a pause when it breaks. */
@@ -484,17 +505,23 @@ class Dialer {
     const impostor = impostorAt(transport, raw, this.#link.id);
     const timeoutMs = this.#timeoutMs;
     let owner: ConnectionOwner | null = null;
+    /** What comes before it is known for good whose data the peer has. */
+    let held: HeldFrame[] | null = null;
     const connection = new PeerConnection(platform, raw, limits, metrics, timeoutMs, {
       received: (nowMs) => this.#options.handler.received(nowMs),
       frame: (kind, body) => {
-        if (owner !== null) owner.frame(kind, body);
-        else {
-          const welcome = this.#answered(connection, kind, body);
-          if (welcome === null) return;
+        if (owner !== null) return owner.frame(kind, body);
+        if (held !== null) return void held.push({ kind, body: body.slice() });
+        const welcome = this.#answered(connection, kind, body);
+        if (welcome === null) return;
+        const frames: HeldFrame[] = [];
+        held = frames;
+        this.#met(connection, welcome, () => {
           owner = this.#tie(this.#link, connection, welcome);
           this.#pauseMs = limits.reconnectMinMs;
           this.#lastComplaint = '';
-        }
+          for (const frame of frames) if (!connection.closed) owner.frame(frame.kind, frame.body);
+        });
       },
       drained: () => owner?.drained(),
       closed: (reason) => {
@@ -531,6 +558,22 @@ class Dialer {
     );
   }
 
+  /** The other side goes on as if it were met: it is not read from meanwhile. */
+  #met(connection: PeerConnection, { from, instance }: Welcome, tie: () => void): void {
+    const writing = this.#options.meet(from, instance);
+    if (writing === null) return tie();
+    connection.pause();
+    void writing.then(() => {
+      if (connection.closed) return;
+      connection.guard(() => {
+        if (this.#options.meet(from, instance) !== null) throw notWritten();
+        if (this.#link.connection !== null) throw dialedMeanwhile(this.#link);
+        tie();
+        connection.resume();
+      });
+    });
+  }
+
   #answered(connection: PeerConnection, kind: FrameKind, body: Uint8Array): Welcome | null {
     if (kind === 'refusal') throw refusalOf(this.#link, body, this.#options.handler);
     if (kind !== 'welcome') {
@@ -538,7 +581,7 @@ class Dialer {
     }
     const welcome = decodeWelcome(body);
     if (this.#link.connection !== null) {
-      throw new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${this.#link.id} has dialed meanwhile`);
+      throw dialedMeanwhile(this.#link);
     }
     try {
       judgeWelcome(welcome, this.#link.id, this.#policy);
@@ -581,6 +624,25 @@ class Dialer {
     this.#timer?.cancel();
     this.#timer = platform.timer(jitteredMs, 'peer-dial', () => this.dial());
   }
+}
+
+function helloIn(kind: FrameKind, body: Uint8Array): Hello {
+  if (kind === 'refusal') {
+    const { code, message } = decodeRefusal(body);
+    throw new FlotillaError(code, `remote error: ${message}`);
+  }
+  if (kind !== 'hello') {
+    throw new FlotillaError('FLOTILLA_PEER_MALFORMED', `the first frame is a ${kind}, not a hello`);
+  }
+  return decodeHello(body);
+}
+
+function dialedMeanwhile({ id }: PeerLink): FlotillaError {
+  return new FlotillaError('FLOTILLA_PEER_CLOSED', `member ${id} has dialed meanwhile`);
+}
+
+function notWritten(): FlotillaError {
+  return new FlotillaError('FLOTILLA_PEER_CLOSED', 'it is being written down whose data the peer has');
 }
 
 /** Ends the connection with a word why. */

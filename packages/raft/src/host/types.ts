@@ -232,7 +232,8 @@ export interface HostOptions {
    */
   readonly instance?: bigint;
   /**
-   * The instance that a peer is known by; null: none is known yet, and any is welcome. Cheap: asked at every heartbeat.
+   * The instance that a peer is known by; null: none is known yet, and the one that it comes with first counts from then
+   * on, at this member. Cheap: asked at every heartbeat.
    * What it says is remembered in {@link HostOptions.directory} and counts from the next start on before the owner,
    * who may have entries to apply again, knows it himself.
    */
@@ -300,6 +301,8 @@ export interface Host {
   openGroup<Result>(options: GroupOptions<Result>): Promise<Group<Result>>;
   /** Looks at every group. */
   status(): HostStatus;
+  /** Whether it is known by which data that peer is, from {@link HostOptions.instanceOf} or from having met it. */
+  knows(peer: NodeId): boolean;
   /**
    * Says where a member listens, from now on. Dials it, or expects it to dial; one that listened elsewhere is hung up on
    * first. Whoever is no peer is refused with `FLOTILLA_PEER_UNKNOWN` and tries again, see {@link HostOptions.admits}.

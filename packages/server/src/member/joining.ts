@@ -1,6 +1,6 @@
 import { type Address, FlotillaError, messageOf, type Platform } from '@flotilla/platform';
-import type { NodeId } from '@flotilla/raft';
-import { type Database, highestLevel } from '@flotilla/store';
+import type { Host, NodeId } from '@flotilla/raft';
+import { highestLevel } from '@flotilla/store';
 import { type Configuration, type InitialMember, urlsKey } from '../configuration/configuration.ts';
 import { addressOf } from '../configuration/listen-url.ts';
 import { limits } from '../limits.ts';
@@ -17,7 +17,7 @@ const versionPath = '/version';
 export function answerJoiners(
   calls: PeerCalls,
   { identity }: DataDirectory,
-  database: Database,
+  host: Host,
   membership: Membership,
 ): void {
   calls.handle(versionPath, () => encode({ etcdserver: API_VERSION, etcdcluster: API_VERSION }));
@@ -31,7 +31,7 @@ export function answerJoiners(
         ...member,
         nodeId,
         memberId: memberId.toString(16),
-        isBootstrapped: database.members.has(nodeId),
+        isBootstrapped: host.knows(nodeId),
       })),
     };
     return encode(answer);
@@ -44,7 +44,12 @@ export function answerJoiners(
  * list on the command line must be the members, no more and no fewer, as in etcd: whoever has another one in mind is
  * about to join the wrong cluster.
  *
- * Rejects with `FLOTILLA_JOIN_FAILED` (nobody answered) or `FLOTILLA_JOIN_REFUSED`.
+ * A newcomer that is to vote has to hear it from everybody else who votes that this member was never met. Had it been
+ * here before, voted and acknowledged, and lost its data before the log could say who it is, then whoever counted that
+ * knows; were that one not asked, the newcomer could vote once more. A learner's word counts for nothing, and it is
+ * promoted only when the log says who it is.
+ *
+ * Rejects with `FLOTILLA_JOIN_FAILED` (nobody answered, or not all that must) or `FLOTILLA_JOIN_REFUSED`.
  */
 export async function askToJoin(
   platform: Platform,
@@ -53,15 +58,50 @@ export async function askToJoin(
 ): Promise<Invitation> {
   const wished = configuration.initialCluster ?? [];
   const others = wished.filter(({ name }) => name !== configuration.name).flatMap(({ peerUrls }) => peerUrls);
-  const answers = await Promise.all([...new Set(others)].sort().map((url) => ask(platform, calls, url)));
-  const [latest] = answers.filter((answer) => answer !== null).sort((a, b) => b.changedAt - a.changedAt);
+  const urls = [...new Set(others)].sort();
+  const answers = await Promise.all(urls.map((url) => ask(platform, calls, url)));
+  const known = answers.filter((answer) => answer !== null);
+  const [latest] = known.sort((a, b) => b.changedAt - a.changedAt);
   if (latest === undefined) {
     throw new FlotillaError(
       'FLOTILLA_JOIN_FAILED',
       'cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs',
     );
   }
-  return invitationFrom(latest, wished, configuration);
+  const invitation = invitationFrom(latest, wished, configuration);
+  requireNew(invitation, known);
+  const silent = urls.filter((_, i) => answers[i] === null);
+  requireVoters(latest, invitation, silent);
+  return invitation;
+}
+
+/** It had data once. Under its old id it could vote twice in one election. */
+function requireNew({ self }: Invitation, answers: readonly MembersAnswer[]): void {
+  const isBootstrapped = answers.some(({ members }) =>
+    members.some((member) => member.nodeId === self.nodeId && member.isBootstrapped),
+  );
+  if (!isBootstrapped) return;
+  const id = self.memberId.toString(16);
+  throw new FlotillaError(
+    'FLOTILLA_JOIN_REFUSED',
+    `member ${id} has already been bootstrapped: remove it, and add it anew`,
+  );
+}
+
+/** `silent`: URLs at which nobody answered. One that was never there has counted nothing. */
+function requireVoters({ members }: MembersAnswer, { self }: Invitation, silent: readonly string[]): void {
+  const own = members.find(({ nodeId }) => nodeId === self.nodeId);
+  if (own?.isLearner === true) return;
+  const missing = members.find(
+    ({ nodeId, isLearner, isBootstrapped, peerUrls }) =>
+      nodeId !== self.nodeId && !isLearner && isBootstrapped && peerUrls.every((url) => silent.includes(url)),
+  );
+  if (missing === undefined) return;
+  throw new FlotillaError(
+    'FLOTILLA_JOIN_FAILED',
+    `member ${missing.memberId} votes and cannot be asked whether it has met this one: start or remove it, ` +
+      'or add this one as a learner',
+  );
 }
 
 function invitationFrom(
@@ -84,10 +124,6 @@ function invitationFrom(
   const own = wished.find((member) => member.name === name);
   const self = members.find(({ peerUrls }) => urlsKey(peerUrls) === urlsKey(own?.peerUrls ?? []));
   if (self === undefined) return refuse('unmatched member while checking PeerURLs');
-  if (self.isBootstrapped) {
-    // It had data once. Under its old id it could vote twice in one election.
-    refuse(`member ${self.memberId} has already been bootstrapped: remove it, and add it anew`);
-  }
   if (level > highestLevel)
     refuse(`the cluster is at level ${level}, this program understands ${highestLevel}`);
   const known = members.map(memberOf);

@@ -171,7 +171,7 @@ export class Member {
         initialConfiguration: votersOf(directory.identity),
       });
       const membership = new Membership({ platform, directory, database, host, group });
-      answerJoiners(peerPort.calls, directory, database, membership);
+      answerJoiners(peerPort.calls, directory, host, membership);
       const member = new Member(options, { directory, database, peerPort, host, group, membership, meters });
       undo.push(() => member.#stopServing());
       await member.#listen(options);

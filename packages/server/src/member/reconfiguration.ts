@@ -76,9 +76,12 @@ export class Reconfiguration implements BackendReconfiguration {
   }
 
   async promote(memberId: bigint): Promise<void> {
+    const { database } = this.#parts;
     await this.#change(() => {
       const member = this.#require(memberId);
       if (!member.isLearner) throw etcdErrors.memberNotLearner;
+      // Its vote counts from then on: the log must say whose data it votes by.
+      if (!database.members.has(member.nodeId)) throw etcdErrors.learnerNotReady;
       this.#requireReadyToPromote();
       return this.#changeOf({ operation: 'add-voter', id: member.nodeId }, []);
     });
