@@ -305,7 +305,8 @@ class Generator {
       [2, () => this.#call('Auth/RoleRevokePermission', { role, key, rangeEnd })],
       [2, () => this.#authenticate(name)],
       [0.5, () => this.#call('Auth/AuthDisable', {})],
-      [this.#inAuthPhase ? 1 : 0.1, () => this.#call('Auth/AuthEnable', {})],
+      // (Otherwise it might stay on, and what is asked then is for nobody to ask: see `avoided`.)
+      [this.#inAuthPhase ? 1 : 0, () => this.#call('Auth/AuthEnable', {})],
     ])();
   }
 

@@ -93,7 +93,7 @@ export class Side {
     const descriptor = methods.get(method);
     if (descriptor === undefined) throw new Error(`no method ${method}`);
     const message = descriptor.request.create(resolve(request, this.#revision));
-    const response = await callUnary(this.#channel, descriptor, message, this.#options(as));
+    const response = await callUnary(this.#channel, descriptor, message, this.#options(as, method));
     if (method.startsWith('KV/')) this.#see(response);
     if (method === 'Lease/LeaseRevoke') this.#see(response);
     if (method === 'Auth/AuthEnable') this.#isAuthEnabled = true;
@@ -108,15 +108,19 @@ export class Side {
     this.#revision = (response as { header: ResponseHeader | null }).header?.revision ?? this.#revision;
   }
 
-  /** A user who never got a token asks without one; a stranger with one that was never given. (And see `avoided`.) */
-  #options(as: string | null): { timeoutMs: number; metadata?: { token: string } } {
-    const token =
-      as === null || !this.#isAuthEnabled
-        ? undefined
-        : as === 'stranger'
-          ? 'stranger.1'
-          : this.#tokens.get(as);
+  /**
+   * A user who never got a token asks without one; a stranger with one that was never given, and so does whoever has
+   * none and writes about leases (see `avoided`).
+   */
+  #options(as: string | null, method = ''): { timeoutMs: number; metadata?: { token: string } } {
+    const token = this.#isAuthEnabled ? this.#token(as, method) : undefined;
     return { timeoutMs: CALL_TIMEOUT_MS, ...(token === undefined ? {} : { metadata: { token } }) };
+  }
+
+  #token(as: string | null, method: string): string | undefined {
+    const own = as === null ? undefined : this.#tokens.get(as);
+    const mustHave = method === 'Lease/LeaseGrant' || method === 'Lease/LeaseRevoke';
+    return own ?? (as === 'stranger' || mustHave ? 'stranger.1' : undefined);
   }
 
   async #asRoot<R extends { readonly header: ResponseHeader | null }>(
