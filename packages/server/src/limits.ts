@@ -43,6 +43,11 @@ export const limits = {
   peerCallAnswerMs: 30_000,
   /** How long each member is asked by one that wants to join; etcd's time-out. */
   joinAttemptMs: 10_000,
+  /** Between two looks at who has come, while a new cluster is discovered. */
+  discoveryPauseMs: 200,
+  /** A discovery service that cannot be reached is tried again after so long, then twice as long; etcd's numbers. */
+  discoveryRetryMs: 2_000,
+  discoveryMaxRetryMs: 256_000,
   /** How long a removed member goes on answering, so that who asked for it hears of it; etcd's number. */
   removedGraceMs: 1_000,
   /** A change of membership that was refused for the moment is tried again after so long. */

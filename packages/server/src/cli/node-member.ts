@@ -7,16 +7,18 @@ import { Member } from '../member/member.ts';
 import { nodeAuth } from '../node/auth/auth-adapters.ts';
 import { memberTls } from '../node/tls/member-tls.ts';
 import { processFacts } from '../node/process-metrics.ts';
+import { discovered } from './discovered.ts';
 import { httpListener } from './http-adapter.ts';
 
 /** A member of this process: Node's platform, LMDB, and gRPC over `node:http2`. */
 export async function startNodeMember(
-  configuration: Configuration,
+  given: Configuration,
   logger: Logger,
   onFatal: (error: Error) => void,
   onRemoved?: () => void,
 ): Promise<Member> {
-  const platform = nodePlatform({ nodeName: configuration.name, logger, onFatal });
+  const platform = nodePlatform({ nodeName: given.name, logger, onFatal });
+  const configuration = await discovered(platform, given);
   const tls = memberTls(configuration, logger);
   return await Member.start({
     platform,

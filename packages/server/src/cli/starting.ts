@@ -16,7 +16,7 @@ export function startingFields(values: ReadonlyMap<string, string>): TraceDetail
     'node-version': process.version,
   };
   for (const setting of settings) {
-    if (setting.effect === 'refused' || /password/.test(setting.name)) continue;
+    if (setting.effect === 'refused' || /password|-user$/.test(setting.name)) continue;
     fields[setting.name] = typed(setting, values.get(setting.name) ?? setting.defaultValue);
   }
   return fields;

@@ -1,6 +1,7 @@
 import { FlotillaError } from '@flotilla/platform';
 import * as v from 'valibot';
 import { type AuthToken, bcryptCost, parseAuthToken, tokenLifetimeMs } from './auth-settings.ts';
+import { type DiscoverySettings, discoverySettings } from './discovery-settings.ts';
 import { parseDuration } from './duration.ts';
 import {
   advertisable,
@@ -33,6 +34,8 @@ export interface Configuration {
   readonly advertisedPeerUrls: readonly string[];
   /** Null: the cluster was not named; a member that has data takes what is stored. */
   readonly initialCluster: readonly InitialMember[] | null;
+  /** Not null: the members of a new cluster find each other there. */
+  readonly discovery: DiscoverySettings | null;
   readonly initialClusterState: 'new' | 'existing';
   readonly initialClusterToken: string;
   readonly heartbeatIntervalMs: number;
@@ -94,6 +97,7 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
   const tls = tlsSettings(raw);
   const listeners = listenersOf(raw, tls);
   const initialCluster = raw['initial-cluster'] === '' ? null : parseInitialCluster(raw['initial-cluster']);
+  const discovery = discoverySettings(raw, initialCluster !== null);
   if (initialCluster !== null) checkOwnEntry(initialCluster, raw.name, advertisedPeerUrls);
   return {
     name: raw.name,
@@ -106,8 +110,9 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     advertisedClientUrls: raw['advertise-client-urls'].map(advertisable),
     advertisedPeerUrls,
     initialCluster,
+    discovery,
     initialClusterState: raw['initial-cluster-state'],
-    initialClusterToken: raw['initial-cluster-token'],
+    initialClusterToken: discovery?.token ?? raw['initial-cluster-token'],
     heartbeatIntervalMs: raw['heartbeat-interval'],
     electionTimeoutMs: raw['election-timeout'],
     snapshotCount: raw['snapshot-count'],
@@ -207,6 +212,16 @@ const schema = v.object({
   'initial-cluster': v.string(),
   'initial-cluster-state': v.picklist(['new', 'existing'], "must be 'new' or 'existing'"),
   'initial-cluster-token': v.string(),
+  'discovery-endpoints': list,
+  'discovery-token': v.string(),
+  'discovery-request-timeout': v.string(),
+  'discovery-insecure-transport': switched,
+  'discovery-insecure-skip-tls-verify': switched,
+  'discovery-cert': v.string(),
+  'discovery-key': v.string(),
+  'discovery-cacert': v.string(),
+  'discovery-user': v.string(),
+  'discovery-password': v.string(),
   'advertise-client-urls': list,
   'auto-compaction-retention': v.string(),
   'compact-hash-check-time': v.string(),
