@@ -1,6 +1,6 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { FrameCutter } from '@flotilla/sim';
-import { frameHeaderBytes } from '../../src/host/frame.ts';
+import { frameHeaderBytes, preface } from '../../src/host/frame.ts';
 import { decodeHello } from '../../src/host/handshake.ts';
 import { peerFrames } from '../../simulation/peer-frames.ts';
 
@@ -31,6 +31,8 @@ export interface Ways {
   isUp(from: number, to: number): boolean;
   /** Nothing arrives in this direction, and nobody is told. */
   isSilent(from: number, to: number): boolean;
+  /** Whether the member can be asked what is no consensus: who asks does not say which member it is. */
+  takesQuestions?(to: number): boolean;
   readonly weather: Weather;
 }
 
@@ -39,6 +41,8 @@ interface Joined {
   readonly server: Socket;
   /** Who dialed; 0 until it has said so. */
   dialer: number;
+  /** Another protocol at the same port; null until its first bytes are there. */
+  isQuestion: boolean | null;
 }
 
 /**
@@ -74,7 +78,8 @@ export class MemberProxy {
 
   /** Resets the connections of links that are not up (any more); with `also`, those of that peer too. */
   reset(also = 0): void {
-    for (const { client, dialer } of this.#joined) {
+    for (const { client, dialer, isQuestion } of this.#joined) {
+      if (isQuestion === true && this.#ways.takesQuestions?.(this.#member) === false) client.destroy();
       if (dialer !== 0 && (dialer === also || !this.#ways.isUp(dialer, this.#member))) client.destroy();
     }
   }
@@ -86,7 +91,7 @@ export class MemberProxy {
 
   #join(client: Socket, memberPort: number): void {
     const server = createConnection({ port: memberPort, host: '127.0.0.1', noDelay: true });
-    const joined: Joined = { client, server, dialer: 0 };
+    const joined: Joined = { client, server, dialer: 0, isQuestion: null };
     this.#joined.add(joined);
     const end = (): void => {
       client.destroy();
@@ -102,16 +107,24 @@ export class MemberProxy {
     const frames = new FrameCutter(peerFrames);
     from.on('data', (chunk: Buffer) => {
       for (const { bytes, mayRepeat } of frames.cut(chunk)) {
-        if (from === joined.client && joined.dialer === 0 && bytes.length > frameHeaderBytes) {
-          joined.dialer = decodeHello(bytes.subarray(frameHeaderBytes)).from;
-          if (!this.#ways.isUp(joined.dialer, this.#member)) from.destroy();
-        }
+        if (from === joined.client) this.#meet(joined, bytes);
         if (to.destroyed || this.#ways.isSilent(...way())) continue;
         this.carriedBytes += bytes.length;
         if (mayRepeat) this.#carryMessage(to, bytes);
         else to.write(bytes);
       }
     });
+  }
+
+  /** Learns from what a dialer says first who it is, and turns it away where the link is cut. */
+  #meet(joined: Joined, bytes: Uint8Array): void {
+    if (joined.isQuestion === null) {
+      joined.isQuestion = bytes.some((byte, at) => byte !== preface[at]);
+      if (joined.isQuestion && this.#ways.takesQuestions?.(this.#member) === false) joined.client.destroy();
+    } else if (!joined.isQuestion && joined.dialer === 0 && bytes.length > frameHeaderBytes) {
+      joined.dialer = decodeHello(bytes.subarray(frameHeaderBytes)).from;
+      if (!this.#ways.isUp(joined.dialer, this.#member)) joined.client.destroy();
+    }
   }
 
   #carryMessage(to: Socket, bytes: Uint8Array): void {

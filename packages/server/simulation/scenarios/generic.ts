@@ -1,80 +1,7 @@
+import { type GenericCell, genericCells } from './generic-cells.ts';
 import type { KvClient } from './kv-client.ts';
 import { type KvLab, kvLimits } from './kv-lab.ts';
 import type { KvScenario } from './lab-result.ts';
-
-/** One cell of the courses' generic test of a key-value service. */
-interface Cell {
-  readonly name: string;
-  readonly clients: number;
-  readonly members: number;
-  readonly unreliable?: boolean;
-  /** All members crash after each round. */
-  readonly crashes?: boolean;
-  /** The members are split in two anew every second. */
-  readonly partitions?: boolean;
-  readonly snapshots?: boolean;
-  /** Clients share keys; else each has one of its own, which it also appends to. */
-  readonly shared?: boolean;
-}
-
-const cells: readonly Cell[] = [
-  { name: 'one client', clients: 1, members: 5 },
-  { name: 'concurrent clients', clients: 5, members: 5 },
-  { name: 'unreliable', clients: 5, members: 5, unreliable: true },
-  { name: 'partitions, one client', clients: 1, members: 5, partitions: true },
-  { name: 'partitions', clients: 5, members: 5, partitions: true },
-  { name: 'restarts, one client', clients: 1, members: 5, crashes: true },
-  { name: 'restarts', clients: 5, members: 5, crashes: true },
-  { name: 'restarts, unreliable', clients: 5, members: 5, crashes: true, unreliable: true },
-  { name: 'restarts, partitions', clients: 5, members: 5, crashes: true, partitions: true },
-  {
-    name: 'restarts, partitions, unreliable',
-    clients: 5,
-    members: 5,
-    crashes: true,
-    partitions: true,
-    unreliable: true,
-  },
-  {
-    name: 'restarts, partitions, unreliable, shared keys',
-    clients: 15,
-    members: 7,
-    crashes: true,
-    partitions: true,
-    unreliable: true,
-    shared: true,
-  },
-  { name: 'snapshots, restarts, one client', clients: 1, members: 5, snapshots: true, crashes: true },
-  { name: 'snapshots, restarts, many clients', clients: 20, members: 5, snapshots: true, crashes: true },
-  { name: 'snapshots, unreliable', clients: 5, members: 5, snapshots: true, unreliable: true },
-  {
-    name: 'snapshots, restarts, unreliable',
-    clients: 5,
-    members: 5,
-    snapshots: true,
-    crashes: true,
-    unreliable: true,
-  },
-  {
-    name: 'snapshots, restarts, partitions, unreliable',
-    clients: 5,
-    members: 5,
-    snapshots: true,
-    crashes: true,
-    partitions: true,
-    unreliable: true,
-  },
-  {
-    name: 'snapshots, restarts, partitions, unreliable, shared keys',
-    clients: 15,
-    members: 7,
-    snapshots: true,
-    crashes: true,
-    partitions: true,
-    unreliable: true,
-    shared: true,
-  },
-];
 
 const rounds = 3;
 const roundMs = 1_000;
@@ -84,7 +11,7 @@ const downMs = 1_000;
 const thinkMaxMs = 120;
 
 /** Scenario 39 of the catalogue: the generic test. */
-export const generics: readonly KvScenario[] = cells.map((cell) => ({
+export const generics: readonly KvScenario[] = genericCells.map((cell) => ({
   number: `39 (${cell.name})`,
   title:
     cell.snapshots === true
@@ -98,7 +25,7 @@ export const generics: readonly KvScenario[] = cells.map((cell) => ({
   play: (lab) => play(lab, cell),
 }));
 
-function play(lab: KvLab, cell: Cell): void {
+function play(lab: KvLab, cell: GenericCell): void {
   lab.boot();
   for (let round = 0; round < rounds; round += 1) playRound(lab, cell, round);
   lab.finish();
@@ -112,7 +39,7 @@ function play(lab: KvLab, cell: Cell): void {
   }
 }
 
-function playRound(lab: KvLab, cell: Cell, round: number): void {
+function playRound(lab: KvLab, cell: GenericCell, round: number): void {
   const untilMs = lab.now + roundMs;
   const running = Array.from({ length: cell.clients }, (_, i) =>
     lab.client((client) => work(lab, client, cell, `${round}.${i}`, untilMs)),
@@ -137,7 +64,13 @@ function playRound(lab: KvLab, cell: Cell, round: number): void {
   lab.within('clients end', kvLimits.agreeMs, () => running.every((client) => client.finished));
 }
 
-async function work(lab: KvLab, client: KvClient, cell: Cell, name: string, untilMs: number): Promise<void> {
+async function work(
+  lab: KvLab,
+  client: KvClient,
+  cell: GenericCell,
+  name: string,
+  untilMs: number,
+): Promise<void> {
   let made = 0;
   let appended = '';
   const own = `own ${name}`;

@@ -194,6 +194,17 @@ function storeMetrics({ database }: MetricSources): readonly Metric[] {
       'Bytes that are applied and not in a commit yet',
       () => database.stats.bufferedBytes,
     ),
+    gauge('flotilla_sessions', 'Sessions of clients that are known', () => database.stats.sessions.count),
+    gauge(
+      'flotilla_sessions_forgotten',
+      'Names of forgotten sessions that are still refused',
+      () => database.stats.sessions.forgotten,
+    ),
+    gauge(
+      'flotilla_sessions_reply_bytes',
+      'What the kept replies of sessions take',
+      () => database.stats.sessions.bytes,
+    ),
     labelled(
       'counter',
       'flotilla_proposals_executed_total',
@@ -222,6 +233,11 @@ function diskMetrics({ host, timings }: MetricSources): readonly Metric[] {
     ),
     counter('flotilla_log_syncs_total', 'Syncs of the log', () => host.status().log.syncs),
     gauge('flotilla_log_size_bytes', 'Bytes that the log takes', () => host.status().log.totalBytes),
+    gauge(
+      'flotilla_log_live_bytes',
+      'Bytes of the log that have not been compacted away',
+      () => host.status().log.liveBytes,
+    ),
     gauge('flotilla_log_segments', 'Segments of the log', () => host.status().log.segments),
     counter(
       'flotilla_disk_stalls_total',

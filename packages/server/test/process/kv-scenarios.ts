@@ -1,66 +1,105 @@
-import { sessionErrors } from '@flotilla/store';
 import { KV, PutRequest, type PutResponse, RangeRequest } from '@flotilla/wire';
-import { reliableWire, unreliableWire } from '../../simulation/scenarios/client-wire.ts';
 import { bytesOf, type KvClient } from '../../simulation/scenarios/kv-client.ts';
 import { VersionedLock } from '../../simulation/scenarios/versioned-lock.ts';
+import { genericProcessScenarios } from './kv-generic.ts';
+import { oneShotProcessScenarios } from './kv-one-shots.ts';
+import { missesMuch, partitionProcessScenarios } from './kv-partitions.ts';
 import type { KvProcessLab } from './kv-process-lab.ts';
+import { type KvProcessScenario, type Scale, three, threeWithoutSnapshots } from './kv-process-scenario.ts';
 import type { MemberProcess } from './process-cluster.ts';
 
-/** One of the courses' tests of a key-value service, over three real processes that serve the others, too. */
-export interface KvProcessScenario {
-  readonly number: string;
-  readonly title: string;
-  /** Every scenario has keys of its own, and leaves all members running. */
-  readonly play: (lab: KvProcessLab, scale: Scale) => Promise<void>;
-}
-
-/** How much of it: `npm test` plays a bounded form. */
-export interface Scale {
-  readonly speedWrites: number;
-  readonly oneShots: number;
-  readonly lockMs: number;
-  readonly racerMs: number;
-}
-
-export const boundedScale: Scale = { speedWrites: 100, oneShots: 200, lockMs: 300, racerMs: 200 };
-/** The catalogue's. */
-export const fullScale: Scale = { speedWrites: 1_000, oneShots: 20_000, lockMs: 2_000, racerMs: 1_000 };
-
-/** Scenarios of the catalogue's numbers 34 to 48 that are marked for processes. */
+/**
+ * Scenarios of the catalogue's numbers 34 to 48 that are marked for processes. The suite plays few of them, and those
+ * over one cluster; `npm run soak:kv-process` plays all.
+ */
 export const kvProcessScenarios: readonly KvProcessScenario[] = [
-  { number: '34', title: '10 increments in order and 50 at once, each once', play: increments },
+  {
+    number: '34',
+    title: '10 increments in order, 50 at once, and two while the leader is cut off: each once',
+    cluster: three,
+    play: increments,
+  },
   {
     number: '35',
     title:
       '100 increments at a leader whose followers are stopped: none succeeds; all return within 1 s after',
+    cluster: three,
     play: minorityLeader,
   },
   {
     number: '36',
     title:
       '100 increments, kill −9 of all, the next is number 101; 100 under way return within 11 s, each once',
+    cluster: threeWithoutSnapshots,
     play: restarts,
   },
-  { number: '38', title: 'writes one after the other, with real syncs: at most 33.3 ms each', play: speed },
-  { number: '41', title: '5 clients × 10 appends on a lossy network: each once, in order', play: appends },
+  {
+    number: '37',
+    title:
+      '100 increments: at most 2,000 bytes of log; after a restart from the snapshot the next is number 101',
+    cluster: three,
+    play: snapshots,
+  },
+  {
+    number: '38',
+    title: 'writes one after the other, with real syncs: at most 33.3 ms each',
+    cluster: threeWithoutSnapshots,
+    play: speed,
+  },
+  {
+    number: '38 (snapshots)',
+    title: 'the same where the log is compacted all the time',
+    cluster: three,
+    play: speed,
+  },
+  ...genericProcessScenarios,
+  ...partitionProcessScenarios,
+  {
+    number: '41',
+    title: '5 clients × 10 appends on a lossy network: each once, in order',
+    cluster: three,
+    play: appends,
+  },
   {
     number: '44',
     title:
-      'a write whose answer was lost, after kill −9 of the leader and of all: applied once, the same reply',
+      'a write whose answer was lost, after kill −9 of the leader, a snapshot, a trim and kill −9 of all: applied once, the same reply',
+    cluster: three,
     play: lostAnswer,
   },
   {
     number: '45',
     title: 'a leader that was stopped while another took over serves no stale read',
+    cluster: three,
     play: deposedLeader,
   },
-  { number: '46', title: '10 racers: the version is the number of puts answered with ok', play: racers },
-  { number: '47', title: '10 clients, lossy network: a lock never has two holders', play: locks },
   {
-    number: '48',
-    title: 'clients that come once: their sessions are bounded, their retries answered alike',
-    play: oneShots,
+    number: '46 (table)',
+    title: 'a versioned put answers ok, no key or version mismatch, exactly',
+    cluster: three,
+    play: versionTable,
   },
+  {
+    number: '46 (lossy)',
+    title: '100 versioned puts without a session on a lossy network: «maybe» is settled by the next',
+    cluster: three,
+    play: lossyVersions,
+  },
+  {
+    number: '46 (racers)',
+    title: '10 racers: the version is the number of puts answered with ok',
+    cluster: three,
+    play: racers,
+  },
+  ...([1, 10] as const).flatMap((clients) =>
+    (['reliable', 'unreliable'] as const).map((network): KvProcessScenario => ({
+      number: `47 (${clients}, ${network})`,
+      title: 'a lock never has two holders',
+      cluster: three,
+      play: (lab, scale) => locks(lab, scale, clients, network),
+    })),
+  ),
+  ...oneShotProcessScenarios,
 ];
 
 async function increment(client: KvClient, key: string): Promise<number> {
@@ -87,6 +126,13 @@ async function increments(lab: KvProcessLab): Promise<void> {
     const next = await Promise.all(Array.from({ length: 50 }, () => increment(client, 'n34')));
     expectNumbers(lab, next, 11);
   });
+  const leader = await lab.leader();
+  await lab.client(async (client) => {
+    expectNumbers(lab, await inOrder(client, 'n34', 1), 61);
+    lab.partition([leader]);
+    expectNumbers(lab, await inOrder(client, 'n34', 1), 62);
+  });
+  lab.connectAll();
 }
 
 async function minorityLeader(lab: KvProcessLab): Promise<void> {
@@ -138,29 +184,42 @@ async function restarts(lab: KvProcessLab): Promise<void> {
   expectNumbers(lab, numbers, 102);
 }
 
+async function snapshots(lab: KvProcessLab): Promise<void> {
+  await lab.client(async (client) => expectNumbers(lab, await inOrder(client, 'n37', 100), 1));
+  await lab.measureLogs('log after 100 increments', 2_000);
+  for (const member of lab.cluster.members) {
+    const compactions = await lab.metric(member, 'flotilla_raft_compactions_total');
+    lab.expect(compactions > 0, `n${member.index + 1} has compacted its log`);
+  }
+  await lab.killAll();
+  await lab.restartAll();
+  await lab.client(async (client) => expectNumbers(lab, await inOrder(client, 'n37', 1), 101));
+}
+
 async function speed(lab: KvProcessLab, { speedWrites }: Scale): Promise<void> {
   await lab.client(async (client) => {
+    const key = `n38 ${lab.sessionPrefix}`;
     const latencies: number[] = [];
     const begin = lab.now;
     for (let i = 0; i < speedWrites; i += 1) {
       const sentMs = lab.now;
-      await client.put('n38', String(i));
+      await client.put(key, String(i));
       latencies.push(lab.now - sentMs);
     }
     const eachMs = (lab.now - begin) / speedWrites;
     latencies.sort((a, b) => a - b);
     const at = (share: number): number => latencies[Math.floor(share * (speedWrites - 1))] as number;
-    console.log(`${speedWrites} writes: p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms`);
     lab.measure('a write', eachMs, 33.3, 'ms');
+    lab.note(`p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms`);
   });
 }
 
 async function appends(lab: KvProcessLab): Promise<void> {
-  lab.wire = unreliableWire;
+  lab.useNetwork('unreliable');
   await lab.clients(5, async (client, index) => {
     for (let n = 0; n < 10; n += 1) await client.append('n41', `x ${index} ${n} y`);
   });
-  lab.wire = reliableWire;
+  lab.useNetwork('reliable');
   await lab.client(async (client) => {
     const value = (await client.get('n41'))?.value ?? '';
     lab.expect(value.length === 50 * 'x 0 0 y'.length, `the log is ${value}`);
@@ -197,6 +256,11 @@ async function lostAnswer(lab: KvProcessLab): Promise<void> {
     await lab.cluster.kill(leader);
     await lab.cluster.restart(leader);
     await askEverywhere('after a kill of the leader');
+    const late = lab.othersThan(await lab.leader())[0] as MemberProcess;
+    await missesMuch(lab, late, async (other) => {
+      for (let i = 0; i < 40; i += 1) await other.put(`n44 other ${i}`, 'v');
+    });
+    await askEverywhere('after a snapshot');
     await lab.killAll();
     await lab.restartAll();
     await askEverywhere('after a kill of all');
@@ -239,6 +303,48 @@ async function readOnce(lab: KvProcessLab, client: KvClient, key: string): Promi
   lab.history.returned(id, { type: 'get', value, version: kv?.version ?? 0 });
 }
 
+async function versionTable(lab: KvProcessLab): Promise<void> {
+  await lab.client(async (client) => {
+    const key = 'n46 table';
+    lab.expect((await client.get(key)) === null, 'the key is absent');
+    const table = [
+      [1, 'no-key'],
+      [0, 'ok'],
+      [0, 'version-mismatch'],
+      [2, 'version-mismatch'],
+      [1, 'ok'],
+      [1, 'version-mismatch'],
+    ] as const;
+    for (const [version, wanted] of table) {
+      const outcome = await client.versionedPut(key, `at ${version}`, version);
+      lab.expect(outcome === wanted, `a put at version ${version} answers ${outcome}, not ${wanted}`);
+    }
+    const found = await client.get(key);
+    lab.expect(found?.version === 2 && found.value === 'at 1', `found ${JSON.stringify(found)}`);
+  });
+}
+
+async function lossyVersions(lab: KvProcessLab, { lossyPuts }: Scale): Promise<void> {
+  lab.useNetwork('unreliable');
+  let maybes = 0;
+  await lab.client(async (client) => {
+    const key = 'n46 lossy';
+    for (let version = 0; version < lossyPuts; version += 1) {
+      const outcome = await client.versionedPutOnce(key, `v${version}`, version);
+      lab.expect(outcome === 'ok' || outcome === 'maybe', `put ${version} answers ${outcome}`);
+      if (outcome === 'maybe') maybes += 1;
+      const again = await client.versionedPutOnce(key, 'again', version);
+      lab.expect(again === 'version-mismatch' || again === 'maybe', `put ${version} again answers ${again}`);
+      const found = await client.read(key);
+      const fine = found?.version === version + 1 && found.value === `v${version}`;
+      lab.expect(fine, `after put ${version}: ${JSON.stringify(found)}`);
+    }
+  });
+  lab.useNetwork('reliable');
+  // Of so many some must have lost their answer, or the network was none.
+  lab.expect(maybes > 0 || lossyPuts < 100, 'an answer was lost at least once');
+}
+
 async function racers(lab: KvProcessLab, { racerMs }: Scale): Promise<void> {
   let succeeded = 0;
   const until = lab.now + racerMs;
@@ -254,13 +360,18 @@ async function racers(lab: KvProcessLab, { racerMs }: Scale): Promise<void> {
   });
 }
 
-async function locks(lab: KvProcessLab, { lockMs }: Scale): Promise<void> {
-  lab.wire = unreliableWire;
+async function locks(
+  lab: KvProcessLab,
+  { lockMs }: Scale,
+  clients: number,
+  network: 'reliable' | 'unreliable',
+): Promise<void> {
+  lab.useNetwork(network);
   const until = lab.now + lockMs;
   const holders = new Set<string>();
   let held = 0;
-  await lab.clients(10, async (client) => {
-    const lock = new VersionedLock(client, 'n47');
+  await lab.clients(clients, async (client) => {
+    const lock = new VersionedLock(client, `n47 ${clients} ${network}`);
     while (lab.now < until) {
       await lock.acquire();
       holders.add(client.name);
@@ -272,37 +383,6 @@ async function locks(lab: KvProcessLab, { lockMs }: Scale): Promise<void> {
       await lock.release();
     }
   });
-  lab.wire = reliableWire;
+  lab.useNetwork('reliable');
   lab.expect(held > 0, 'the lock was held');
-}
-
-async function oneShots(lab: KvProcessLab, { oneShots: count }: Scale): Promise<void> {
-  const request = PutRequest.create({ key: bytesOf('n48'), value: bytesOf('x'), prevKv: true });
-  const put = (client: KvClient, id: number): Promise<PutResponse | null> =>
-    client.attempt(KV.methods.Put, request, {
-      'flotilla-session': `${lab.sessionPrefix}once.${id}`,
-      'flotilla-request': '1',
-    });
-  const first = new Map<number, string>();
-  await lab.clients(20, async (client, index) => {
-    for (let id = index; id < count; id += 20) {
-      const response = await put(client, id);
-      if (response !== null) first.set(id, String(response.header?.revision));
-    }
-  });
-  lab.expect(first.size === count, `${first.size} of ${count} were answered`);
-  await lab.client(async (client) => {
-    const version = (await client.read('n48'))?.version ?? 0;
-    lab.expect(version === count, `${count} came once, the version is ${version}`);
-    for (const id of [0, count - 1]) {
-      const again = await put(client, id).then(
-        (response) => String(response?.header?.revision),
-        (error: unknown) => (error as Error).message,
-      );
-      // Of the first of many thousands nothing is kept any more, but that it must not be executed.
-      const fine = again === first.get(id) || again === sessionErrors.expired.message;
-      lab.expect(fine, `client ${id} was answered ${first.get(id) ?? ''}, then ${again}`);
-    }
-    lab.expect((await client.read('n48'))?.version === count, 'nothing was executed again');
-  });
 }

@@ -5,6 +5,7 @@ import { Maintenance, StatusRequest, callUnary, type RpcChannel } from '@flotill
 import { openHttp2Channel } from '@flotilla/wire/node';
 import { FlotillaProcess, launcher } from '../support/command.ts';
 import { freePorts } from '../support/ports.ts';
+import { PeerLinks } from './peer-links.ts';
 
 /** One member: a place for a process, which may be killed and started again on the same data. */
 export interface MemberProcess {
@@ -18,18 +19,41 @@ export interface MemberProcess {
   process: FlotillaProcess;
 }
 
+export interface ProcessClusterOptions {
+  readonly members?: number;
+  /** The launcher of another checkout, for members that are to be upgraded. */
+  readonly build?: string;
+  readonly flags?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  /** Whether members reach each other through {@link ProcessCluster.links} that a test can cut. */
+  readonly throughLinks?: boolean;
+}
+
 /** Members as real processes of `flotilla serve`, each of which can be killed, paused and started on its own. */
 export class ProcessCluster {
   readonly members: readonly MemberProcess[];
+  /** Null: members reach each other directly. */
+  readonly links: PeerLinks | null;
   readonly #directory: string;
+  readonly #env: NodeJS.ProcessEnv;
 
-  private constructor(directory: string, basePort: number, nodes: number, build: string) {
+  private constructor(
+    options: ProcessClusterOptions,
+    directory: string,
+    basePort: number,
+    links: PeerLinks | null,
+  ) {
+    const { members = 3, build = launcher, flags = [], env = {} } = options;
     this.#directory = directory;
-    const peer = (index: number): string => `http://127.0.0.1:${basePort + 2 * index + 1}`;
-    const indexes = Array.from({ length: nodes }, (_, index) => index);
-    const initialCluster = indexes.map((index) => `n${index + 1}=${peer(index)}`).join(',');
+    this.#env = env;
+    this.links = links;
+    const peer = (index: number): string => `http://127.0.0.1:${memberPort(basePort, index)}`;
+    const known = (index: number): string =>
+      links === null ? peer(index) : `http://127.0.0.1:${links.portOf(index)}`;
+    const indexes = Array.from({ length: members }, (_, index) => index);
+    const initialCluster = indexes.map((index) => `n${index + 1}=${known(index)}`).join(',');
     this.members = indexes.map((index) => {
-      const endpoint = `http://127.0.0.1:${basePort + 2 * index}`;
+      const endpoint = `http://127.0.0.1:${basePort + 3 * index}`;
       const args = [
         'serve',
         `--name=n${index + 1}`,
@@ -37,9 +61,10 @@ export class ProcessCluster {
         `--listen-client-urls=${endpoint}`,
         `--advertise-client-urls=${endpoint}`,
         `--listen-peer-urls=${peer(index)}`,
-        `--initial-advertise-peer-urls=${peer(index)}`,
+        `--initial-advertise-peer-urls=${known(index)}`,
         `--initial-cluster=${initialCluster}`,
         '--log-level=warn',
+        ...flags,
       ];
       const channel = openHttp2Channel({ endpoints: [endpoint] });
       return {
@@ -48,15 +73,18 @@ export class ProcessCluster {
         args,
         channel,
         launcher: build,
-        process: new FlotillaProcess(args, { launcher: build }),
+        process: new FlotillaProcess(args, { launcher: build, env }),
       };
     });
   }
 
-  /** `build` is the launcher of another checkout, for members that are to be upgraded. */
-  static async start(nodes = 3, build = launcher): Promise<ProcessCluster> {
+  static async start(options: ProcessClusterOptions = {}): Promise<ProcessCluster> {
+    const { members = 3, throughLinks = false } = options;
     const directory = mkdtempSync(join(tmpdir(), 'flotilla-process-'));
-    const cluster = new ProcessCluster(directory, await freePorts(2 * nodes), nodes, build);
+    const basePort = await freePorts(3 * members);
+    const ports = Array.from({ length: members }, (_, index) => memberPort(basePort, index));
+    const links = throughLinks ? await PeerLinks.open(ports) : null;
+    const cluster = new ProcessCluster(options, directory, basePort, links);
     await Promise.all(cluster.members.map((member) => serves(member.process)));
     return cluster;
   }
@@ -84,7 +112,7 @@ export class ProcessCluster {
 
   /** Starts a killed member again; resolves when it serves. */
   async restart(member: MemberProcess): Promise<void> {
-    member.process = new FlotillaProcess(member.args, { launcher: member.launcher });
+    member.process = new FlotillaProcess(member.args, { launcher: member.launcher, env: this.#env });
     await serves(member.process);
   }
 
@@ -106,8 +134,14 @@ export class ProcessCluster {
   async remove(): Promise<void> {
     for (const { channel } of this.members) channel.close();
     await Promise.all(this.members.map((member) => member.process.stop('SIGKILL')));
+    await this.links?.close();
     rmSync(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Each has three ports: for clients, for members, and the one by which the others know it where there are links. */
+function memberPort(basePort: number, index: number): number {
+  return basePort + 3 * index + 1;
 }
 
 export function pause(delayMs: number): Promise<void> {

@@ -60,7 +60,9 @@ const backMsMax = 60_000;
 
 /** Runs real members under traffic and faults, then compares everything that was answered. */
 export async function runProcesses(plan: ProcessPlan): Promise<ProcessReport> {
-  const cluster = await ProcessCluster.start(3, plan.upgradeFrom);
+  const cluster = await ProcessCluster.start(
+    plan.upgradeFrom === undefined ? {} : { build: plan.upgradeFrom },
+  );
   try {
     return await new ProcessRun(cluster, plan).run();
   } catch (error) {
