@@ -105,6 +105,8 @@ export const limits = {
   gatewayUnsentBytesMax: 64 * 1024 * 1024,
   /** Versions of clients that metrics tell apart. */
   clientVersions: 32,
+  /** Slow requests that are logged in a second. */
+  slowRequestLines: 100,
   /** A linearizable read that waits longer is counted as slow. */
   slowReadMs: 1_000,
   /** A longer time-out is cut to this, 24 days, as that of a gRPC call is. */

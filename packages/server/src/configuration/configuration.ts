@@ -54,6 +54,8 @@ export interface Configuration {
   readonly gateway: boolean;
   /** Whether metrics tell how long calls take. */
   readonly extensiveMetrics: boolean;
+  /** Unary requests that take longer are logged; null: none is. */
+  readonly slowRequestMs: number | null;
   readonly autoCompaction: AutoCompaction | null;
   /** How often members are compared, and how often one reads its whole state; 0: never. */
   readonly compareStatesMs: number;
@@ -127,6 +129,7 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     watchProgressIntervalMs: Math.max(100, parseDuration(raw['watch-progress-notify-interval'])),
     gateway: raw['enable-grpc-gateway'],
     extensiveMetrics: raw.metrics === 'extensive',
+    slowRequestMs: durationOrNull(raw['warning-unary-request-duration']),
     compareStatesMs: parseDuration(raw['compact-hash-check-time']),
     verifyStateMs: parseDuration(raw['corrupt-check-time']),
     autoCompaction: parseAutoCompaction(
@@ -230,6 +233,7 @@ const schema = v.object({
   'watch-progress-notify-interval': v.string(),
   metrics: v.picklist(['basic', 'extensive'], "must be 'basic' or 'extensive'"),
   'enable-grpc-gateway': switched,
+  'warning-unary-request-duration': v.string(),
   'listen-client-http-urls': list,
   'listen-metrics-urls': list,
   'cert-file': v.string(),
@@ -280,6 +284,10 @@ function parsed(values: ReadonlyMap<string, string>): v.InferOutput<typeof schem
   const issue = result.issues[0];
   const flag = String(issue.path?.[0]?.key);
   throw invalid(`--${flag} ${JSON.stringify(input[flag])}: ${issue.message}`);
+}
+
+function durationOrNull(text: string): number | null {
+  return text === '' ? null : parseDuration(text);
 }
 
 function checkTimes(heartbeatMs: number, electionMs: number): void {

@@ -180,8 +180,18 @@ export const settings: readonly Setting[] = [
   ignored('distributed-tracing-service-name', 'text', 'etcd', 'there is no tracing'),
   ignored('distributed-tracing-instance-id', 'text', '', 'there is no tracing'),
   ignored('distributed-tracing-sampling-rate', 'count', '0', 'there is no tracing'),
-  ignored('warning-apply-duration', 'duration', '100ms', 'nothing is logged per request'),
-  ignored('warning-unary-request-duration', 'duration', '300ms', 'nothing is logged per request'),
+  ignored(
+    'warning-apply-duration',
+    'duration',
+    '100ms',
+    'slow batches are counted in etcd_server_slow_apply_total',
+  ),
+  used(
+    'warning-unary-request-duration',
+    'duration',
+    '',
+    'unary requests that take longer are logged (empty: none)',
+  ),
 
   // Features
   used('watch-progress-notify-interval', 'duration', '10m', 'time between progress notices to idle watches'),

@@ -11,6 +11,7 @@ import {
 } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import { Histogram } from './histogram.ts';
+import type { SlowRequests } from './slow-requests.ts';
 
 /** How the calls of one method have gone. */
 export interface MethodCounts {
@@ -30,6 +31,8 @@ export interface MethodCounts {
 export interface CallMeterOptions {
   /** `--metrics=extensive`: how long calls take, too. */
   readonly extensive: boolean;
+  /** Who is told how long unary calls take; nobody unless it is given, since telling costs each of them. */
+  readonly slow?: SlowRequests | null;
   now(): number;
 }
 
@@ -51,11 +54,12 @@ export class CallMeter {
 
   /** Methods that do the same and are counted. */
   metered(methods: readonly Method[]): Method[] {
-    return methods.map((method) => {
+    const counted = methods.map((method) => {
       const counts = this.#countsOf(method);
       this.methods.push(counts);
       return method.kind === 'unary' ? this.#unary(method, counts) : this.#stream(method, counts);
     });
+    return this.#options.slow?.watched(counted) ?? counted;
   }
 
   #unary(method: UnaryMethod, counts: MethodCounts): UnaryMethod {

@@ -3,6 +3,7 @@ import type { Configuration } from '../configuration/configuration.ts';
 import { CallMeter } from './call-meter.ts';
 import { exponentialBounds, Histogram } from './histogram.ts';
 import { createRequestCounts, type RequestCounts, type Timings } from './member-metrics.ts';
+import { SlowRequests } from './slow-requests.ts';
 
 /** What is counted while a member works. */
 export interface Meters {
@@ -11,9 +12,14 @@ export interface Meters {
   readonly timings: Timings;
 }
 
-export function createMeters(platform: Platform, { extensiveMetrics }: Configuration): Meters {
+export function createMeters(platform: Platform, configuration: Configuration): Meters {
+  const { extensiveMetrics, slowRequestMs } = configuration;
   return {
-    calls: new CallMeter({ extensive: extensiveMetrics, now: () => platform.now() }),
+    calls: new CallMeter({
+      extensive: extensiveMetrics,
+      slow: slowRequestMs === null ? null : new SlowRequests(platform, slowRequestMs),
+      now: () => platform.now(),
+    }),
     requests: createRequestCounts(),
     // etcd's bounds, from 1 ms to 8.2 s.
     timings: {
