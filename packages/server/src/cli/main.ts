@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { exitCodeOf, reportError } from './errors.ts';
-import { versionText } from './version.ts';
+import { etcdVersionText, versionText } from './version.ts';
 
 /**
  * The command line. Every command is a module with `run(args)`, loaded only when it is asked for: a member starts
@@ -9,7 +9,12 @@ import { versionText } from './version.ts';
  */
 const commands: readonly CommandEntry[] = [
   { name: 'dev', description: 'start a cluster on this machine', load: () => import('./dev.ts') },
-  { name: 'serve', description: "start one member, with etcd's flags", load: () => import('./serve.ts') },
+  {
+    name: 'serve',
+    description: "start one member, with etcd's flags",
+    load: () => import('./serve.ts'),
+    version: etcdVersionText,
+  },
   {
     name: 'simulate',
     description: 'run the database in the simulator under faults',
@@ -32,6 +37,8 @@ interface CommandEntry {
   readonly name: string;
   readonly description: string;
   load(): Promise<CommandModule>;
+  /** Of a command with a version of its own: test suites ask for it before every start, and load nothing for it. */
+  version?(): string;
 }
 
 export interface CommandModule {
@@ -42,6 +49,10 @@ async function main(args: readonly string[]): Promise<void> {
   const entry = commands.find((candidate) => candidate.name === args[0]);
   if (entry === undefined) {
     showHelp(args);
+    return;
+  }
+  if (entry.version !== undefined && args.length === 2 && /^--?version$/.test(args[1] ?? '')) {
+    console.log(entry.version());
     return;
   }
   const command = await entry.load();
