@@ -72,8 +72,13 @@ export class SimClient {
   }
 
   /** One request of the workload, or `given`, with its answer in the history. */
-  async request(member: number, given: EtcdRequest, timeoutMs: number): Promise<EtcdResponse | null> {
-    return this.#perform(this.#channels[member] as RpcChannel, given, { timeoutMs });
+  async request(
+    member: number,
+    given: EtcdRequest,
+    timeoutMs: number,
+    metadata: CallOptions['metadata'] = {},
+  ): Promise<EtcdResponse | null> {
+    return this.#perform(this.#channels[member] as RpcChannel, given, { timeoutMs, metadata });
   }
 
   async #request(channel: RpcChannel): Promise<void> {

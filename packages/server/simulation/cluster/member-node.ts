@@ -1,5 +1,6 @@
 import type { Platform } from '@flotilla/platform';
 import { MemoryImage, MemoryStorage } from '@flotilla/store';
+import type { OrderedStorage } from '@flotilla/store';
 import type { World } from '@flotilla/sim';
 import { listenFramed } from '@flotilla/wire';
 import { configure } from '../../src/configuration/configuration.ts';
@@ -13,10 +14,13 @@ export const clientPort = 2379;
 export const peerPort = 2380;
 
 /** What a member needs to know of its cluster's settings. */
-export type MemberSettings = Pick<
+export interface MemberSettings extends Pick<
   ClusterSettings,
   'heartbeatMs' | 'electionMs' | 'snapshotCount' | 'host' | 'commitDelayMs' | 'flushDelayMs'
->;
+> {
+  /** Puts itself between the database and its storage, in each life. */
+  readonly wrapStorage?: (storage: OrderedStorage, platform: Platform) => OrderedStorage;
+}
 
 /** The place of a member in a cluster whose members come and go. */
 export interface MemberPlace {
@@ -59,7 +63,7 @@ export class MemberNode {
 
   async main(platform: Platform): Promise<void> {
     this.member = null;
-    const { commitDelayMs, flushDelayMs, host } = this.#settings;
+    const { commitDelayMs, flushDelayMs, host, wrapStorage = (storage) => storage } = this.#settings;
     const place = this.#place;
     const stop = (error: unknown): void => {
       // An error that nobody catches is how a process ends here.
@@ -71,14 +75,12 @@ export class MemberNode {
       platform,
       configuration: configurationOf(this.#settings, this.name, this.#names, this.#place?.settings() ?? []),
       auth: simulatedAuth(platform),
-      openStorage: (_directory, tables) =>
-        Promise.resolve(
-          new MemoryStorage(platform, tables, {
-            image: this.#image,
-            maxCommitDelayMs: commitDelayMs,
-            maxFlushDelayMs: flushDelayMs,
-          }),
-        ),
+      openStorage: (_directory, tables) => {
+        const image = this.#image;
+        const delays = { maxCommitDelayMs: commitDelayMs, maxFlushDelayMs: flushDelayMs };
+        const storage = new MemoryStorage(platform, tables, { image, ...delays });
+        return Promise.resolve(wrapStorage(storage, platform));
+      },
       listen: ({ address, services, maxReceiveMessageBytes }) =>
         listenFramed(platform, {
           address,
