@@ -1,13 +1,20 @@
 import { assert, unreachable } from '@flotilla/platform';
 import type { MembershipChange } from '@flotilla/raft';
-import { CompactionRequest, DeleteRangeRequest, PutRequest, RpcError, TxnRequest } from '@flotilla/wire';
+import {
+  CompactionRequest,
+  DeleteRangeRequest,
+  etcdErrors,
+  PutRequest,
+  RpcError,
+  TxnRequest,
+} from '@flotilla/wire';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
 import { Auth } from './auth/auth.ts';
 import { copyBytes } from './bytes.ts';
 import { Alarms } from './cluster/alarms.ts';
-import { Cluster } from './cluster/cluster.ts';
 import { Downgrade } from './cluster/downgrade.ts';
 import { MemberRegistry } from './cluster/member-registry.ts';
+import { decodeMembershipContext } from './cluster/registered-member.ts';
 import { Leases } from './leases/leases.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Layers } from './mvcc/layers.ts';
@@ -33,7 +40,6 @@ export class AppliedState {
   readonly auth: Auth;
   readonly sessions: Sessions;
   readonly alarms: Alarms;
-  readonly cluster: Cluster;
   readonly downgrade: Downgrade;
   readonly registry: MemberRegistry;
   /** What each member has told the others about itself, by node id. */
@@ -47,7 +53,6 @@ export class AppliedState {
     this.auth = new Auth(this.system, this.keys, (lease) => this.leases.records.keysOf(lease));
     this.sessions = new Sessions(this.system);
     this.alarms = new Alarms(this.system, this.keys);
-    this.cluster = new Cluster(this.system, this.keys);
     this.downgrade = new Downgrade(this.system, this.keys);
     this.registry = new MemberRegistry(this.system);
   }
@@ -63,7 +68,7 @@ export class AppliedState {
     try {
       this.auth.check(proposal);
     } catch (error) {
-      return this.#refusal(error);
+      return this.#repeated(proposal, position, error) ?? this.#refusal(error);
     }
     if (session === null) return this.#attempt(proposal, position);
     const known = this.sessions.recall(session, proposal, position);
@@ -73,13 +78,43 @@ export class AppliedState {
     return result;
   }
 
+  /**
+   * What was executed while its user might is answered again also when it may no more: to the same user, whom a member
+   * has identified by the users as they are, and who was to hear it then. A refusal would say that nothing was done.
+   */
+  #repeated(proposal: Proposal, position: LogPosition, error: unknown): ApplyResult | null {
+    const { user, session } = proposal.origin;
+    if (error !== etcdErrors.permissionDenied || session === null) return null;
+    if (user?.authRevision !== this.auth.revision || !this.sessions.remembers(session)) return null;
+    return this.sessions.recall(session, proposal, position);
+  }
+
+  /** As a leader is asked before it appends the change: nobody may have made it yet, and everybody could. */
+  admits(change: MembershipChange): boolean {
+    const session = decodeMembershipContext(change.context)?.origin.session ?? null;
+    return (session === null || !this.sessions.settles(session)) && this.registry.judge(change) === null;
+  }
+
   /** Applies a change of Raft's configuration, which comes into force with the same entry. */
-  changeMembership(change: MembershipChange, { index }: LogPosition): void {
+  changeMembership(change: MembershipChange, position: LogPosition): void {
     const { registry } = this;
-    registry.apply(change, index);
+    registry.apply(change, position.index);
+    this.#rememberChange(change, position);
     // What a removed member has told of itself is of no use to anybody.
     if (!registry.isInUse || [...this.members.keys()].every((nodeId) => registry.members.has(nodeId))) return;
     this.members = new Map([...this.members].filter(([nodeId]) => registry.members.has(nodeId)));
+  }
+
+  /** Raft has taken it in any case; a number that its client has used for something else meanwhile keeps that answer. */
+  #rememberChange({ steps, context }: MembershipChange, position: LogPosition): void {
+    const decoded = decodeMembershipContext(context);
+    const session = decoded?.origin.session ?? null;
+    if (decoded === null || session === null || this.sessions.settles(session)) return;
+    const added = steps.some(({ operation }) => operation !== 'update') ? decoded.members[0] : undefined;
+    const kind = 'cluster';
+    const response = { memberId: added?.memberId ?? 0n };
+    const executed = { kind, request: new Uint8Array(0), origin: decoded.origin } as const;
+    this.sessions.remember(session, executed, { kind, response }, position);
   }
 
   #attempt(proposal: Proposal, position: LogPosition): ApplyResult {
@@ -138,7 +173,8 @@ export class AppliedState {
       case 'alarm':
         return { kind, response: this.alarms.apply(request) };
       case 'cluster':
-        return { kind, response: this.cluster.apply(request) };
+        // One whose session has not made the change, which its member saw that it has.
+        throw etcdErrors.notCapable;
       case 'downgrade':
         return { kind, response: this.downgrade.apply(request) };
       default:

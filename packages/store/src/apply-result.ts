@@ -11,7 +11,7 @@ import type {
   TxnResponse,
 } from '@flotilla/wire';
 import type { AuthAnswer } from './auth/auth.ts';
-import type { ClusterAnswer } from './cluster/cluster.ts';
+import type { ClusterAnswer } from './cluster/registered-member.ts';
 import type { RenewAnswer } from './leases/leases.ts';
 import type { ProposalKind } from './proposal.ts';
 

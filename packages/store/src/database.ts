@@ -336,7 +336,7 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   admits(change: MembershipChange): boolean {
-    return this.#state.registry.judge(change) === null;
+    return this.#state.admits(change);
   }
 
   /** Answers from the state of this member. Throws `RpcError`. The request must have passed `validate.ts`. */

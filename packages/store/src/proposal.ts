@@ -26,7 +26,7 @@ export type ProposalKind =
   /** Sessions that have not been heard of for long. */
   | 'session-expire'
   | 'alarm'
-  /** Who is in the cluster, beside what Raft knows of it. */
+  /** A further try of a change of membership, which is no proposal itself: asks for the answer of the first. */
   | 'cluster'
   | 'downgrade';
 
@@ -174,7 +174,7 @@ function codeOf(kind: ProposalKind): number {
   return codes.get(kind) as number;
 }
 
-function writeOrigin(writer: ByteWriter, { user, session }: Origin): void {
+export function writeOrigin(writer: ByteWriter, { user, session }: Origin): void {
   writer.byte((user === null ? 0 : withUser) | (session === null ? 0 : withSession));
   if (user !== null) {
     writer.lengthPrefixed(textToBytes(user.name));
@@ -188,7 +188,7 @@ function writeOrigin(writer: ByteWriter, { user, session }: Origin): void {
   }
 }
 
-function readOrigin(reader: ByteReader): Origin {
+export function readOrigin(reader: ByteReader): Origin {
   const flags = reader.byte();
   const user =
     (flags & withUser) === 0

@@ -9,30 +9,31 @@ import {
   unary,
 } from '@flotilla/wire';
 import type { Backend } from '../member/backend.ts';
+import { originOf } from './origin.ts';
 
 /** `etcdserverpb.Cluster`: who is in the cluster, and how that changes. */
 export function clusterMethods(backend: Backend): Method[] {
   const { access, reconfiguration } = backend;
   const changed = (): MemberListResponse => ({ header: headerOf(backend), members: membersOf(backend) });
   return [
-    unary(Cluster.methods.MemberAdd, async (request, call): Promise<MemberAddResponse> => {
+    unary(Cluster.methods.MemberAdd, async (request, call, bytes): Promise<MemberAddResponse> => {
       const { isLearner } = request;
       const peerUrls = [...checkedUrls(request.peerUrls)].sort();
       access.requireRoot(call);
-      const memberId = await reconfiguration.add(peerUrls, isLearner);
+      const memberId = await reconfiguration.add(peerUrls, isLearner, originOf(backend, call, bytes));
       const members = membersOf(backend);
       // As it was added: whoever removes it in the same moment does not change what this call has done.
       const added = { id: memberId, name: '', peerUrls, clientUrls: [], isLearner };
       return { header: headerOf(backend), member: added, members };
     }),
-    unary(Cluster.methods.MemberRemove, async ({ id }, call) => {
+    unary(Cluster.methods.MemberRemove, async ({ id }, call, bytes) => {
       access.requireRoot(call);
-      await reconfiguration.remove(id);
+      await reconfiguration.remove(id, originOf(backend, call, bytes));
       return changed();
     }),
-    unary(Cluster.methods.MemberUpdate, async ({ id, peerUrls }, call) => {
+    unary(Cluster.methods.MemberUpdate, async ({ id, peerUrls }, call, bytes) => {
       access.requireRoot(call);
-      await reconfiguration.update(id, checkedUrls(peerUrls));
+      await reconfiguration.update(id, checkedUrls(peerUrls), originOf(backend, call, bytes));
       return changed();
     }),
     unary(Cluster.methods.MemberList, async ({ linearizable }, call) => {
@@ -40,9 +41,9 @@ export function clusterMethods(backend: Backend): Method[] {
       access.requireUser(call);
       return changed();
     }),
-    unary(Cluster.methods.MemberPromote, async ({ id }, call) => {
+    unary(Cluster.methods.MemberPromote, async ({ id }, call, bytes) => {
       access.requireRoot(call);
-      await reconfiguration.promote(id);
+      await reconfiguration.promote(id, originOf(backend, call, bytes));
       return changed();
     }),
   ];

@@ -1,4 +1,4 @@
-import { type Origin } from '@flotilla/store';
+import { noOrigin, type Origin } from '@flotilla/store';
 import {
   DowngradeAction,
   DowngradeRequest,
@@ -23,16 +23,18 @@ export async function downgrade(
   const { action } = request;
   switch (action) {
     case DowngradeAction.VALIDATE:
-      await validated(backend, request.version);
+      await validated(backend, request.version, noOrigin);
       break;
     case DowngradeAction.ENABLE: {
-      const version = await validated(backend, request.version);
+      const version = await validated(backend, request.version, origin);
       await backend.write('downgrade', DowngradeRequest.encode({ action, version }), origin);
       break;
     }
     case DowngradeAction.CANCEL:
       await backend.readBarrier();
-      if (backend.operations.downgradeTarget === null) throw etcdErrors.noInflightDowngrade;
+      if (backend.operations.downgradeTarget === null && !(await backend.isSettled(origin))) {
+        throw etcdErrors.noInflightDowngrade;
+      }
       await backend.write('downgrade', DowngradeRequest.encode({ action, version: '' }), origin);
       break;
     default:
@@ -41,15 +43,17 @@ export async function downgrade(
   return { header: backend.stamp(null), version: `${own.major}.${own.minor}` };
 }
 
-/** Answers the version in full. */
-async function validated(backend: Backend, text: string): Promise<string> {
+/** Answers the version in full. A further try of what was executed finds it done, and has an answer. */
+async function validated(backend: Backend, text: string, origin: Origin): Promise<string> {
   const target = parseVersion(text) ?? parseVersion(`${text}.0`);
   if (target === null) throw etcdErrors.wrongDowngradeVersionFormat;
   await backend.readBarrier();
   if (target.major !== own.major || target.minor !== own.minor - 1) {
     throw etcdErrors.invalidDowngradeTargetVersion;
   }
-  if (backend.operations.downgradeTarget !== null) throw etcdErrors.downgradeInProcess;
+  if (backend.operations.downgradeTarget !== null && !(await backend.isSettled(origin))) {
+    throw etcdErrors.downgradeInProcess;
+  }
   return `${target.major}.${target.minor}.0`;
 }
 

@@ -124,10 +124,10 @@ export interface BackendMember {
 /** Changes who is in the cluster, and who leads it. Every rejection is an `RpcError`. */
 export interface BackendReconfiguration {
   /** Answers the id of the new member. */
-  add(peerUrls: readonly string[], isLearner: boolean): Promise<bigint>;
-  remove(memberId: bigint): Promise<void>;
-  update(memberId: bigint, peerUrls: readonly string[]): Promise<void>;
-  promote(memberId: bigint): Promise<void>;
+  add(peerUrls: readonly string[], isLearner: boolean, origin: Origin): Promise<bigint>;
+  remove(memberId: bigint, origin: Origin): Promise<void>;
+  update(memberId: bigint, peerUrls: readonly string[], origin: Origin): Promise<void>;
+  promote(memberId: bigint, origin: Origin): Promise<void>;
   /** Resolves when that member is known here to lead. */
   moveLeader(memberId: bigint): Promise<void>;
 }

@@ -86,7 +86,11 @@ export class GroupBackend implements Backend {
     this.#leadership = new Leadership(platform, group, configuration.electionTimeoutMs);
     this.#counts = parts.meters.requests;
     this.#countLeaders();
-    this.reconfiguration = new Reconfiguration({ ...parts, leadership: this.#leadership });
+    this.reconfiguration = new Reconfiguration({
+      ...parts,
+      leadership: this.#leadership,
+      recall: (request, origin) => this.write('cluster', request, origin),
+    });
     this.access = new Access({
       platform,
       database,

@@ -1,6 +1,13 @@
 import { FlotillaError, isFlotillaError, type Platform } from '@flotilla/platform';
 import type { Group, Host, MembershipChange, MembershipStep, NodeId } from '@flotilla/raft';
-import { type Database, encodeMembershipContext, type RegisteredMember } from '@flotilla/store';
+import {
+  type Answers,
+  type Database,
+  encodeMembershipContext,
+  noOrigin,
+  type Origin,
+  type RegisteredMember,
+} from '@flotilla/store';
 import { etcdErrors, RpcError, Status } from '@flotilla/wire';
 import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
@@ -19,6 +26,8 @@ export interface ReconfigurationParts {
   readonly group: Group<unknown>;
   readonly membership: Membership;
   readonly leadership: LeadershipView;
+  /** Asks the log for what it answered to a change of a session. */
+  readonly recall: (request: Uint8Array, origin: Origin) => Promise<Answers['cluster']>;
 }
 
 /** The level of proposals from which on every member knows of a registry. */
@@ -38,26 +47,30 @@ export class Reconfiguration implements BackendReconfiguration {
     this.#timeoutMs = limits.requestBaseMs + 2 * parts.configuration.electionTimeoutMs;
   }
 
-  async add(peerUrls: readonly string[], isLearner: boolean): Promise<bigint> {
+  async add(peerUrls: readonly string[], isLearner: boolean, origin: Origin): Promise<bigint> {
     const { platform, membership } = this.#parts;
     const memberId = addedMemberId(peerUrls, Math.floor(platform.wallClock() / 1000));
-    await this.#change(() => {
+    const earlier = await this.#change(origin, () => {
       this.#requireReadyToAdd(isLearner);
       const nodeId = this.#nextNodeId();
       const { level } = membership;
       const member = { nodeId, memberId, name: '', peerUrls: [...peerUrls].sort(), isLearner, level };
-      return this.#changeOf({ operation: isLearner ? 'add-learner' : 'add-voter', id: nodeId }, [member]);
+      return this.#changeOf(
+        { operation: isLearner ? 'add-learner' : 'add-voter', id: nodeId },
+        [member],
+        origin,
+      );
     });
-    return memberId;
+    return earlier ?? memberId;
   }
 
-  async remove(memberId: bigint): Promise<void> {
+  async remove(memberId: bigint, origin: Origin): Promise<void> {
     const { directory, group, membership } = this.#parts;
     try {
-      await this.#change(() => {
+      await this.#change(origin, () => {
         const member = this.#require(memberId);
         this.#requireReadyToRemove(member);
-        return this.#changeOf({ operation: 'remove', id: member.nodeId }, []);
+        return this.#changeOf({ operation: 'remove', id: member.nodeId }, [], origin);
       });
     } catch (error) {
       // Applied here, or told by the others before it could be: with it everything ended that this member waited for.
@@ -66,24 +79,24 @@ export class Reconfiguration implements BackendReconfiguration {
     }
   }
 
-  async update(memberId: bigint, peerUrls: readonly string[]): Promise<void> {
-    await this.#change(() => {
+  async update(memberId: bigint, peerUrls: readonly string[], origin: Origin): Promise<void> {
+    await this.#change(origin, () => {
       const { clientUrls: _, isStarted: __, ...member } = this.#require(memberId);
       // In the order in which they were given, as etcd keeps them: the first is the one that is dialed.
       const updated = { ...member, peerUrls };
-      return this.#changeOf({ operation: 'update', id: member.nodeId }, [updated]);
+      return this.#changeOf({ operation: 'update', id: member.nodeId }, [updated], origin);
     });
   }
 
-  async promote(memberId: bigint): Promise<void> {
+  async promote(memberId: bigint, origin: Origin): Promise<void> {
     const { database } = this.#parts;
-    await this.#change(() => {
+    await this.#change(origin, () => {
       const member = this.#require(memberId);
       if (!member.isLearner) throw etcdErrors.memberNotLearner;
       // Its vote counts from then on: the log must say whose data it votes by.
       if (!database.members.has(member.nodeId)) throw etcdErrors.learnerNotReady;
       this.#requireReadyToPromote();
-      return this.#changeOf({ operation: 'add-voter', id: member.nodeId }, []);
+      return this.#changeOf({ operation: 'add-voter', id: member.nodeId }, [], origin);
     });
   }
 
@@ -104,8 +117,11 @@ export class Reconfiguration implements BackendReconfiguration {
     }
   }
 
-  /** `plan`: looks at the present members and says what to change, or throws why not. */
-  async #change(plan: () => MembershipChange): Promise<void> {
+  /**
+   * `plan`: looks at the present members and says what to change, or throws why not. Null: it was changed; otherwise what
+   * was answered when an earlier try of the same request has changed it.
+   */
+  async #change(origin: Origin, plan: () => MembershipChange): Promise<bigint | null> {
     const { platform, group, database, leadership } = this.#parts;
     const startMs = platform.now();
     const deadlineMs = startMs + this.#timeoutMs;
@@ -116,12 +132,13 @@ export class Reconfiguration implements BackendReconfiguration {
     while (platform.now() < deadlineMs) {
       try {
         await group.readBarrier({ timeoutMs: deadlineMs - platform.now() });
+        if (origin.session !== null && database.settles(origin.session)) return await this.#earlier(origin);
         if (this.#isUnderstood(startMs)) {
           const change = plan();
           const refusal = database.registry.judge(change);
           if (refusal !== null) throw refusal;
           await group.changeMembership(change, { timeoutMs: Math.max(1, deadlineMs - platform.now()) });
-          return;
+          return null;
         }
       } catch (error) {
         if (isFlotillaError(error, 'FLOTILLA_LEARNER_BEHIND')) throw etcdErrors.learnerNotReady;
@@ -131,6 +148,12 @@ export class Reconfiguration implements BackendReconfiguration {
       await this.#pause();
     }
     throw toEtcdError(last, leadership, startMs);
+  }
+
+  /** As the log has it: the answer of the first try, or why there is none. */
+  async #earlier(origin: Origin): Promise<bigint> {
+    const { memberId } = await this.#parts.recall(new Uint8Array(0), origin);
+    return memberId;
   }
 
   /**
@@ -147,11 +170,16 @@ export class Reconfiguration implements BackendReconfiguration {
     throw etcdErrors.notCapable;
   }
 
-  #changeOf(step: MembershipStep, members: readonly RegisteredMember[]): MembershipChange {
+  #changeOf(
+    step: MembershipStep,
+    members: readonly RegisteredMember[],
+    { user, session }: Origin,
+  ): MembershipChange {
     const { database, membership, configuration } = this.#parts;
     const founders = database.registry.isInUse ? [] : membership.members;
     const { maxLearners } = configuration;
-    const context = encodeMembershipContext({ founders, members, maxLearners });
+    const origin = session === null ? noOrigin : { user, session };
+    const context = encodeMembershipContext({ origin, founders, members, maxLearners });
     return { steps: [step], transition: 'auto', context };
   }
 

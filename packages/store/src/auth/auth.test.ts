@@ -93,6 +93,39 @@ test('a snapshot brings its users and roles, and forgets what those before were 
   expect(other.refused(() => other.addRole('one more', 'root'))).toBe('no error');
 });
 
+describe('a request of a session that was executed', () => {
+  const session = { id: 's', request: 1, done: 0, digest: new Uint8Array(0) };
+  const ask = (auth: AuthHarness, by: string, later = 0, key = 'w'): string =>
+    auth.refused(() => auth.harness.propose('put', put(key), { ...auth.as(by, later), session }));
+
+  test('is answered again to its user, who may not ask for it any more', async () => {
+    const auth = await AuthHarness.withUser([WRITE, 'w']);
+    expect(ask(auth, 'alice')).toBe('no error');
+    const { revision } = auth.harness.database;
+    auth.revokeRole('alice', 'role', 'root');
+    expect(ask(auth, 'alice')).toBe('no error');
+    expect(auth.harness.database.revision).toBe(revision);
+    expect(auth.refusal('put', put('w'), 'alice')).toBe(denied);
+  });
+
+  test('is not answered to another user, nor to one that was identified by users as they were', async () => {
+    const auth = await AuthHarness.withUser([WRITE, 'w']);
+    expect(ask(auth, 'alice')).toBe('no error');
+    auth.addUser('bob', 'root');
+    auth.revokeRole('alice', 'role', 'root');
+    expect(ask(auth, 'bob')).toBe('flotilla: session belongs to another user');
+    expect(ask(auth, 'alice', -1)).toBe(old);
+    // Under its number, but not what was executed.
+    expect(ask(auth, 'alice', 0, 'x')).toBe('flotilla: request number was used for another request');
+  });
+
+  test('that never was is refused as any other', async () => {
+    const auth = await AuthHarness.withUser([WRITE, 'w']);
+    expect(ask(auth, 'alice', 0, 'x')).toBe(denied);
+    expect(auth.harness.database.stats.sessions.count).toBe(0);
+  });
+});
+
 describe('turning auth on', () => {
   test('needs a user root that has the role root', async () => {
     const auth = await AuthHarness.open();

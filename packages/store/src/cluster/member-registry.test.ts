@@ -68,6 +68,30 @@ test('the first change brings everybody who was there, and its own record', asyn
   expect(list(harness)[3]).toContain('4 voter');
 });
 
+test('a change of a session is made once, and a further try hears what was answered', async () => {
+  const harness = await Harness.open();
+  const session = { id: 's', request: 1, done: 0, digest: Uint8Array.of(1) };
+  const origin = { user: null, session };
+  const made = (nodeId: number): MembershipChange => ({
+    ...change('add-learner', nodeId),
+    context: encodeMembershipContext({ origin, founders, members: [member(nodeId)], maxLearners: 9 }),
+  });
+  const again = (digest: number): unknown =>
+    harness.propose('cluster', noContext, {
+      user: null,
+      session: { ...session, digest: Uint8Array.of(digest) },
+    });
+  expect(harness.database.admits(made(4))).toBe(true);
+  apply(harness, made(4));
+  expect(harness.database.settles(session)).toBe(true);
+  expect(harness.database.admits(made(5))).toBe(false);
+  await harness.rest();
+  await harness.restart();
+  expect(again(1)).toEqual({ kind: 'cluster', response: { memberId: member(4).memberId } });
+  expect(harness.refusal(() => again(2))).toBe('flotilla: request number was used for another request');
+  expect(list(harness)).toHaveLength(4);
+});
+
 test('it survives a restart, and so do the ids that are never used again', async () => {
   const harness = await Harness.open();
   apply(harness, change('add-learner', 4, [member(4)]));

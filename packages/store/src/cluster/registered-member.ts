@@ -2,6 +2,7 @@ import { FlotillaError } from '@flotilla/platform';
 import { ByteReader } from '../encoding/byte-reader.ts';
 import { ByteWriter } from '../encoding/byte-writer.ts';
 import { bytesToText, textToBytes } from '../encoding/text.ts';
+import { noOrigin, type Origin, readOrigin, writeOrigin } from '../proposal.ts';
 
 /** Who a member of Raft's configuration is. */
 export interface RegisteredMember {
@@ -25,15 +26,32 @@ export interface MembershipContext {
   readonly members: readonly RegisteredMember[];
   /** `--max-learners` of the member that asks. */
   readonly maxLearners: number;
+  readonly origin: Origin;
 }
 
-/** Members apply equal entries equally or not at all: a context of another version stops a member. */
-const version = 1;
+/** A context to encode; without an origin nobody will ask for its answer again. */
+export type MembershipContextInput = Omit<MembershipContext, 'origin'> & { readonly origin?: Origin };
+
+/** What is remembered of a change of membership: who was added; 0: nobody. */
+export interface ClusterAnswer {
+  readonly memberId: bigint;
+}
+
+/**
+ * Members apply equal entries equally or not at all: a context of another version stops a member. Each has the oldest
+ * that can say what it says.
+ */
+const versions = { plain: 1, full: 2 } as const;
+const recordVersion = 1;
 const learnerFlag = 1;
 
-export function encodeMembershipContext(context: MembershipContext): Uint8Array {
+export function encodeMembershipContext({
+  origin = noOrigin,
+  ...context
+}: MembershipContextInput): Uint8Array {
   const writer = new ByteWriter(1024);
-  writer.byte(version);
+  writer.byte(origin.session === null ? versions.plain : versions.full);
+  if (origin.session !== null) writeOrigin(writer, origin);
   writer.varint(context.maxLearners);
   writeMembers(writer, context.founders);
   writeMembers(writer, context.members);
@@ -45,19 +63,20 @@ export function decodeMembershipContext(bytes: Uint8Array): MembershipContext | 
   if (bytes.length === 0) return null;
   const reader = new ByteReader(bytes);
   const found = reader.byte();
-  if (found !== version) {
+  if (found !== versions.plain && found !== versions.full) {
     throw new FlotillaError(
       'FLOTILLA_PROPOSAL_VERSION',
-      `a change of membership has version ${found}; this program applies ${version}`,
+      `a change of membership has version ${found}; this program applies ${versions.full}`,
     );
   }
+  const origin = found === versions.full ? readOrigin(reader) : noOrigin;
   const maxLearners = reader.varint();
-  return { maxLearners, founders: readMembers(reader), members: readMembers(reader) };
+  return { origin, maxLearners, founders: readMembers(reader), members: readMembers(reader) };
 }
 
 export function encodeMemberRecord(member: RegisteredMember): Uint8Array {
   const writer = new ByteWriter(256);
-  writer.byte(version);
+  writer.byte(recordVersion);
   writeMember(writer, member);
   return writer.take();
 }

@@ -29,6 +29,9 @@ export interface SessionStats {
   readonly forgotten: number;
 }
 
+/** What was executed: a proposal, or a change of membership as the `cluster` proposal of a further try would say it. */
+type Executed = Pick<Proposal, 'kind' | 'request' | 'origin'>;
+
 /**
  * The replies that clients may ask for again. docs/sessions.md says what clients see of it, and why no request is
  * ever executed twice.
@@ -74,8 +77,14 @@ export class Sessions {
     return request <= session.floor || this.#reply(session, request) !== null;
   }
 
+  /** Whether a request of this number was executed, and that is not forgotten. */
+  remembers({ id, request }: RequestSession): boolean {
+    const session = this.#sessions.get(id);
+    return session !== undefined && this.#reply(session, request) !== null;
+  }
+
   /** The answer of the same request when it was first applied, or why it cannot be had; null: execute it. */
-  recall(asked: RequestSession, proposal: Proposal, position: LogPosition): ApplyResult | null {
+  recall(asked: RequestSession, proposal: Executed, position: LogPosition): ApplyResult | null {
     const session = this.#sessions.get(asked.id);
     if (session === undefined) {
       // Only request 1 opens a session: of any other it may have been forgotten that it was executed.
@@ -93,7 +102,7 @@ export class Sessions {
   }
 
   /** After {@link recall} has answered null: the request was executed, well or not. */
-  remember(asked: RequestSession, proposal: Proposal, result: ApplyResult, position: LogPosition): void {
+  remember(asked: RequestSession, proposal: Executed, result: ApplyResult, position: LogPosition): void {
     const session = this.#sessions.get(asked.id) ?? this.#open(asked, proposal, position);
     assert(this.#reply(session, asked.request) === null, 'a request of a session is executed once');
     const record = encodeReply(digestFor(asked, proposal), result);
@@ -112,7 +121,7 @@ export class Sessions {
     }
   }
 
-  #open({ id }: RequestSession, proposal: Proposal, { index }: LogPosition): Session {
+  #open({ id }: RequestSession, proposal: Executed, { index }: LogPosition): Session {
     const session: Session = {
       id,
       opened: index,
@@ -213,11 +222,11 @@ function keptBytes(record: Uint8Array): number {
   return record.length + limits.sessionReplyOverheadBytes;
 }
 
-function ownerOf({ origin }: Proposal): string {
+function ownerOf({ origin }: Executed): string {
   return origin.user?.name ?? '';
 }
 
-function digestFor({ digest }: RequestSession, { kind, request }: Proposal): Uint8Array {
+function digestFor({ digest }: RequestSession, { kind, request }: Executed): Uint8Array {
   return digest.length > 0 ? digest : requestDigest(kind, request);
 }
 
