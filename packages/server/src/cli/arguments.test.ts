@@ -25,3 +25,12 @@ test('a switch takes true or false only', () => {
     expect.objectContaining({ code: 'FLOTILLA_CONFIGURATION' }),
   );
 });
+
+test('a flag of a few values refuses others in the words of etcd', () => {
+  expect(likeGo(['--v2-deprecation=gone'])).toEqual(['--v2-deprecation=gone']);
+  for (const args of [['--v2-deprecation=not-yet'], ['--v2-deprecation', 'not-yet']]) {
+    expect(() => likeGo(args)).toThrow(
+      'invalid value "not-yet" for flag -v2-deprecation: invalid value "not-yet"',
+    );
+  }
+});

@@ -24,12 +24,27 @@ export function likeGo(args: readonly string[]): string[] {
     } else if (value === undefined && setting !== null && i + 1 < args.length) {
       // The next argument is the value even when it starts with a dash, as in `--quota-backend-bytes -1`.
       i += 1;
-      result.push(`--${name}=${args[i]}`);
+      result.push(`--${name}=${chosen(name, args[i] as string)}`);
     } else {
+      if (value !== undefined) chosen(name, value.slice(1));
       result.push(`--${name}${value ?? ''}`);
     }
   }
   return result;
+}
+
+/** Flags that take one of a few values, which etcd checks while it reads them. */
+const choices: Readonly<Record<string, readonly string[]>> = {
+  'v2-deprecation': ['write-only', 'write-only-drop-data', 'gone'],
+};
+
+function chosen(name: string, value: string): string {
+  if (choices[name]?.includes(value) ?? true) return value;
+  const text = JSON.stringify(value);
+  throw new FlotillaError(
+    'FLOTILLA_CONFIGURATION',
+    `invalid value ${text} for flag -${name}: invalid value ${text}`,
+  );
 }
 
 function switchValue(name: string, value: string | undefined): string {
