@@ -148,6 +148,19 @@ describe('the handshake', () => {
     await stranger.heard('welcome');
   });
 
+  it('hangs up on whom it let in so when a leader is heard, and does not know it any more', async () => {
+    const cluster = await clusterOf(3);
+    const member = cluster.member(2);
+    await member.start();
+    const stranger = await Stranger.dial(cluster, member);
+    stranger.hello({ from: 9 as NodeId });
+    await stranger.heard('welcome');
+    await Promise.all([cluster.member(1).start(), cluster.member(3).start()]);
+    await cluster.leader();
+    await until('the end', () => stranger.closed);
+    expect(member.host?.status().peers.map(({ id }) => id)).toEqual([1, 3]);
+  });
+
   it.each([1, 3])('keeps out member %d when it comes back with other data, and stops it', async (lost) => {
     const cluster = await clusterOf(3);
     cluster.instanceOf = (id) => BigInt(id);

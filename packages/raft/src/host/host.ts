@@ -112,8 +112,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       instance: options.instance ?? 0n,
       instanceOf: (peer) => this.#instances?.of(peer) ?? null,
       meet: (peer, instance) => this.#instances?.meet(peer, instance) ?? null,
-      // A member that hears of no leader may be behind, and whoever leads by now a member that it was not told of.
-      admits: (peer) => (options.admits?.(peer) ?? false) || !this.#hearsLeaders,
+      admits: (peer) => this.#admits(peer),
       removedFrom: (peer) => this.#removedFrom(peer),
       peers: options.peers,
       transport: (options.transport ?? tcp())(options.platform),
@@ -419,11 +418,31 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#network.closeSilent();
     this.#network.knock();
     this.#network.judgeInstances();
+    this.#dismissGuests();
     this.#noticeStall(nowMs);
     for (const link of this.links.values()) this.#news.sendHeartbeat(link);
     const logIsFull = this.log.stats().liveBytes > this.config.logBytes;
     this.#beatGroups(nowMs, logIsFull);
     this.flushSoon();
+  }
+
+  /** A member that hears of no leader may be behind, and whoever leads by now a member that it was not told of. */
+  #admits(peer: NodeId): boolean {
+    return (this.#options.admits?.(peer) ?? false) || !this.#hearsLeaders;
+  }
+
+  /** Who was let in because this member might be behind stays as long as it might, or is what it seemed to be. */
+  #dismissGuests(): void {
+    for (const { id } of this.#network.guests) {
+      if (!this.#admits(id) && !this.#isMember(id)) this.removePeer(id);
+    }
+  }
+
+  #isMember(peer: NodeId): boolean {
+    for (const { view } of this.#groups.values()) {
+      if (view.leader === peer || membersOf(view.configuration).includes(peer)) return true;
+    }
+    return false;
   }
 
   get #hearsLeaders(): boolean {

@@ -112,6 +112,12 @@ export class PeerNetwork {
     return this.#links;
   }
 
+  /** Those that were let in and that nobody has told of. */
+  get guests(): readonly PeerLink[] {
+    if (this.#links.size === this.#addresses.size) return [];
+    return [...this.#links.values()].filter(({ id }) => !this.#addresses.has(id));
+  }
+
   /** Rejects with the platform's error when the address cannot be listened on. */
   async start(address: Address): Promise<Address> {
     const { transport } = this.#options;

@@ -241,7 +241,8 @@ export interface HostOptions {
   /**
    * Whether a member of the cluster that is not among the peers may connect. For one that joins: whoever leads by then
    * sends it the group's first snapshot, and may be a member that it was not told of. Any member of the cluster may, in any
-   * case, while some group here hears of no leader: this member may be behind.
+   * case, while some group here hears of no leader: this member may be behind. One that turns out to be nobody's leader, and
+   * in nobody's configuration, has to leave when a leader is heard.
    */
   readonly admits?: (peer: NodeId) => boolean;
 }
