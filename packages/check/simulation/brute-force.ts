@@ -1,9 +1,11 @@
 import { answerDifference, sameEvents } from '../src/etcd/difference.ts';
-import { execute } from '../src/etcd/execute.ts';
+import { execute as executeTxn } from '../src/etcd/execute.ts';
 import { KeySpace } from '../src/etcd/key-space.ts';
 import type { EtcdCall, RevisionEvents, TxnOperation, TxnResult } from '../src/etcd/requests.ts';
 import { endOf, type Call } from '../src/history.ts';
 import type { Model } from '../src/model.ts';
+import type { ListCall } from '../src/transactions/list-append.ts';
+import { execute } from './list-histories.ts';
 
 /**
  * Linearizability by its definition: some order of the calls respects real time and the model, whatever the cost.
@@ -64,6 +66,25 @@ export function isStrictlySerializable(
   return search(calls);
 }
 
+/** Strict serializability of transactions on lists by its definition. */
+export function areListsStrictlySerializable(calls: readonly ListCall[]): boolean {
+  const search = (remaining: readonly ListCall[], lists: ReadonlyMap<string, number[]>): boolean => {
+    if (remaining.every((call) => call.outcome.type === 'unknown')) return true;
+    return remaining.some((call) => {
+      if (mustWait(call, remaining)) return false;
+      const next = new Map(lists);
+      const result = execute(next, call.operation);
+      const answered = call.outcome.type === 'returned' ? call.outcome.result : result;
+      if (JSON.stringify(answered) !== JSON.stringify(result)) return false;
+      return search(without(remaining, call), next);
+    });
+  };
+  return search(
+    calls.filter((call) => call.outcome.type !== 'failed'),
+    new Map(),
+  );
+}
+
 /** What the call writes as the next one in order, or null when it did not answer so. */
 function place(
   call: EtcdCall,
@@ -76,7 +97,7 @@ function place(
   if (at > latest) return null;
   const space = new KeySpace(names);
   for (const { revision, events } of written) if (revision <= at) space.apply(events);
-  const { result, events } = execute(space, request, latest + 1)!;
+  const { result, events } = executeTxn(space, request, latest + 1)!;
   if (call.outcome.type !== 'returned') return events;
   const answer = call.outcome.result as TxnResult & { readonly revision: number };
   const header = events.length > 0 ? latest + 1 : latest;

@@ -5,9 +5,11 @@ import { checkRevisions } from '../src/etcd/revisions.ts';
 import { checkLinearizability } from '../src/linearizability.ts';
 import { etcdKeyModel } from '../src/models/etcd-key.ts';
 import { registerModel } from '../src/models/register.ts';
+import { checkListAppend } from '../src/transactions/list-append.ts';
 import { describeVerdict } from '../src/violation.ts';
-import { isLinearizable, isStrictlySerializable } from './brute-force.ts';
+import { areListsStrictlySerializable, isLinearizable, isStrictlySerializable } from './brute-force.ts';
 import { corruptEtcdHistory, corruptRevisions, etcdHistory, isPlain } from './etcd-histories.ts';
+import { corruptListHistory, listHistory } from './list-histories.ts';
 import { corruptRegisterHistory, registerHistory, type HistoryShape } from './register-histories.ts';
 
 /**
@@ -21,7 +23,9 @@ export function run(seed: number): ScenarioResult {
     smallEtcdHistories(random.fork('small etcd')) ??
     longRegisterHistory(random.fork('long register')) ??
     longEtcdHistory(random.fork('long etcd')) ??
-    perKeyHistory(random.fork('per key'));
+    perKeyHistory(random.fork('per key')) ??
+    longListHistory(random.fork('long list')) ??
+    smallListHistories(random.fork('small list'));
   return { violation: message };
 }
 
@@ -89,6 +93,24 @@ function smallEtcdHistories(random: Random): Complaint {
       const message = `says ${describeVerdict(verdict)}, expected ${expected} for ${history}`;
       return { invariant: `revisions ${how} order = definition`, message };
     }
+  }
+  return null;
+}
+
+function longListHistory(random: Random): Complaint {
+  const shape = { calls: 200, clients: 5, keys: 1 + random.below(6), lostPercent: random.below(30) };
+  const { verdict } = checkListAppend(listHistory(random, shape));
+  return verdict.outcome === 'ok' ? null : { invariant: 'lists accepted', message: describeVerdict(verdict) };
+}
+
+function smallListHistories(random: Random): Complaint {
+  for (let round = 0; round < 20; round += 1) {
+    const calls = corruptListHistory(random, listHistory(random, smallShape(random)));
+    const expected = areListsStrictlySerializable(calls);
+    const { verdict } = checkListAppend(calls);
+    if ((verdict.outcome === 'ok') === expected) continue;
+    const message = `says ${describeVerdict(verdict)}, expected ${expected} for ${JSON.stringify(calls)}`;
+    return { invariant: 'lists = definition', message };
   }
   return null;
 }

@@ -12,3 +12,4 @@ export * from './etcd/requests.ts';
 export * from './etcd/revisions.ts';
 export * from './etcd/watches.ts';
 export * from './etcd/per-key.ts';
+export * from './transactions/list-append.ts';

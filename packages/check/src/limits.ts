@@ -6,6 +6,8 @@ export const limits = {
   linearizabilityConfigurations: 2_000_000,
   /** Requests tried for the gaps of one revision check. */
   gapSteps: 2_000_000,
+  /** Dependencies followed in the search for the shortest cycles of one list-append check. */
+  cycleSteps: 20_000_000,
   /** Violations that a checker reports before it stops looking. */
   violations: 20,
   /** Longest line of a history file, in characters. */
