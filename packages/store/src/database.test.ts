@@ -175,6 +175,8 @@ describe('compaction', () => {
     await harness.rest();
     expect(rows(harness, Table.HISTORY)).toBe(0);
     expect(harness.database.hash()).toEqual(atRequest);
+    const live = harness.range('a', '\0').kvs.map((kv) => kv.key.length + kv.value.length + 16);
+    expect(harness.database.stats.liveBytes).toBe(live.reduce((sum, bytes) => sum + bytes));
   });
 
   test('removes the version in between when a transaction puts a key and deletes it', async () => {

@@ -23,14 +23,14 @@ import { writeEtcdContents } from './etcd-file/etcd-contents.ts';
 import type { BucketSink, EtcdClusterFacts } from './etcd-file/etcd-contents.ts';
 import { hashKeyValues, hashRevisionOf } from './hash/hash-kv.ts';
 import { KeptHashes } from './hash/kept-hashes.ts';
-import { StateSum, sumState } from './hash/state-sum.ts';
+import { StateSum } from './hash/state-sum.ts';
 import type { SumAt } from './hash/state-sum.ts';
 import type { KeyValueHash } from './hash/hash-kv.ts';
 import type { MemberRegistry } from './cluster/member-registry.ts';
 import { limits } from './limits.ts';
 import { LeaseRecords } from './leases/lease-records.ts';
 import type { LeaseObserver } from './leases/leases.ts';
-import { compactSlice } from './mvcc/compaction.ts';
+import { Compactor } from './mvcc/compaction.ts';
 import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
 import {
   decodeState,
@@ -121,6 +121,7 @@ export class Database implements StateMachine<ApplyResult> {
   #applied: Position;
   #flushed: Position;
   #state: AppliedState;
+  #compactor: Compactor;
   #sum: StateSum;
   /** Of the state that was given up, as long as the present one is behind it. */
   #known: KnownMembers | null;
@@ -192,6 +193,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#flushed = stored.applied as Position;
     this.#frozenApplied = this.#applied.index;
     this.#state = new AppliedState(storage, stored);
+    this.#compactor = new Compactor(this.#state.keys);
     this.#sum = new StateSum(decodeSum(storage.get(Table.META, sumKey), this.#applied));
     this.#state.keys.sum = this.#sum;
     this.#readable = this.#state.keys;
@@ -495,38 +497,25 @@ export class Database implements StateMachine<ApplyResult> {
 
   /**
    * Reads the whole state, with pauses, and tells whether it is what was applied. Null: not known, because the state was
-   * replaced or the database closed meanwhile.
+   * replaced or the database closed meanwhile, or because nothing was known before.
    */
   async verify(): Promise<boolean | null> {
-    if (this.#installing) return null;
     const sum = this.#sum;
-    const expected = sum.value;
-    const found = sum.begin();
-    const point = this.#pin();
+    const reading = sum.begin(this.#state.keys.layers);
     try {
-      const actual = await this.#summed(point);
-      if (actual === null) return null;
-      found(actual);
-      return expected === null ? null : expected === actual;
-    } finally {
-      point.release();
-    }
-  }
-
-  /** Null: the database was closed meanwhile. */
-  async #summed(point: ReadPoint): Promise<number | null> {
-    const steps = sumState(point);
-    for (;;) {
-      const startMs = this.#platform.now();
-      for (let left = limits.keptRecordsSlice; left > 0; left -= 1) {
-        const step = steps.next();
-        if (step.done === true) return step.value;
-        if (this.#platform.now() - startMs >= limits.sliceMs) break;
+      while (!reading.done) {
+        if (this.#installing || this.#closed || this.#sum !== sum) return null;
+        const startMs = this.#platform.now();
+        let left: number = limits.keptRecordsSlice;
+        reading.read(() => (left -= 1) > 0 && this.#platform.now() - startMs < limits.sliceMs);
+        await new Promise<void>((resolve) => {
+          this.#platform.timer(limits.sumPauseMs, 'database-sum', resolve);
+        });
       }
-      await new Promise<void>((resolve) => {
-        this.#platform.timer(limits.sumPauseMs, 'database-sum', resolve);
-      });
-      if (this.#closed) return null;
+      const expected = sum.value;
+      return expected === null ? null : expected === reading.sum;
+    } finally {
+      sum.end(reading);
     }
   }
 
@@ -694,7 +683,7 @@ export class Database implements StateMachine<ApplyResult> {
   #compactSlice(): void {
     if (this.#installing || this.#closed) return;
     // The disk is behind: compaction can wait, it only makes more work for it.
-    if (!this.overloaded) compactSlice(this.#state.keys, limits.compactionSliceEvents);
+    if (!this.overloaded) this.#compactor.slice(limits.compactionSliceEvents);
     const { compactedThrough } = this.#state.keys;
     this.#compactionWaiters = this.#compactionWaiters.filter(({ revision, resolve }) => {
       if (compactedThrough < revision) return true;
@@ -710,6 +699,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#flushed = stored.applied as Position;
     this.#frozenApplied = this.#applied.index;
     this.#state = new AppliedState(this.#storage, stored);
+    this.#compactor = new Compactor(this.#state.keys);
     this.#sum = new StateSum(decodeSum(null, this.#applied));
     this.#state.keys.sum = this.#sum;
     this.#known = null;

@@ -48,6 +48,9 @@ export const limits = {
   countEventRevisions: 10_000,
   /** Events that compaction handles in one turn, and the pause between turns. */
   compactionSliceEvents: 500,
+  /** Events whose work is sorted by key, and the bytes of the places that are gathered meanwhile. */
+  compactionWindowEvents: 65_536,
+  compactionWindowBytes: 16 * 1024 * 1024,
   compactionPauseMs: 1,
 
   /** The longest time that a lease can be granted for; etcd's. */

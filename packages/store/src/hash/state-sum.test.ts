@@ -1,5 +1,6 @@
 import { type Random, seededRandom } from '@flotilla/platform';
 import { describe, expect, it } from 'vitest';
+import { limits } from '../limits.ts';
 import { Harness } from '../../test/harness.ts';
 import { toBytes } from '../../test/model.ts';
 
@@ -32,6 +33,25 @@ describe('the sum of the state', () => {
       run(harness, seed + 100, 30);
       expect(await whole(harness)).toBe(true);
     }
+  });
+
+  it('is that of the state as it is read while the state changes before and behind that place', async () => {
+    const harness = await Harness.open();
+    const keys = 4 * limits.keptRecordsSlice;
+    const key = (index: number): string => `key-${String(index).padStart(6, '0')}`;
+    for (let index = 0; index < keys; index += 1) harness.put(key(index), 'value');
+    const random = seededRandom(5);
+    let verified: boolean | null | undefined;
+    void harness.database.verify().then((result) => (verified = result));
+    let writes = 0;
+    for (; verified === undefined; writes += 1) {
+      harness.put(key(random.u32() % keys), `value ${writes}`);
+      harness.remove(key(random.u32() % keys));
+      harness.put(`${key(random.u32() % keys)}/new`, 'value');
+      await harness.platform.advance(1);
+    }
+    expect(writes).toBeGreaterThan(30);
+    expect(verified).toBe(true);
   });
 
   it('is equal where equal entries were applied, and goes on after a restart', async () => {

@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import type { KeyValue } from '@flotilla/wire';
+import { compareBytes, copyBytes, successor } from '../bytes.ts';
 import { limits } from '../limits.ts';
-import type { ReadPoint } from '../mvcc/range.ts';
+import type { Layers } from '../mvcc/layers.ts';
 import { Namespace } from '../system/namespaces.ts';
 
 /** A sum, and the entry after which the state has it. */
@@ -27,6 +28,7 @@ export class StateSum {
   #changes = 0;
   /** What the state was when the changes began; null: it is being read. */
   #base: number | null;
+  readonly #readings = new Set<StateReading>();
   /** Changes at certain indexes, the oldest first: the same indexes on all members. */
   #marks: { readonly index: number; readonly changes: number }[] = [];
 
@@ -47,13 +49,19 @@ export class StateSum {
   }
 
   replaced(before: KeyValue | null, after: KeyValue | null): void {
-    if (before !== null) this.#changes = (this.#changes - sumOfVersion(before)) | 0;
-    if (after !== null) this.#changes = (this.#changes + sumOfVersion(after)) | 0;
+    let change = 0;
+    if (before !== null) change -= sumOfVersion(before);
+    if (after !== null) change += sumOfVersion(after);
+    this.#changes = (this.#changes + change) | 0;
+    for (const reading of this.#readings) reading.replaced((after ?? before)?.key, change);
   }
 
   replacedRecord(place: Uint8Array, before: Uint8Array | null, after: Uint8Array | null): void {
-    if (before !== null) this.#changes = (this.#changes - sumOfRecord(place, before)) | 0;
-    if (after !== null) this.#changes = (this.#changes + sumOfRecord(place, after)) | 0;
+    let change = 0;
+    if (before !== null) change -= sumOfRecord(place, before);
+    if (after !== null) change += sumOfRecord(place, after);
+    this.#changes = (this.#changes + change) | 0;
+    for (const reading of this.#readings) reading.replacedRecord(place, change);
   }
 
   /** After each entry. */
@@ -63,29 +71,92 @@ export class StateSum {
     if (this.#marks.length > limits.sumMarks) this.#marks.shift();
   }
 
-  /** From now on a state is being read that is the one of now. The answer takes what was found. */
-  begin(): (found: number) => void {
-    const before = this.#changes;
-    return (found) => {
-      this.#base ??= (found - before) >>> 0;
-    };
+  /** Begins to read the state whose changes are told here. To be ended. */
+  begin(layers: Layers): StateReading {
+    const reading = new StateReading(layers);
+    this.#readings.add(reading);
+    return reading;
+  }
+
+  end(reading: StateReading): void {
+    this.#readings.delete(reading);
+    if (reading.done) this.#base ??= (reading.sum - this.#changes) >>> 0;
   }
 }
 
-/** The sum of a whole state, from a pinned view. Yields often; returns it. */
-export function* sumState({ layers }: ReadPoint): Generator<void, number> {
-  let sum = 0;
-  const latest = layers.scanLatest({ from: null, to: null, reverse: false });
-  for (; latest.key !== null; latest.advance()) {
-    sum = (sum + sumOfVersion(latest.value)) | 0;
-    yield;
+/**
+ * The sum of a whole state, read in slices while it changes: what changes among the keys that were read is added, and
+ * what changes beyond them is read when its turn comes. So no view is held, which would keep the storage from using any
+ * page again for as long as it takes.
+ */
+export class StateReading {
+  readonly #layers: Layers;
+  #sum = 0;
+  /** All up to and including this one was read; null: nothing was. */
+  #lastKey: Uint8Array | null = null;
+  #keysDone = false;
+  #lastPlace: Uint8Array | null = null;
+  done = false;
+
+  /** Use {@link StateSum.begin}. */
+  constructor(layers: Layers) {
+    this.#layers = layers;
   }
-  const system = layers.scanSystem({ from: null, to: null, reverse: false });
-  for (; system.key !== null; system.advance()) {
-    sum = (sum + sumOfRecord(system.key, system.value)) | 0;
-    yield;
+
+  /** Of what was read, as it is now; of the state when all was. */
+  get sum(): number {
+    return this.#sum >>> 0;
   }
-  return sum >>> 0;
+
+  /** Reads on while `goesOn` says so, and one record at least. Nothing may be written meanwhile. */
+  read(goesOn: () => boolean): void {
+    if (!this.#keysDone) this.#keysDone = this.#readKeys(goesOn);
+    else if (!this.done) this.done = this.#readRecords(goesOn);
+  }
+
+  replaced(key: Uint8Array | undefined, change: number): void {
+    if (key !== undefined && (this.#keysDone || isAtOrBefore(key, this.#lastKey))) this.#add(change);
+  }
+
+  replacedRecord(place: Uint8Array, change: number): void {
+    if (this.done || isAtOrBefore(place, this.#lastPlace)) this.#add(change);
+  }
+
+  #readKeys(goesOn: () => boolean): boolean {
+    const latest = this.#layers.scanLatest({ from: after(this.#lastKey), to: null, reverse: false });
+    for (; latest.key !== null; latest.advance()) {
+      this.#add(sumOfVersion(latest.value));
+      if (goesOn()) continue;
+      this.#lastKey = copyBytes(latest.key);
+      latest.close();
+      return false;
+    }
+    return true;
+  }
+
+  #readRecords(goesOn: () => boolean): boolean {
+    const system = this.#layers.scanSystem({ from: after(this.#lastPlace), to: null, reverse: false });
+    for (; system.key !== null; system.advance()) {
+      this.#add(sumOfRecord(system.key, system.value));
+      if (goesOn()) continue;
+      this.#lastPlace = copyBytes(system.key);
+      system.close();
+      return false;
+    }
+    return true;
+  }
+
+  #add(change: number): void {
+    this.#sum = (this.#sum + change) | 0;
+  }
+}
+
+function after(key: Uint8Array | null): Uint8Array | null {
+  return key === null ? null : successor(key);
+}
+
+function isAtOrBefore(key: Uint8Array, last: Uint8Array | null): boolean {
+  return last !== null && compareBytes(key, last) <= 0;
 }
 
 const fields = new Uint8Array(32);

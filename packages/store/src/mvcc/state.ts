@@ -208,7 +208,8 @@ export class MultiVersionState implements TxnState, Pending {
       revision === last.revision ? sub === last.sub + 1 : sub === 0 && revision === last.revision + 1;
     // Events of one chunk are numbered one by one.
     if (!follows || !last.hasEvent) this.#events.seal(this.layers);
-    const previous = this.layers.latest(kv.key);
+    // A restore of etcd's that has raised the revision has left a record without a key, which no storage may be asked for.
+    const previous = kv.key.length === 0 ? null : this.layers.latest(kv.key);
     const isChange = kv.key.length > 0 && !(deleted && previous === null);
     this.revision = revision - 1;
     this.#sub = sub;
@@ -266,13 +267,11 @@ export class MultiVersionState implements TxnState, Pending {
     this.#sub = 0;
   }
 
-  /** Compaction's part: a past version that nobody can read any more. */
-  forget(key: Uint8Array, revision: number, bytes: number): void {
-    assert(revision < this.compactRevision, 'only what lies below the compaction revision is removed');
+  /** Compaction's part: the place in the history of a version that nobody can read any more. It counts as live still. */
+  forget(place: Uint8Array): void {
     const { active } = this.layers;
-    active.history.set(historyKey(key, revision), null);
-    active.bytes += key.length + limits.bufferedRecordBytes;
-    this.liveBytes -= bytes;
+    active.history.set(place, null);
+    active.bytes += place.length + limits.bufferedRecordBytes;
   }
 
   #inRange(request: DeleteRangeRequest): KeyValue[] {
