@@ -242,6 +242,15 @@ describe('a permission', () => {
     expect(auth.reading('alice', 'a', '\0')).toBe(denied);
   });
 
+  test('for a range without keys is one for all between its end and its beginning, as in etcd', async () => {
+    const auth = await AuthHarness.withUser([READ, 'm', 'p'], [READ, 'p', 'r']);
+    expect(auth.reading('alice', 'o', 'n')).toBe('no error');
+    expect(auth.reading('alice', 'n', 'n')).toBe('no error');
+    expect(auth.reading('alice', 'n', 'm')).toBe(denied);
+    expect(auth.reading('alice', 'p', 'n')).toBe(denied);
+    expect(auth.reading('alice', 'z', 'a')).toBe(denied);
+  });
+
   test('of ranges that touch allows a range over all of them', async () => {
     const auth = await AuthHarness.withUser(
       [READ, 'a', 'c'],

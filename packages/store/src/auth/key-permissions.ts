@@ -10,28 +10,39 @@ export type Access = 'read' | 'write';
  * request over two of them is allowed, as etcd allows it.
  */
 export class KeyPermissions {
-  readonly #read: readonly KeyRange[];
-  readonly #write: readonly KeyRange[];
+  readonly #read: Allowed;
+  readonly #write: Allowed;
 
   constructor(permissions: readonly Permission[]) {
-    this.#read = merged(permissions.filter(({ permType }) => permType !== PermissionType.WRITE));
-    this.#write = merged(permissions.filter(({ permType }) => permType !== PermissionType.READ));
+    this.#read = allowed(permissions.filter(({ permType }) => permType !== PermissionType.WRITE));
+    this.#write = allowed(permissions.filter(({ permType }) => permType !== PermissionType.READ));
   }
 
   /** Whether every key of the range may be accessed, those that are not there included. */
   allow(access: Access, range: KeyRange): boolean {
-    const ranges = access === 'read' ? this.#read : this.#write;
-    const candidate = lastAtOrBefore(ranges, range.from);
+    const { merged, each } = access === 'read' ? this.#read : this.#write;
+    // No key at all: etcd wants one permission for all between the end and the beginning.
+    if (isEmpty(range)) return each.some((permission) => surrounds(permission, range));
+    const candidate = lastAtOrBefore(merged, range.from);
     return candidate !== null && reaches(candidate, range.to);
   }
 }
 
-/** Sorted, and with a gap between each two. */
-function merged(permissions: readonly Permission[]): KeyRange[] {
-  const ranges = permissions
+interface Allowed {
+  /** Sorted, and with a gap between each two. */
+  readonly merged: readonly KeyRange[];
+  readonly each: readonly KeyRange[];
+}
+
+function allowed(permissions: readonly Permission[]): Allowed {
+  const each = permissions
     .map(({ key, rangeEnd }) => keyRange(key, rangeEnd))
-    .filter((range) => !isEmpty(range))
-    .sort((a, b) => compareBytes(a.from, b.from));
+    .filter((range) => !isEmpty(range));
+  return { merged: merge(each), each };
+}
+
+function merge(each: readonly KeyRange[]): KeyRange[] {
+  const ranges = [...each].sort((a, b) => compareBytes(a.from, b.from));
   const result: KeyRange[] = [];
   for (const range of ranges) {
     const last = result.at(-1);
@@ -42,6 +53,15 @@ function merged(permissions: readonly Permission[]): KeyRange[] {
     }
   }
   return result;
+}
+
+/** `backwards` ends where it begins, or before. */
+function surrounds(permission: KeyRange, backwards: KeyRange): boolean {
+  const { from, to } = permission;
+  return (
+    (backwards.to === null || compareBytes(from, backwards.to) < 0) &&
+    (to === null || compareBytes(to, backwards.from) > 0)
+  );
 }
 
 function reaches(range: KeyRange, end: Uint8Array | null): boolean {
