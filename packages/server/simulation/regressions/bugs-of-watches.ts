@@ -80,7 +80,11 @@ function watchOverSnapshot(seed: number): Promise<void> {
     for (let i = 0; i < 10; i += 1) lab.put(`k/${i % 3}`, `before ${i}`);
     const first = lab.watch(late, { ...everything, startRevision: 2, prevKv: true, progressNotify: true });
     const others = lab.watch(late, { key: 'k/0' }, { key: 'k/', rangeEnd: 'k0', progressNotify: true });
+    // Has never got anything: where it began is compacted, and yet it has missed nothing.
+    const quiet = lab.watch(late, { key: 'quiet', startRevision: 3 });
     lab.pass(500);
+    lab.request({ type: 'compact', revision: lab.member(lab.leader).database.revision });
+    lab.awaitCaughtUp(late);
     for (let round = 0; round < 2; round += 1) {
       lab.isolate(late);
       lab.leaveBehind(late, (i) => lab.put(`k/${i % 3}`, `away ${round}.${i}`));
@@ -91,6 +95,7 @@ function watchOverSnapshot(seed: number): Promise<void> {
       lab.awaitCaughtUp(late);
       lab.pass(300);
     }
+    lab.expect(quiet.watches[0]?.canceled === null, 'a watch that has missed nothing was ended');
     const { revision } = lab.member(late).database;
     for (const { recorded, keys } of [...first.watches, ...others.watches]) {
       lab.expect(
