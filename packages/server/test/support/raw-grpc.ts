@@ -20,14 +20,14 @@ export class RawClient {
     });
   }
 
-  call(path: string, request: Uint8Array): Promise<RawAnswer> {
+  call(path: string, request: Uint8Array, timeoutMs = 20_000): Promise<RawAnswer> {
     return new Promise((resolve) => {
       this.#client.makeUnaryRequest(
         path,
         (bytes: Uint8Array) => Buffer.from(bytes),
         (bytes: Buffer) => bytes,
         request,
-        { deadline: Date.now() + 20_000 },
+        { deadline: Date.now() + timeoutMs },
         (error: ServiceError | null, answer?: Buffer) => {
           if (error === null) resolve({ code: 0, message: '', bytes: new Uint8Array(answer as Buffer) });
           else resolve({ code: error.code, message: error.details, bytes: new Uint8Array(0) });
