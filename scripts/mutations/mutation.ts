@@ -1,6 +1,6 @@
 /**
- * One known bug, as a patch of one source file. Production code has no switch for it: the runner loads the patched
- * text in a process of its own, through a module hook, and lets a scenario look for the damage.
+ * One known bug, as a patch of one source file. Production code has no switch for it: the runner bundles the
+ * patched text with a scenario, which looks for the damage in a thread of its own.
  *
  * Mutations live in `packages/<name>/mutations/*.ts`; each such module exports a `mutations` array. They are plain data
  * and import this type only, so no package depends on the runner.
