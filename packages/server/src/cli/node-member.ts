@@ -9,6 +9,7 @@ import { memberTls } from '../node/tls/member-tls.ts';
 import { processFacts } from '../node/process-metrics.ts';
 import { discovered } from './discovered.ts';
 import { httpListener } from './http-adapter.ts';
+import { takeOver } from './takeover.ts';
 
 /** A member of this process: Node's platform, LMDB, and gRPC over `node:http2`. */
 export async function startNodeMember(
@@ -18,6 +19,7 @@ export async function startNodeMember(
   onRemoved?: () => void,
 ): Promise<Member> {
   const platform = nodePlatform({ nodeName: given.name, logger, onFatal });
+  await takeOver(platform, given);
   const configuration = await discovered(platform, given);
   const tls = memberTls(configuration, logger);
   return await Member.start({

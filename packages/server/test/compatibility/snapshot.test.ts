@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@flotilla/platform';
@@ -213,6 +213,53 @@ describe.skipIf(!withPrograms)('beside a real etcd', () => {
     } finally {
       await member.stop();
     }
+  });
+
+  it('what etcdctl or etcdutl has restored is taken over, what etcd has served from is not', async () => {
+    const [file, data] = [join(directory, 'ours.db'), join(directory, 'taken-over')];
+    const peer = `http://127.0.0.1:${await freePorts(1)}`;
+    const identity = [
+      '--name=restored',
+      `--initial-cluster=restored=${peer}`,
+      '--initial-cluster-token=again',
+    ];
+    execFileSync(
+      'etcdctl',
+      [
+        'snapshot',
+        'restore',
+        file,
+        `--data-dir=${data}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        ...identity,
+      ],
+      { env: { PATH: process.env['PATH'], ETCDCTL_API: '3' }, stdio: 'pipe' },
+    );
+    const serve = ['serve', `--data-dir=${data}`, `--listen-peer-urls=${peer}`, ...identity];
+    const flags = [
+      ...serve,
+      `--initial-advertise-peer-urls=${peer}`,
+      '--listen-client-urls=http://127.0.0.1:0',
+    ];
+    const start = (): FlotillaProcess =>
+      new FlotillaProcess([...flags, '--advertise-client-urls=http://127.0.0.1:0']);
+    // As if the first try had been cut off.
+    mkdirSync(join(data, 'restoring'));
+    mkdirSync(join(data, 'state'));
+    for (const run of ['first', 'second']) {
+      const member = start();
+      await member.line('stdout', /ready to serve/);
+      await member.stop();
+      const taken = member.stderr.filter((line) => line.includes('is taken over'));
+      expect(taken).toHaveLength(run === 'first' ? 1 : 0);
+    }
+    expect(existsSync(join(data, 'restoring'))).toBe(false);
+
+    const served = new FlotillaProcess(['serve', `--data-dir=${join(etcd.directory, 'data')}`]);
+    expect((await served.finished).code).toBe(1);
+    const said = served.stderr.join('\n');
+    expect(said).toContain('etcd has served from the data directory');
+    expect(said).toMatch(/error FLOTILLA_FOREIGN_DATA: .* belongs to etcd/);
   });
 
   it('what is damaged, has no hash or has no place is refused, and nothing is left of it', async () => {

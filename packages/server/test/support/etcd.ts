@@ -8,12 +8,12 @@ import { freePorts } from './ports.ts';
 export class Etcd {
   readonly endpoint: string;
   readonly #child: ChildProcess;
-  readonly #directory: string;
+  readonly directory: string;
 
   private constructor(child: ChildProcess, endpoint: string, directory: string) {
     this.#child = child;
     this.endpoint = endpoint;
-    this.#directory = directory;
+    this.directory = directory;
   }
 
   /** `data`: a directory that `snapshot restore` has made, if any. */
@@ -50,6 +50,6 @@ export class Etcd {
     const closed = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.kill();
     await closed;
-    rmSync(this.#directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true });
   }
 }

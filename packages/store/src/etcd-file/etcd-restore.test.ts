@@ -1,5 +1,5 @@
 import { type Random, seededRandom } from '@flotilla/platform';
-import { LeaseGrantRequest } from '@flotilla/wire';
+import { KeyValue, LeaseGrantRequest } from '@flotilla/wire';
 import { describe, expect, it } from 'vitest';
 import { Harness } from '../../test/harness.ts';
 import { toBytes } from '../../test/model.ts';
@@ -8,7 +8,9 @@ import { Database } from '../database.ts';
 import { MemoryImage, MemoryStorage } from '../memory/memory-storage.ts';
 import { installingKey } from '../mvcc/meta.ts';
 import { storageTables, Table } from '../mvcc/tables.ts';
+import { revisionKey } from '../hash/hash-kv.ts';
 import { BoltReader } from './bolt-reader.ts';
+import { BoltWriter } from './bolt-writer.ts';
 import { restoreEtcdFile } from './etcd-restore.ts';
 import { MemoryFile } from '../../test/memory-file.ts';
 
@@ -79,6 +81,27 @@ describe('a restore', () => {
     const { leases } = await Database.open(platform, storage);
     expect([...leases.all()].map(({ id }) => id)).toEqual([6n]);
     expect([leases.keysOf(5n), leases.keysOf(6n)]).toEqual([[], [toBytes('b')]]);
+  });
+
+  it('counts a record without a key, which a restore of etcd that raises the revision leaves', async () => {
+    const file = new MemoryFile();
+    const writer = new BoltWriter(file);
+    const version = { key: toBytes('a'), value: toBytes('1'), createRevision: 2, modRevision: 2, version: 1 };
+    writer.beginBucket('key');
+    writer.put(revisionKey(2, 0, false), KeyValue.encode(KeyValue.create(version)));
+    writer.put(revisionKey(1002, 0, false), new Uint8Array(0));
+    writer.endBucket();
+    writer.beginBucket('meta');
+    writer.put(toBytes('scheduledCompactRev'), revisionKey(1002, 0, false));
+    writer.endBucket();
+    writer.finish();
+    const platform = new VirtualPlatform();
+    const storage = storageOn(platform);
+    const summary = await settled(platform, restoreEtcdFile(storage, await BoltReader.open(file), options));
+    expect(summary).toMatchObject({ revision: 1002, compactRevision: 1002 });
+    const database = await Database.open(platform, storage);
+    expect(database.keyCount).toBe(1);
+    expect(database.revision).toBe(1002);
   });
 
   it('has the same keys, history and revisions, and goes on from there', async () => {

@@ -72,6 +72,7 @@ export class MemoryStorage implements OrderedStorage {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | null {
+    assertKey(key);
     return (this.#trees[table] as ByteTree<Uint8Array>).get(key) ?? null;
   }
 
@@ -156,6 +157,7 @@ class MemoryView implements StorageView {
   }
 
   get(table: number, key: Uint8Array): Uint8Array | null {
+    assertKey(key);
     return (present(this.#trees, 'a released view')[table] as ByteTree<Uint8Array>).get(key) ?? null;
   }
 
@@ -166,4 +168,9 @@ class MemoryView implements StorageView {
   release(): void {
     this.#trees = null;
   }
+}
+
+/** LMDB has none that is empty. */
+function assertKey(key: Uint8Array): void {
+  assert(key.length > 0, 'a key of a storage has a byte');
 }
