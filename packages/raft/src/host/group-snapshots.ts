@@ -19,9 +19,6 @@ export interface GroupSnapshotsOptions<Result> {
   readonly installed: (link: PeerLink, begin: SnapshotBegin) => void;
 }
 
-/** Election time-outs without a leader after which a member looks for changes of membership that it has missed. */
-const lagElections = 3;
-
 /** The snapshots of one group that come in and go out, and with them: whether the group has a state. */
 export class GroupSnapshots<Result> {
   readonly #options: GroupSnapshotsOptions<Result>;
@@ -31,8 +28,6 @@ export class GroupSnapshots<Result> {
   #due: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
   #askedMs = -Infinity;
   #asked = 0;
-  /** When a leader was known last; -1: never looked. */
-  #hadLeaderMs = -1;
   /** The last one that became the state. */
   #installed: SnapshotReceive | null = null;
   /** Damaged snapshots since the last whole one, by sender. */
@@ -86,7 +81,7 @@ export class GroupSnapshots<Result> {
     const { context, group } = this.#options;
     const meta = this.#presentMeta();
     if (meta === null || meta.index < minIndex) return;
-    // Who knows the members as they are finds the leader without a snapshot.
+    // Earlier versions asked also with a state, to learn of members; who knows them as they are needs none for that.
     if (lags && this.#view.configurationAt((minIndex - 1) as Index) === meta.configuration) return;
     context.sendSnapshot({ group, link, term: 0 as Term, session: 0, meta });
   }
@@ -182,32 +177,14 @@ export class GroupSnapshots<Result> {
     }
   }
 
-  /**
-   * Once a heartbeat: asks for a snapshot when there is no state, or when this member seems to be cut off from a leader
-   * that it cannot know. One that has missed the entry which adds the present leader does not know where that listens,
-   * so neither of them reaches the other; a third member that has the entry helps out.
-   */
+  /** Once a heartbeat: asks for a snapshot when there is no state. */
   beat(nowMs: number): void {
     const { life, context } = this.#options;
-    const { electionMs } = context.config;
-    if (life.state === 'awaiting-snapshot') {
-      if (nowMs - this.#askedMs >= electionMs) this.#ask(nowMs, this.#neededIndex, false);
-      return;
-    }
-    if (this.#view.leader !== 0) {
-      this.#hadLeaderMs = nowMs;
-      return;
-    }
-    if (!this.#lags(nowMs) || nowMs - this.#askedMs < lagElections * electionMs) return;
-    this.#ask(nowMs, (this.#view.commit + 1) as Index, true);
+    if (life.state !== 'awaiting-snapshot') return;
+    if (nowMs - this.#askedMs >= context.config.electionMs) this.#ask(nowMs);
   }
 
-  #lags(nowMs: number): boolean {
-    if (this.#hadLeaderMs < 0) this.#hadLeaderMs = nowMs;
-    return nowMs - this.#hadLeaderMs > lagElections * this.#options.context.config.electionMs;
-  }
-
-  #ask(nowMs: number, minIndex: Index, lags: boolean): void {
+  #ask(nowMs: number): void {
     const { context, group } = this.#options;
     const { flushSoon } = context;
     this.#askedMs = nowMs;
@@ -218,8 +195,8 @@ export class GroupSnapshots<Result> {
     link?.sendHost({
       type: 'snapshot-request',
       group: group.id,
-      minIndex,
-      lags,
+      minIndex: this.#neededIndex,
+      lags: false,
     });
     flushSoon();
   }
@@ -241,10 +218,7 @@ export class GroupSnapshots<Result> {
    * one that the entries of its own log go on from.
    */
   #wants(link: PeerLink, begin: SnapshotBegin): boolean {
-    if (this.stateReady) {
-      const wanted = begin.session > 0 || this.#lags(this.#options.context.platform.now());
-      return wanted && begin.meta.index > this.#view.commit;
-    }
+    if (this.stateReady) return begin.session > 0 && begin.meta.index > this.#view.commit;
     return begin.meta.index >= this.#neededIndex && this.#trustedPeers().includes(link);
   }
 
