@@ -195,7 +195,7 @@ export class BugLab {
   /** Until a snapshot has taken the place of its state. */
   awaitSnapshot(index: number): void {
     this.until(`${this.#names[index]} has a snapshot`, 30_000, () => {
-      return this.running(index)?.database.installed != null;
+      return (this.running(index)?.database.installed ?? null) !== null;
     });
   }
 
