@@ -27,6 +27,15 @@ export const limits = {
   spaceCheckMs: 1_000,
   spaceClearShare: 0.95,
   spaceClearAfterMs: 3_000,
+  /**
+   * Of the disk, pages of the state that can be used again included: with less left nothing is added. Deletions,
+   * compaction and the log go on in it. So much must be the disk's own: two segments of the log.
+   */
+  diskReserveBytes: 128 * 1024 * 1024,
+  diskLogBytes: 64 * 1024 * 1024,
+  /** Below so many times the reserve the disk is looked at this often: a second of writes could fill it. */
+  diskLowFactor: 8,
+  diskLowCheckMs: 100,
   /** Beyond it etcd's documentation advises against a larger quota. */
   quotaAdvisedBytes: 8 * 1024 * 1024 * 1024,
   /** A member reads its whole state once, so long after its start; what comes right after a start goes first. */
@@ -105,6 +114,8 @@ export const limits = {
   gatewayUnsentBytesMax: 64 * 1024 * 1024,
   /** Versions of clients that metrics tell apart. */
   clientVersions: 32,
+  /** What an empty state is said to take. */
+  pageBytes: 4096,
   /** Slow requests that are logged in a second. */
   slowRequestLines: 100,
   /** A linearizable read that waits longer is counted as slow. */

@@ -276,6 +276,7 @@ describe('maintenance', () => {
       });
       expect(status.dbSizeQuota).toBe(2 ** 31);
       expect(status.dbSizeInUse).toBeLessThanOrEqual(status.dbSize);
+      expect(status.dbSizeInUse).toBeGreaterThan(0);
       expect(status.raftAppliedIndex).toBeGreaterThan(0n);
     }
   });

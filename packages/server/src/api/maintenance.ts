@@ -20,6 +20,7 @@ import {
   Status,
 } from '@flotilla/wire';
 import { type Origin, selectedAlarms } from '@flotilla/store';
+import { limits } from '../limits.ts';
 import type { Backend } from '../member/backend.ts';
 import { API_VERSION } from '../member/version.ts';
 import { alarmName } from './alarm-name.ts';
@@ -115,7 +116,8 @@ function statusResponse(backend: Backend): StatusResponse {
     raftTerm: BigInt(status.term),
     raftAppliedIndex: BigInt(status.appliedIndex),
     errors,
-    dbSizeInUse: Math.min(status.liveBytes, status.storageBytes),
+    // An empty etcd has pages in use, too: whoever reads JSON, where a zero is left out, finds the field.
+    dbSizeInUse: Math.min(Math.max(status.liveBytes, limits.pageBytes), status.storageBytes),
     isLearner: status.isLearner,
     storageVersion: API_VERSION,
     dbSizeQuota: status.quotaBytes,
