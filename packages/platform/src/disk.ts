@@ -19,6 +19,8 @@ export interface Disk {
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
+  /** How much more may be written where the directory is, in bytes. */
+  freeBytes(directory: string): Promise<number>;
   /**
    * Takes an exclusive lock that dies with the process, so that no two members share a data directory. Rejects with
    * `FLOTILLA_DISK_LOCKED`. The answer releases it.

@@ -167,6 +167,10 @@ class MemoryDisk implements Disk {
     return Promise.resolve();
   }
 
+  freeBytes(): Promise<number> {
+    return Promise.resolve(Number.MAX_SAFE_INTEGER);
+  }
+
   rename(from: string, to: string): Promise<void> {
     const file = this.#files.get(from);
     if (file !== undefined) this.#files.set(to, file);

@@ -48,6 +48,11 @@ export class SimDisk implements Disk {
     });
   }
 
+  /** Nobody knows when it will be full: that is a fault, which comes at once. */
+  freeBytes(): Promise<number> {
+    return Promise.resolve(Number.MAX_SAFE_INTEGER);
+  }
+
   exists(path: string): Promise<boolean> {
     const name = normalize(path);
     return this.#gate.perform(null, () => this.#image.inodes.has(name) || this.#image.directories.has(name));

@@ -275,6 +275,11 @@ export class Database implements StateMachine<ApplyResult> {
     this.#commitObserver = committed;
   }
 
+  /** What the storage may take in without growing. */
+  get reusableBytes(): number {
+    return this.#storage.reusableBytes;
+  }
+
   get compactRevision(): number {
     return this.#readable.compactRevision;
   }

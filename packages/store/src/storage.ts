@@ -19,6 +19,8 @@ export interface OrderedStorage extends StorageReader {
   commit(batch: WriteBatch): Commit;
   /** What the stored data takes, pages that are free for reuse included. */
   readonly sizeBytes: number;
+  /** Of {@link OrderedStorage.sizeBytes}, pages that are free for reuse. To be asked for now and then only. */
+  readonly reusableBytes: number;
   /** Waits for an outstanding commit and its flush. Releases every view. */
   close(): Promise<void>;
 }

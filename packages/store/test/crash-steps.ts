@@ -102,6 +102,10 @@ export class SteppedStorage implements OrderedStorage {
     this.view = storage.view.bind(storage);
   }
 
+  get reusableBytes(): number {
+    return this.#medium.storage.reusableBytes;
+  }
+
   get sizeBytes(): number {
     return this.#medium.storage.sizeBytes;
   }

@@ -1,5 +1,5 @@
 import { close, fdatasync, fstatSync, ftruncate, openSync, read, writeSync } from 'node:fs';
-import { access, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { access, mkdir, open, readdir, rename, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Disk, DiskFile } from '../disk.ts';
 import { diskError } from './disk-error.ts';
@@ -55,6 +55,13 @@ export class NodeDisk implements Disk {
       } finally {
         await directory.close();
       }
+    });
+  }
+
+  freeBytes(directory: string): Promise<number> {
+    return failingWith(`look at the disk of ${directory}`, async () => {
+      const { bavail, bsize } = await statfs(directory);
+      return bavail * bsize;
     });
   }
 

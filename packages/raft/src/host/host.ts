@@ -88,6 +88,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   /** Groups that want to hear of each heartbeat: idle ones cost nothing, however many there are. */
   readonly #beating = new Set<AnyGroup>();
   #diskStalled = false;
+  #keepsLogShort = false;
   #failure: Error | null = null;
   readonly #fatalListeners: ((error: Error) => void)[] = [];
   #closing: Promise<void> | null = null;
@@ -235,6 +236,10 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
 
   judgePeers(): void {
     if (!this.stopped) this.guard(() => this.#network.judgeInstances());
+  }
+
+  keepLogShort(short: boolean): void {
+    this.#keepsLogShort = short;
   }
 
   onFatal(listener: (error: Error) => void): void {
@@ -421,7 +426,10 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#dismissGuests();
     this.#noticeStall(nowMs);
     for (const link of this.links.values()) this.#news.sendHeartbeat(link);
-    const logIsFull = this.log.stats().liveBytes > this.config.logBytes;
+    const boundBytes = this.#keepsLogShort
+      ? Math.min(this.config.limits.shortLogBytes, this.config.logBytes)
+      : this.config.logBytes;
+    const logIsFull = this.log.stats().liveBytes > boundBytes;
     this.#beatGroups(nowMs, logIsFull);
     this.flushSoon();
   }

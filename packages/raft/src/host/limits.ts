@@ -9,6 +9,8 @@ export interface HostLimits {
   readonly applySliceBytes: number;
   /** Entries of one slice: small entries cost time without costing bytes. */
   readonly applySliceEntries: number;
+  /** Live bytes in the log beyond which its tail is given up where the disk has hardly any space, see `Host.keepLogShort`. */
+  readonly shortLogBytes: number;
   /** One frame between peers, header included. A longer one is garbage and closes the connection. */
   readonly frameBytes: number;
   /** A batch is closed and a new frame begun beyond this size, so that one frame's checksum covers little. */
@@ -83,6 +85,7 @@ export const hostLimits: HostLimits = Object.freeze({
   turnMs: 5,
   applySliceBytes: 64 * 1024,
   applySliceEntries: 256,
+  shortLogBytes: 16 * 1024 * 1024,
   frameBytes: 64 * 1024 * 1024,
   frameTargetBytes: 1024 * 1024,
   sendQueueBytes: 64 * 1024 * 1024,

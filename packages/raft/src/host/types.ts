@@ -320,6 +320,11 @@ export interface Host {
    */
   judgePeers(): void;
   /**
+   * Whether the log is to take as little of the disk as possible, from now on: its tail is given up much earlier, and
+   * followers that are behind get snapshots.
+   */
+  keepLogShort(short: boolean): void;
+  /**
    * Called once, when the host stops because going on could lose data: a failed disk, a state machine that threw, a
    * broken assertion. Nothing is acknowledged any more, and every pending call has been rejected.
    */

@@ -17,6 +17,7 @@ export interface MemberOperationsParts {
   readonly lowersAlarmsFor: (memberId: bigint) => boolean;
   /** On this member's own behalf. */
   readonly propose: (kind: 'alarm', request: Uint8Array) => Promise<unknown>;
+  readonly spareDisk: (spare: boolean) => void;
   readonly members: () => readonly BackendMember[];
 }
 
@@ -27,11 +28,15 @@ export class MemberOperations implements BackendOperations {
   #snapshots = 0;
 
   constructor(parts: MemberOperationsParts) {
-    const { platform, database, quotaBytes, memberId, lowersAlarmsFor, propose } = parts;
+    const { platform, database, dataDirectory, quotaBytes, memberId, lowersAlarmsFor, propose, spareDisk } =
+      parts;
     this.#parts = parts;
     this.space = new SpaceAlarm(platform, {
       quotaBytes,
       liveBytes: () => database.liveBytes,
+      diskBytes: () => platform.disk.freeBytes(dataDirectory),
+      reusableBytes: () => database.reusableBytes,
+      spareDisk,
       alarms: () => database.alarms,
       memberId,
       lowersFor: lowersAlarmsFor,

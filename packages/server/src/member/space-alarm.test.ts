@@ -9,6 +9,9 @@ const longMs = 10 * (limits.spaceClearAfterMs + limits.spaceCheckMs);
 let platform: VirtualPlatform;
 let alarms: AlarmMember[];
 let liveBytes: number;
+let diskBytes: number;
+let reusableBytes: number;
+let spared: boolean;
 /** Those that are there; the first one of them leads. */
 let present: bigint[];
 let members: Map<bigint, SpaceAlarm>;
@@ -27,6 +30,11 @@ function member(id: bigint, quotaBytes: number): SpaceAlarm {
   return new SpaceAlarm(platform, {
     quotaBytes,
     liveBytes: () => liveBytes,
+    diskBytes: () => Promise.resolve(diskBytes),
+    reusableBytes: () => reusableBytes,
+    spareDisk: (spare) => {
+      spared = spare;
+    },
     alarms: () => alarms,
     memberId: () => id,
     lowersFor: (other) =>
@@ -39,6 +47,10 @@ beforeEach(() => {
   platform = new VirtualPlatform();
   alarms = [];
   changes = [];
+  liveBytes = 0;
+  diskBytes = Number.MAX_SAFE_INTEGER;
+  reusableBytes = 0;
+  spared = false;
   present = [1n, 2n];
   members = new Map([
     [1n, member(1n, 1_000)],
@@ -81,4 +93,30 @@ test('an alarm is lowered only after there was space for a while', async () => {
     await platform.advance(limits.spaceCheckMs);
   }
   expect(changes).toEqual(['raised 2']);
+});
+
+test('before the disk is full nothing is added any more, until it has room or the state has pages to use again', async () => {
+  const { diskReserveBytes, diskLogBytes } = limits;
+  const one = members.get(1n) as SpaceAlarm;
+  diskBytes = 2 * diskReserveBytes;
+  await platform.advance(limits.spaceCheckMs);
+  expect([one.isFull(1), spared, changes]).toEqual([false, false, []]);
+  // By anybody's writes, and whoever may have filled it: nobody asks this member for anything.
+  diskBytes = diskReserveBytes - 1;
+  await platform.advance(limits.diskLowCheckMs);
+  expect([one.isFull(1), spared]).toEqual([true, true]);
+  expect(changes).toContain('raised 1');
+  await platform.advance(longMs);
+  expect(one.isFull(1)).toBe(true);
+  // What was deleted is compacted away.
+  reusableBytes = diskReserveBytes;
+  await platform.advance(longMs);
+  expect([one.isFull(1), alarms]).toEqual([false, []]);
+  // But the log needs room of its own.
+  diskBytes = diskLogBytes - 1;
+  await platform.advance(longMs);
+  expect(one.isFull(1)).toBe(true);
+  diskBytes = Number.MAX_SAFE_INTEGER;
+  await platform.advance(longMs);
+  expect([one.isFull(1), spared, alarms]).toEqual([false, false, []]);
 });

@@ -5,6 +5,12 @@ import { limits } from '../limits.ts';
 export interface SpaceAlarmTarget {
   readonly quotaBytes: number;
   liveBytes(): number;
+  /** What is left on the disk. */
+  diskBytes(): Promise<number>;
+  /** Of the state's file: what can be written without it growing. */
+  reusableBytes(): number;
+  /** Whether the disk is to be spared: the log can give up its tail. */
+  spareDisk(spare: boolean): void;
   alarms(): readonly AlarmMember[];
   memberId(): bigint;
   /** Whether it is this member that lowers what was raised for that one: itself, or one that is not there to do it. */
@@ -14,8 +20,9 @@ export interface SpaceAlarmTarget {
 }
 
 /**
- * Raises the NOSPACE alarm when a write would take the state beyond its quota, so that every member refuses what adds,
- * and lowers it again when there is space: who raised it looks once a second, since another may have a larger quota and
+ * Raises the NOSPACE alarm when a write would take the state beyond its quota, or when the disk has little more than
+ * what deletions and compaction need, so that every member refuses what adds: a member whose log or state finds no room
+ * must stop. And lowers it again when there is space: who raised it looks once a second, since another may have a larger quota and
  * would lower what is raised again with the next write. It wants to see clearly less than its quota for a while, or a
  * state that is about full would be writable and not by turns. Nobody has to disarm it, and whoever does after making
  * space finds it up as long as that usually takes.
@@ -27,6 +34,8 @@ export class SpaceAlarm {
   /** Since when there has been space; null: there is none, or nobody misses it. */
   #spaceSinceMs: number | null = null;
   #timer: Timer | null = null;
+  #diskIsFull = false;
+  #diskIsLow = false;
   #stopped = false;
 
   constructor(platform: Platform, target: SpaceAlarmTarget) {
@@ -37,7 +46,9 @@ export class SpaceAlarm {
 
   /** Whether nothing may be added: by the alarm, or because `moreBytes` would be too many. */
   isFull(moreBytes: number): boolean {
-    return this.#isRaised() || this.#target.liveBytes() + moreBytes >= this.#target.quotaBytes;
+    return (
+      this.#isRaised() || this.#diskIsFull || this.#target.liveBytes() + moreBytes >= this.#target.quotaBytes
+    );
   }
 
   /** Resolves when all members know; at once where it is known, and also where it cannot be said now. */
@@ -79,20 +90,47 @@ export class SpaceAlarm {
 
   #schedule(): void {
     if (this.#stopped) return;
-    this.#timer = this.#platform.timer(limits.spaceCheckMs, 'space-alarm', () => {
+    const pauseMs = this.#diskIsLow ? limits.diskLowCheckMs : limits.spaceCheckMs;
+    this.#timer = this.#platform.timer(pauseMs, 'space-alarm', () => {
       this.#platform.spawn('space-alarm', () => this.#look());
     });
   }
 
   async #look(): Promise<void> {
+    await this.#lookAtDisk();
+    if (this.#diskIsFull) await this.raise();
     const hasSpace =
-      this.#target.liveBytes() < this.#target.quotaBytes * limits.spaceClearShare && this.#own().length > 0;
+      !this.#diskIsFull &&
+      this.#target.liveBytes() < this.#target.quotaBytes * limits.spaceClearShare &&
+      this.#own().length > 0;
     const now = this.#platform.now();
     this.#spaceSinceMs = hasSpace ? (this.#spaceSinceMs ?? now) : null;
     if (this.#spaceSinceMs !== null && now - this.#spaceSinceMs >= limits.spaceClearAfterMs) {
       await this.#clear();
     }
     this.#schedule();
+  }
+
+  async #lookAtDisk(): Promise<void> {
+    const { diskReserveBytes, diskLogBytes, diskLowFactor, spaceClearShare } = limits;
+    let diskBytes: number;
+    try {
+      diskBytes = await this.#target.diskBytes();
+    } catch (error) {
+      this.#platform.log.warn('the disk does not say what is left of it', { error: messageOf(error) });
+      return;
+    }
+    this.#diskIsLow = diskBytes < diskLowFactor * diskReserveBytes;
+    const spares = diskBytes < 2 * diskReserveBytes;
+    this.#target.spareDisk(spares);
+    // More than at first, once there was not enough.
+    const share = this.#diskIsFull ? 1 / spaceClearShare : 1;
+    const isFull =
+      spares &&
+      (diskBytes < diskLogBytes * share ||
+        diskBytes + this.#target.reusableBytes() < diskReserveBytes * share);
+    if (isFull && !this.#diskIsFull) this.#platform.log.warn('the disk is all but full', { diskBytes });
+    this.#diskIsFull = isFull;
   }
 
   async #clear(): Promise<void> {

@@ -77,6 +77,14 @@ export class LmdbStorage implements OrderedStorage {
     this.#measure();
   }
 
+  get reusableBytes(): number {
+    if (this.#closed) return 0;
+    let used = 0;
+    for (const { database } of [...this.#reader.places, { database: this.#nodes }])
+      used += usedBytes(database);
+    return Math.max(0, this.#sizeBytes - used);
+  }
+
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
@@ -158,6 +166,18 @@ export class LmdbStorage implements OrderedStorage {
     const stats = this.#root.getStats() as { lastPageNumber: number; pageSize: number };
     this.#sizeBytes = (stats.lastPageNumber + 1) * stats.pageSize;
   }
+}
+
+interface TableStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+function usedBytes(database: { getStats(): object }): number {
+  const stats = database.getStats() as TableStats;
+  return stats.pageSize * (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages);
 }
 
 /** Opens (or creates) an environment in an existing directory. */

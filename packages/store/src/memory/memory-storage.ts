@@ -67,6 +67,10 @@ export class MemoryStorage implements OrderedStorage {
     }
   }
 
+  get reusableBytes(): number {
+    return 0;
+  }
+
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
