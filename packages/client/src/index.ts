@@ -1,5 +1,5 @@
 export { AuthAdministration } from './administration/auth.ts';
-export type { Access, RolePermission } from './administration/auth.ts';
+export type { Access, RolePermission, Roles, Users } from './administration/auth.ts';
 export { Maintenance } from './administration/maintenance.ts';
 export type {
   AlarmMember,
@@ -23,6 +23,7 @@ export { EtcdError, WatchCompactedError } from './errors.ts';
 export type { EtcdReason, Outcome } from './errors.ts';
 export { when } from './kv/compare.ts';
 export type { Comparison, Condition } from './kv/compare.ts';
+export type { StreamOptions } from './kv/kv.ts';
 export { op } from './kv/operations.ts';
 export type {
   DeleteOptions,

@@ -4,7 +4,7 @@ import type { Client, Condition, WatchBatch } from '../src/node/index.ts';
 import { backends } from './support/backends.ts';
 import type { Backend } from './support/backends.ts';
 
-describe.each(backends)('a client of %s', (_name, start) => {
+describe.each(backends)('a client of %s', (name, start) => {
   let backend: Backend;
   let client: Client;
   let tests = 0;
@@ -54,6 +54,24 @@ describe.each(backends)('a client of %s', (_name, start) => {
       await client.put(key('a'), 'no json');
       const entry = await client.get(key('a'));
       expect(() => entry?.json()).toThrow(expect.objectContaining({ code: 'FLOTILLA_VALUE_MALFORMED' }));
+    });
+
+    test('of a span come as a stream from a server that has one', async () => {
+      const names = Array.from({ length: 25 }, (_, i) => key(String(i).padStart(2, '0')));
+      await Promise.all(names.map((each) => client.put(each, each)));
+      const found: string[] = [];
+      let pieces = 0;
+      const reading = (async () => {
+        for await (const piece of client.stream({ prefix }, { limit: 20 })) {
+          pieces += 1;
+          found.push(...piece.map(({ text }) => text));
+        }
+      })();
+      if (name === 'etcd') await expect(reading).rejects.toMatchObject({ status: 12 });
+      else {
+        await reading;
+        expect([pieces > 1, found]).toEqual([true, names.slice(0, 20)]);
+      }
     });
 
     test('are counted, limited and sorted', async () => {

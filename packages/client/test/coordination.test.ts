@@ -4,7 +4,7 @@ import type { Client, Lock } from '../src/node/index.ts';
 import { backends } from './support/backends.ts';
 import type { Backend } from './support/backends.ts';
 
-describe.each(backends)('with %s', (_name, start) => {
+describe.each(backends)('with %s', (kind, start) => {
   let backend: Backend;
   let client: Client;
   let other: Client;
@@ -151,8 +151,24 @@ describe.each(backends)('with %s', (_name, start) => {
       expect(status.version).toMatch(/^3\.\d+\.\d+$/);
       await client.maintenance.defragment({ endpoint });
       expect((await client.maintenance.hashKv()).hash).toBeGreaterThan(0);
+      expect(await client.maintenance.hash({ endpoint })).toBeGreaterThan(0);
       expect(await client.maintenance.alarms()).toEqual([]);
       expect(await client.maintenance.disarm()).toEqual([]);
+    });
+
+    test('announces a downgrade and takes it back, where the server knows of that', async () => {
+      const { maintenance } = client;
+      if (kind === 'etcd') {
+        await expect(maintenance.validateDowngrade('3.3')).rejects.toMatchObject({ status: 12 });
+        return;
+      }
+      await expect(maintenance.validateDowngrade('3.5')).rejects.toMatchObject({
+        reason: 'invalidDowngradeTargetVersion',
+      });
+      expect(await maintenance.validateDowngrade('3.6')).toBe('3.7');
+      expect(await maintenance.enableDowngrade('3.6')).toBe('3.7');
+      expect((await maintenance.status()).downgradeInfo).toEqual({ enabled: true, targetVersion: '3.6.0' });
+      expect(await maintenance.cancelDowngrade()).toBe('3.7');
     });
 
     test('streams a snapshot', async () => {

@@ -41,7 +41,7 @@ export class AuthAdministration {
   }
 }
 
-class Users {
+export class Users {
   readonly #requester: Requester;
 
   constructor(requester: Requester) {
@@ -91,7 +91,7 @@ class Users {
   }
 }
 
-class Roles {
+export class Roles {
   readonly #requester: Requester;
 
   constructor(requester: Requester) {

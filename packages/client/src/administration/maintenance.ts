@@ -2,18 +2,19 @@ import {
   AlarmAction,
   AlarmRequest,
   AlarmType,
+  DowngradeAction,
+  DowngradeRequest,
   HashKVRequest,
   Maintenance as MaintenanceService,
   MoveLeaderRequest,
   SnapshotRequest,
-  openStream,
 } from '@flotilla/wire';
-import type { AlarmMember, HashKVResponse, StatusResponse } from '@flotilla/wire';
+import type { AlarmMember, HashKVResponse, HashResponse, StatusResponse } from '@flotilla/wire';
 import { toBuffer } from '../bytes.ts';
+import { answersOf } from '../connection/answers.ts';
 import { Endpoint } from '../connection/endpoint.ts';
-import type { RequestOptions, Requester } from '../connection/requester.ts';
-import { clientError, toEtcdError } from '../errors.ts';
-import { limits } from '../limits.ts';
+import type { Effect, RequestOptions, Requester } from '../connection/requester.ts';
+import { clientError } from '../errors.ts';
 
 const { methods } = MaintenanceService;
 
@@ -48,6 +49,13 @@ export class Maintenance {
     );
   }
 
+  /** Of everything that a member has replicated, as it would store it; {@link hashKv} is what members can be compared by. */
+  async hash(options: MemberOptions = {}): Promise<number> {
+    const ask = (endpoint: Endpoint): Promise<HashResponse> =>
+      this.#requester.callAt(endpoint, methods.Hash, {}, options);
+    return (await this.#at(options, ask)).hash;
+  }
+
   /**
    * A member's whole state as a file of etcd's, in pieces.
    *
@@ -56,23 +64,12 @@ export class Maintenance {
    */
   async *snapshot(options: MemberOptions = {}): AsyncGenerator<Buffer> {
     const [endpoint, close] = await this.#endpoint(options);
-    const release = endpoint.holdStream();
-    const timeoutMs = limits.attemptTimeoutMs;
-    const { metadata } = await this.#requester.metadataFor(endpoint, timeoutMs, null);
-    const { signal } = options;
-    const settings = { metadata, ...(signal === undefined ? {} : { signal }) };
-    const stream = openStream(endpoint.channel, methods.Snapshot, settings);
     try {
-      stream.write(SnapshotRequest.create());
-      stream.end();
-      for (let part = await stream.read(); part !== null; part = await stream.read()) {
+      const request = SnapshotRequest.create();
+      for await (const part of answersOf(this.#requester, endpoint, methods.Snapshot, request, options)) {
         yield toBuffer(part.blob);
       }
-    } catch (error) {
-      throw toEtcdError(error, 'not executed');
     } finally {
-      stream.cancel();
-      release();
       close();
     }
   }
@@ -90,6 +87,31 @@ export class Maintenance {
       disarmed.push(...(await this.#requester.call(methods.Alarm, request, 'repeatable', options)).alarms);
     }
     return disarmed;
+  }
+
+  /** Whether the cluster could go to an older version, `3.6`. Rejects with why not. Answers the present one. */
+  validateDowngrade(version: string, options: RequestOptions = {}): Promise<string> {
+    return this.#downgrade(DowngradeAction.VALIDATE, version, 'read', options);
+  }
+
+  /** Announces that the cluster goes to an older version. */
+  enableDowngrade(version: string, options: RequestOptions = {}): Promise<string> {
+    return this.#downgrade(DowngradeAction.ENABLE, version, 'write', options);
+  }
+
+  /** Takes the announcement back. */
+  cancelDowngrade(options: RequestOptions = {}): Promise<string> {
+    return this.#downgrade(DowngradeAction.CANCEL, '', 'write', options);
+  }
+
+  async #downgrade(
+    action: DowngradeAction,
+    version: string,
+    effect: Effect,
+    options: RequestOptions,
+  ): Promise<string> {
+    const request = DowngradeRequest.create({ action, version });
+    return (await this.#requester.call(methods.Downgrade, request, effect, options)).version;
   }
 
   /** Has another member lead. It asks the one that leads, which must be among the client's endpoints. */
@@ -114,13 +136,9 @@ export class Maintenance {
   }
 
   async #endpoint(options: MemberOptions): Promise<readonly [Endpoint, () => void]> {
-    const { balancer, world, requestTimeoutMs } = this.#requester;
+    const { balancer, world } = this.#requester;
     const url = options.endpoint;
-    if (url === undefined) {
-      const timeoutMs = options.timeoutMs ?? requestTimeoutMs;
-      const endpoint = balancer.pick(null) ?? (await balancer.wait(timeoutMs, options.signal));
-      return [endpoint, nothing];
-    }
+    if (url === undefined) return [await this.#requester.endpoint(options), nothing];
     const known = balancer.find(url);
     if (known !== undefined) return [known, nothing];
     const own = new Endpoint(world, url);

@@ -101,6 +101,13 @@ export class Requester {
     }
   }
 
+  /** Whose turn it is. Waits for one that can be reached. */
+  async endpoint(options: RequestOptions): Promise<Endpoint> {
+    const { balancer, requestTimeoutMs } = this.#options;
+    const timeoutMs = options.timeoutMs ?? requestTimeoutMs;
+    return balancer.pick(null) ?? (await balancer.wait(timeoutMs, options.signal));
+  }
+
   /** What a call carries, and the token in it. */
   async metadataFor(
     endpoint: Endpoint,

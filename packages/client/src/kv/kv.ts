@@ -1,5 +1,6 @@
 import { CompactionRequest, KV } from '@flotilla/wire';
 import type { Bytes } from '../bytes.ts';
+import { answersOf } from '../connection/answers.ts';
 import type { RequestOptions, Requester } from '../connection/requester.ts';
 import type { Entry } from '../entry.ts';
 import type { KeyOrSpan, Span } from '../span.ts';
@@ -12,6 +13,7 @@ import {
   rangeMessage,
   rangeResult,
   revisionOf,
+  toEntry,
 } from './operations.ts';
 import type {
   DeleteOptions,
@@ -27,6 +29,12 @@ import type { Page, PageOptions } from './pages.ts';
 import { stm } from './stm.ts';
 import type { StmBody, StmOptions } from './stm.ts';
 import { Transaction } from './transaction.ts';
+
+/** Of `client.stream`. */
+export interface StreamOptions extends GetOptions, RequestOptions {
+  readonly limit?: number;
+  readonly keysOnly?: boolean;
+}
 
 /** Keys and values. */
 export class KeyValues {
@@ -72,6 +80,26 @@ export class KeyValues {
   /** {@link entries}, a page at a time, with the revision to watch from. */
   pages(span: Span, options: PageOptions = {}): AsyncGenerator<Page> {
     return pages(this.requester, span, options);
+  }
+
+  /**
+   * A span of any size as its server reads it, in pieces of one picture, without a request for each. When the connection
+   * breaks it fails, where {@link entries} goes on at another server. Needs Flotilla, or etcd since 3.7: others reject
+   * with UNIMPLEMENTED. A reader that leaves a piece for a minute is given up.
+   */
+  async *stream(span: Span, options: StreamOptions = {}): AsyncGenerator<readonly Entry[]> {
+    const endpoint = await this.requester.endpoint(options);
+    const request = rangeMessage(span, options);
+    for await (const answer of answersOf(
+      this.requester,
+      endpoint,
+      KV.methods.RangeStream,
+      request,
+      options,
+    )) {
+      const piece = answer.rangeResponse?.kvs ?? [];
+      if (piece.length > 0) yield piece.map(toEntry);
+    }
   }
 
   async put(key: Bytes, value: Bytes, options: PutOptions & RequestOptions = {}): Promise<PutResult> {

@@ -52,7 +52,7 @@ interface Write {
   readonly entry: Entry | null;
 }
 
-/** What the body of {@link stm} reads and writes through. */
+/** What the body of `client.stm` reads and writes through. */
 export class SoftwareTransaction {
   readonly #requester: Requester;
   readonly #options: RequestOptions;
@@ -103,7 +103,7 @@ export class SoftwareTransaction {
     this.#writes.set(nameOf(key), { key, entry: null, operation: op.delete(key) });
   }
 
-  /** For {@link stm}. False: something that was read has changed. */
+  /** For `client.stm`. False: something that was read has changed. */
   async commit(): Promise<boolean> {
     // All reads were of one revision, and nothing is changed: there is nothing to ask for.
     if (this.#writes.size === 0) return true;
