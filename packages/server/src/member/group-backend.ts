@@ -132,7 +132,7 @@ export class GroupBackend implements Backend {
         memberId === directory.self.memberId ||
         (group.status().role === 'leader' && !this.#isConnected(memberId)),
       propose: (kind, request) => this.write(kind, request, noOrigin),
-      spareDisk: (spare) => host.keepLogShort(spare),
+      spareDisk: (spare) => parts.host.keepLogShort(spare),
     });
     this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
     this.settings = {
