@@ -45,6 +45,10 @@ export interface BugLabOptions {
   /** Of every member, by etcd's names. */
   readonly flags?: readonly (readonly [string, string])[];
   readonly wrapStorage?: (storage: OrderedStorage, platform: Platform) => OrderedStorage;
+  /** Puts itself between a member and the world, in each life. */
+  readonly wrapPlatform?: (platform: Platform) => Platform;
+  /** Called with the lab before anything is started. */
+  readonly begin?: (lab: BugLab) => void;
 }
 
 /** A call under way: `answer` or `error` is there when it is over. */
@@ -94,8 +98,9 @@ export class BugLab {
       (name) =>
         new MemberNode(this.world, settings, name, this.#names, this.#written, () => undefined, place),
     );
+    const { wrapPlatform = (platform: Platform) => platform } = options;
     this.nodes = this.#members.map((member) =>
-      this.world.addNode(member.name, (platform) => member.main(platform)),
+      this.world.addNode(member.name, (platform) => member.main(wrapPlatform(platform))),
     );
     this.world.addNode('client', (platform) => {
       this.#platform = platform;
@@ -109,6 +114,7 @@ export class BugLab {
     return fromEventLoop(() => {
       const lab = new BugLab(options);
       try {
+        options.begin?.(lab);
         for (const node of lab.world.nodes.values()) node.start();
         lab.until('a leader', 10_000, () => lab.leader >= 0);
         // Until every member has said what it understands, new kinds of requests are refused.

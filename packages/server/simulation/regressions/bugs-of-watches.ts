@@ -52,9 +52,9 @@ function numbered(keys: number): (client: number, count: number) => EtcdRequest 
 
 function progressWhileBehind(seed: number): Promise<void> {
   return BugLab.run({ seed, members: 1, commitDelayMs: 20, world: { syncMaxMs: 1 } }, (lab) => {
-    lab.load(4, 3, numbered(5));
-    lab.pass(200);
-    for (let round = 0; round < 6; round += 1) {
+    lab.load(3, 4, numbered(5));
+    lab.pass(150);
+    for (let round = 0; round < 4; round += 1) {
       // One is up to date at once, one has all the history to read.
       const stream = lab.watch(
         0,
@@ -109,12 +109,12 @@ function watchOverSnapshot(seed: number): Promise<void> {
 function historyInTwoLayers(seed: number): Promise<void> {
   const options = { seed, members: 1, wrapStorage: seenBeforeItIsSaid, world: { syncMaxMs: 1 } };
   return BugLab.run(options, (lab) => {
-    lab.load(4, 3, (client, count) => {
+    lab.load(3, 5, (client, count) => {
       if (count % 3 > 0) return put(`k/${count % 4}`, `${client}.${count}`);
       const [one, other] = [put(`t/${client}`, `${count}`), put('t/all', `${client}.${count}`)];
       return { type: 'txn', compare: [], success: [one, other], failure: [] };
     });
-    for (let round = 0; round < 12; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
       lab.pass(5 + lab.draw(60, 'until a watch'));
       const { revision } = lab.member(0).database;
       lab.watch(
