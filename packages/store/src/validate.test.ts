@@ -10,6 +10,9 @@ const empty = toBytes('');
 const put = (name: string): RequestOp => ({
   request: { case: 'requestPut', value: PutRequest.create({ key: toBytes(name) }) },
 });
+const keep = (name: string): RequestOp => ({
+  request: { case: 'requestPut', value: PutRequest.create({ key: toBytes(name), ignoreLease: true }) },
+});
 const remove = (from: string, to = ''): RequestOp => ({
   request: {
     case: 'requestDeleteRange',
@@ -83,6 +86,8 @@ describe('a transaction', () => {
     ['puts a key twice', [put('a'), put('a')]],
     ['puts and deletes a key', [put('a'), remove('a')]],
     ['deletes a range around a put', [remove('a', 'c'), put('b')]],
+    ['deletes from a key on what a put keeps a part of', [remove('a', '\0'), keep('z')]],
+    ['deletes from a key on what a nested put keeps a part of', [remove('a', '\0'), nested([keep('z')])]],
     ['puts above what a nested one puts', [nested([put('a')]), put('a')]],
     ['puts in two nested ones', [nested([put('a')]), nested([], [put('a')])]],
     ['puts above what a nested one deletes', [nested([], [remove('a')]), put('a')]],

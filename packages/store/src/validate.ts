@@ -67,8 +67,13 @@ function checkOperation({ request }: RequestOp, maxOperations: number): void {
 
 /** What one list of operations may write, over all branches of the transactions in it. */
 interface Writes {
-  readonly puts: Map<string, Uint8Array>;
-  readonly deletes: KeyRange[];
+  readonly puts: Map<string, PutRequest>;
+  readonly deletes: Deletion[];
+}
+
+interface Deletion {
+  readonly range: KeyRange;
+  readonly isOpenEnded: boolean;
 }
 
 /**
@@ -79,46 +84,46 @@ interface Writes {
 function collectWrites(operations: readonly RequestOp[]): Writes {
   const writes: Writes = { puts: new Map(), deletes: [] };
   for (const { request } of operations) {
-    if (request?.case === 'requestDeleteRange' && !isOpenEnded(request.value)) {
-      writes.deletes.push(keyRange(request.value.key, request.value.rangeEnd));
-    }
+    if (request?.case === 'requestDeleteRange') writes.deletes.push(deletionOf(request.value));
   }
   for (const { request } of operations) {
     if (request?.case === 'requestTxn') collectNested(writes, request.value);
   }
   for (const { request } of operations) {
-    if (request?.case === 'requestPut') addPut(writes, bytesToString(request.value.key), request.value.key);
+    if (request?.case === 'requestPut') addPut(writes, bytesToString(request.value.key), request.value);
   }
   return writes;
 }
 
-/**
- * etcd looks for overlaps with the bytes as they are, and finds nothing between a key and an end of one zero byte: such
- * a deletion stands beside any put, and takes those that come before it.
- */
-function isOpenEnded({ rangeEnd }: DeleteRangeRequest): boolean {
-  return rangeEnd.length === 1 && rangeEnd[0] === 0;
+function deletionOf({ key, rangeEnd }: DeleteRangeRequest): Deletion {
+  return { range: keyRange(key, rangeEnd), isOpenEnded: rangeEnd.length === 1 && rangeEnd[0] === 0 };
 }
 
 function collectNested(writes: Writes, nested: TxnRequest): void {
   const success = collectWrites(nested.success);
   const failure = collectWrites(nested.failure);
-  for (const [name, key] of success.puts) addPut(writes, name, key);
-  for (const [name, key] of failure.puts) {
-    if (success.puts.has(name)) refuseDeleted(writes, key);
-    else addPut(writes, name, key);
+  for (const [name, put] of success.puts) addPut(writes, name, put);
+  for (const [name, put] of failure.puts) {
+    if (success.puts.has(name)) refuseDeleted(writes, put);
+    else addPut(writes, name, put);
   }
   writes.deletes.push(...success.deletes, ...failure.deletes);
 }
 
-function addPut(writes: Writes, name: string, key: Uint8Array): void {
+function addPut(writes: Writes, name: string, put: PutRequest): void {
   if (writes.puts.has(name)) throw etcdErrors.duplicateKey;
-  refuseDeleted(writes, key);
-  writes.puts.set(name, key);
+  refuseDeleted(writes, put);
+  writes.puts.set(name, put);
 }
 
-function refuseDeleted(writes: Writes, key: Uint8Array): void {
-  for (const range of writes.deletes) {
+/**
+ * etcd looks for overlaps with the bytes as they are, and finds nothing between a key and an end of one zero byte: such
+ * a deletion stands beside any put, and takes those that come before it. But a put that keeps what the key has finds
+ * nothing there after it; etcd ends on that, and here it is refused.
+ */
+function refuseDeleted(writes: Writes, { key, ignoreValue, ignoreLease }: PutRequest): void {
+  for (const { range, isOpenEnded } of writes.deletes) {
+    if (isOpenEnded && !ignoreValue && !ignoreLease) continue;
     const before = compareBytes(key, range.from) < 0;
     const beyond = range.to !== null && compareBytes(key, range.to) >= 0;
     if (!before && !beyond) throw etcdErrors.duplicateKey;

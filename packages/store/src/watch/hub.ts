@@ -205,20 +205,22 @@ export class WatchHub {
       this.#synced.match(change.kv.key, (watcher) => {
         if (change.revision < watcher.nextRevision || !watcher.wants(change.deleted)) return;
         let event;
-        if (watcher.prevKv) event = withPrevious ??= this.#changeEvent(change, true);
-        else event = plain ??= this.#changeEvent(change, false);
+        if (watcher.prevKv) event = withPrevious ??= this.#withPrevious(change, i > begin);
+        else event = plain ??= plainEvent(change);
         collect(watcher, event, touched);
       });
     }
   }
 
-  #changeEvent({ kv, deleted, previous, revision }: Change, prevKv: boolean): Event {
-    const type = deleted ? EventType.DELETE : EventType.PUT;
-    if (!prevKv || previous === null) return { type, kv, prevKv: null };
-    // A transaction that puts and then deletes a key: what counts is what was there before the transaction.
-    const before =
-      previous.modRevision < revision ? previous : this.#point.layers.visibleAt(kv.key, revision - 1);
-    return { type, kv, prevKv: before };
+  /**
+   * What counts is what was there before the revision: a transaction may put a key and then delete it, or delete it and
+   * then put it. `follows`: the revision has an earlier change.
+   */
+  #withPrevious(change: Change, follows: boolean): Event {
+    const { kv, previous, revision } = change;
+    const isBefore = previous === null ? !follows : previous.modRevision < revision;
+    const prevKv = isBefore ? previous : this.#point.layers.visibleAt(kv.key, revision - 1);
+    return { ...plainEvent(change), prevKv };
   }
 
   /** Hands a matched batch to its stream, or leaves it to history when the client is slow. */
@@ -366,11 +368,16 @@ class HistoryEvents {
 
   /** What was there at the revision before, unless that is compacted. */
   #previous(): KeyValue | null {
-    const { key, revision, previousRevision } = this.#record;
-    if (previousRevision === 0 || revision - 1 < this.#point.compactRevision) return null;
-    if (previousRevision === revision) return this.#point.layers.visibleAt(key, revision - 1);
+    const { key, revision, sub, previousRevision } = this.#record;
+    if (revision - 1 < this.#point.compactRevision || (previousRevision === 0 && sub === 0)) return null;
+    if (previousRevision === revision || previousRevision === 0)
+      return this.#point.layers.visibleAt(key, revision - 1);
     return this.#point.layers.past(key, previousRevision)?.kv ?? null;
   }
+}
+
+function plainEvent({ kv, deleted }: Change): Event {
+  return { type: deleted ? EventType.DELETE : EventType.PUT, kv, prevKv: null };
 }
 
 function tombstone(key: Uint8Array, modRevision: number): KeyValue {

@@ -26,7 +26,9 @@ export class WatcherIndex<W extends { readonly range: KeyRange }> {
       else set.add(watcher);
       return;
     }
-    this.#root = this.#insert(this.#root, watcher);
+    const node = this.#find(range);
+    if (node === null) this.#root = this.#insert(this.#root, watcher);
+    else node.watchers.add(watcher);
   }
 
   delete(watcher: W): void {
@@ -39,7 +41,10 @@ export class WatcherIndex<W extends { readonly range: KeyRange }> {
       if (set?.size === 0) this.#byKey.delete(name);
       return;
     }
-    this.#root = this.#remove(this.#root, watcher);
+    // The tree is as it was, and no end on the way has to be looked at, while others watch the range.
+    const node = this.#find(range);
+    node?.watchers.delete(watcher);
+    if (node?.watchers.size === 0) this.#root = this.#remove(this.#root, range);
   }
 
   /** Calls back for each watcher whose range holds `key`. */
@@ -49,6 +54,16 @@ export class WatcherIndex<W extends { readonly range: KeyRange }> {
       if (set !== undefined) for (const watcher of set) found(watcher);
     }
     if (this.#root !== null) stab(this.#root, key, found);
+  }
+
+  #find({ from, to }: KeyRange): RangeNode<W> | null {
+    let node = this.#root;
+    while (node !== null) {
+      const order = compareRange(from, to, node);
+      if (order === 0) break;
+      node = order < 0 ? node.left : node.right;
+    }
+    return node;
   }
 
   #insert(node: RangeNode<W> | null, watcher: W): RangeNode<W> {
@@ -64,12 +79,7 @@ export class WatcherIndex<W extends { readonly range: KeyRange }> {
         right: null,
       };
     }
-    const order = compareRange(from, to, node);
-    if (order === 0) {
-      node.watchers.add(watcher);
-      return node;
-    }
-    if (order < 0) {
+    if (compareRange(from, to, node) < 0) {
       node.left = this.#insert(node.left, watcher);
       if (node.left.priority > node.priority) return rotateRight(node);
     } else {
@@ -80,15 +90,12 @@ export class WatcherIndex<W extends { readonly range: KeyRange }> {
     return node;
   }
 
-  #remove(node: RangeNode<W> | null, watcher: W): RangeNode<W> | null {
+  #remove(node: RangeNode<W> | null, range: KeyRange): RangeNode<W> | null {
     if (node === null) return null;
-    const order = compareRange(watcher.range.from, watcher.range.to, node);
-    if (order === 0) {
-      node.watchers.delete(watcher);
-      return node.watchers.size > 0 ? node : join(node.left, node.right);
-    }
-    if (order < 0) node.left = this.#remove(node.left, watcher);
-    else node.right = this.#remove(node.right, watcher);
+    const order = compareRange(range.from, range.to, node);
+    if (order === 0) return join(node.left, node.right);
+    if (order < 0) node.left = this.#remove(node.left, range);
+    else node.right = this.#remove(node.right, range);
     refresh(node);
     return node;
   }
