@@ -96,7 +96,7 @@ function applied(lab: BugLab, point: CrashPoint): number {
 }
 
 function compacted(lab: BugLab, point: CrashPoint): number {
-  for (let round = 0; round < 6; round += 1) {
+  for (let round = 0; round < 5; round += 1) {
     once(
       lab,
       `round/${round}`,
@@ -111,7 +111,7 @@ function compacted(lab: BugLab, point: CrashPoint): number {
     lab.until('it leads', 10_000, () => lab.leader === 0);
     lab.request({ type: 'compact', revision });
   }
-  lab.pass(600);
+  lab.pass(300);
   return 0;
 }
 
@@ -120,14 +120,14 @@ function received(lab: BugLab, point: CrashPoint): number {
   const late = lab.follower;
   lab.isolate(late);
   for (let i = 0; i < 4; i += 1) once(lab, `k/${i}`, [put('shared', 'x'.repeat(100))]);
-  for (let i = 0; i < 12; i += 1) {
+  for (let i = 0; i < 8; i += 1) {
     once(lab, `filler/${i}`, []);
-    lab.pass(20);
+    lab.pass(30);
   }
   point.arm(lab.nodes[late] as BugLab['nodes'][number]);
   lab.heal();
-  lab.until('it is back', 30_000, () => (lab.running(late)?.database.revision ?? 0) > 10);
+  lab.until('it is back', 30_000, () => (lab.running(late)?.database.revision ?? 0) > 8);
   lab.awaitCaughtUp(late);
-  lab.pass(300);
+  lab.pass(150);
   return late;
 }

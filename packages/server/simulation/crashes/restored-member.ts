@@ -19,6 +19,8 @@ import { CrashPoint } from './crash-point.ts';
 import type { CrashRun } from './operations.ts';
 
 const file = 'snapshot.db';
+/** Preallocated space is not what this is about. */
+const host = { logLimits: { segmentBytes: 64 * 1024 } } as const;
 
 /**
  * Restores a snapshot, under a new name after each crash as `flotilla snapshot restore` does, cuts the power as soon as it
@@ -89,6 +91,7 @@ class RestoredMember {
       skipHashCheck: true,
       bumpRevision: 0,
       markCompacted: false,
+      host,
     });
     return { directory, image };
   }
@@ -112,6 +115,7 @@ class RestoredMember {
         ),
       listen: ({ address, services }) => listenFramed(platform, { address, services, handlerFailed: stop }),
       onFatal: stop,
+      host,
     });
     await member.whenReady();
     const { database } = member;

@@ -1,6 +1,7 @@
 import type { Platform } from '@flotilla/platform';
 import {
   configurationOf,
+  type HostConfig,
   type Index,
   type NodeId,
   openLog,
@@ -27,6 +28,8 @@ export interface RestoreOptions {
   readonly skipHashCheck: boolean;
   readonly bumpRevision: number;
   readonly markCompacted: boolean;
+  /** Of the log that the member begins with. */
+  readonly host?: HostConfig;
 }
 
 /**
@@ -50,7 +53,7 @@ export async function restoreMember(options: RestoreOptions): Promise<EtcdFileSu
     });
     try {
       const summary = await restoreState(options, directory, reader);
-      await beginLog(platform, directory);
+      await beginLog(platform, directory, options.host);
       return summary;
     } finally {
       await directory.release();
@@ -75,12 +78,17 @@ async function restoreState(
 }
 
 /** A log that knows nothing of its state's entries would not be believed. */
-async function beginLog(platform: Platform, { identity, self, raftDirectory }: DataDirectory): Promise<void> {
+async function beginLog(
+  platform: Platform,
+  { identity, self, raftDirectory }: DataDirectory,
+  host: HostConfig = {},
+): Promise<void> {
   await platform.disk.makeDirectory(raftDirectory);
   const { log } = await openLog(platform, {
     directory: `${raftDirectory}/log`,
     clusterId: identity.clusterId,
     nodeId: self.nodeId,
+    ...(host.logLimits === undefined ? {} : { limits: host.logLimits }),
   });
   try {
     const configuration = configurationOf(identity.members.map((member) => member.nodeId));
