@@ -28,12 +28,12 @@ export const limits = {
   spaceClearShare: 0.95,
   spaceClearAfterMs: 3_000,
   /**
-   * Of the disk, pages of the state that can be used again included: with less left nothing is added. Deletions,
-   * compaction and the log go on in it. So much must be the disk's own: two segments of the log.
+   * Of the disk, pages of the state that can be used again included: with less left beside what deletions may need,
+   * nothing is added. Compaction and the log go on in it. So much must be the disk's own: two segments of the log.
    */
   diskReserveBytes: 128 * 1024 * 1024,
   diskLogBytes: 64 * 1024 * 1024,
-  /** Below so many times the reserve the disk is looked at this often: a second of writes could fill it. */
+  /** With less than so many times the reserve to go the disk is looked at this often: a second of writes could fill it. */
   diskLowFactor: 8,
   diskLowCheckMs: 100,
   /** Beyond it etcd's documentation advises against a larger quota. */

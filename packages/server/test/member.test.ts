@@ -27,6 +27,7 @@ import {
 } from '@flotilla/wire';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { limits } from '../src/limits.ts';
+import type { Member } from '../src/member/member.ts';
 import { InProcessCluster } from './support/in-process.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -515,6 +516,31 @@ describe('a client that does not read', () => {
         message: expect.stringContaining('the client does not read') as string,
       });
     }
+  });
+
+  test('of a watch is held back, and told when history has gone past it', async () => {
+    const stream = openStream(cluster.channel(0), Watch.methods.Watch);
+    const create = WatchCreateRequest.create({ key: bytes('deaf') });
+    stream.write({ requestUnion: { case: 'createRequest', value: create } });
+    expect(await stream.read()).toMatchObject({ created: true });
+    const { database } = cluster.members[0] as Member;
+    const value = new Uint8Array(1 << 20);
+    const write = () => call(1, KV.methods.Put, PutRequest.create({ key: bytes('deaf'), value }));
+    // More than is on its way and in the member's own buffer.
+    for (let i = 0; i < 40 && database.watches.behindCount === 0; i += 1) await write();
+    expect(database.watches.behindCount).toBe(1);
+    for (let i = 0; i < 3; i += 1) await write();
+    const { revision } = (await write()).header!;
+    await call(0, KV.methods.Compact, CompactionRequest.create({ revision, physical: true }));
+    for (;;) {
+      const response = await stream.read();
+      if (response?.canceled === true) {
+        expect(response).toMatchObject({ watchId: 0, compactRevision: revision, events: [] });
+        break;
+      }
+      for (const event of response!.events) expect(event.kv!.modRevision).toBeLessThan(revision);
+    }
+    stream.cancel();
   });
 
   test('of a streamed range does not hold its view of the storage', async () => {

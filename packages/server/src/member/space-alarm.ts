@@ -120,15 +120,15 @@ export class SpaceAlarm {
       this.#platform.log.warn('the disk does not say what is left of it', { error: messageOf(error) });
       return;
     }
-    this.#diskIsLow = diskBytes < diskLowFactor * diskReserveBytes;
-    const spares = diskBytes < 2 * diskReserveBytes;
-    this.#target.spareDisk(spares);
+    // What is deleted is history until it is compacted: as much must be left as could be deleted.
+    const neededBytes = diskReserveBytes + this.#target.liveBytes();
+    this.#diskIsLow = diskBytes < neededBytes + diskLowFactor * diskReserveBytes;
+    this.#target.spareDisk(diskBytes < neededBytes + diskReserveBytes);
     // More than at first, once there was not enough.
     const share = this.#diskIsFull ? 1 / spaceClearShare : 1;
     const isFull =
-      spares &&
-      (diskBytes < diskLogBytes * share ||
-        diskBytes + this.#target.reusableBytes() < diskReserveBytes * share);
+      this.#diskIsLow &&
+      (diskBytes < diskLogBytes * share || diskBytes + this.#target.reusableBytes() < neededBytes * share);
     if (isFull && !this.#diskIsFull) this.#platform.log.warn('the disk is all but full', { diskBytes });
     this.#diskIsFull = isFull;
   }

@@ -20,9 +20,16 @@ export class FlotillaProcess {
 
   constructor(
     args: readonly string[],
-    options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv; readonly launcher?: string } = {},
+    options: {
+      readonly cwd?: string;
+      readonly env?: NodeJS.ProcessEnv;
+      readonly launcher?: string;
+      /** A command that runs what follows it. */
+      readonly under?: readonly string[];
+    } = {},
   ) {
-    this.child = spawn(process.execPath, [options.launcher ?? launcher, ...args], {
+    const command = [...(options.under ?? []), process.execPath, options.launcher ?? launcher, ...args];
+    this.child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: options.cwd,
       env: { ...withoutEtcdVariables(process.env), ...options.env },
