@@ -16,7 +16,7 @@ export type BatchKind =
   | 'the state record that ends an install';
 
 /** How far a commit is: the points at which state reaches the disk. */
-export type Boundary = 'is handed over' | 'can be read' | 'is durable';
+export type Boundary = 'is handed over' | 'can be read' | 'is durable' | 'is said to be over';
 
 /** What a crash at one point would leave. */
 export interface CrashImage {
@@ -113,6 +113,11 @@ export class SteppedStorage implements OrderedStorage {
   /** From here on. */
   record(): void {
     this.#recording = true;
+  }
+
+  /** Whoever asked for it believes from here on that it is there. */
+  told(kind: BatchKind): void {
+    this.#keep(this.#commits, kind, 'is said to be over');
   }
 
   commit(batch: WriteBatch): Commit {

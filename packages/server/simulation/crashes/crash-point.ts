@@ -22,13 +22,16 @@ export class CrashPoint {
   /** The step that it crashed at. */
   crashedAt: Step | null = null;
   readonly #at: number;
-  readonly #downMs: number;
+  readonly #lateMs: number;
   #node: SimNode | null = null;
 
-  /** `at`: counted from 1; 0: never. */
-  constructor(at: number, downMs = 20) {
+  /**
+   * `at`: counted from 1; 0: never. `lateMs`: so long after it, while what comes next is under way. What was answered by
+   * then must be there.
+   */
+  constructor(at: number, lateMs = 0) {
     this.#at = at;
-    this.#downMs = downMs;
+    this.#lateMs = lateMs;
   }
 
   arm(node: SimNode): void {
@@ -68,12 +71,22 @@ export class CrashPoint {
     this.steps.push(step);
     if (this.steps.length !== this.#at) return false;
     this.crashedAt = step;
+    if (this.#lateMs === 0) {
+      this.#crash(node);
+      return true;
+    }
+    node.world.after(this.#lateMs, () => this.#crash(node));
+    return false;
+  }
+
+  #crash(node: SimNode): void {
     const lost = node.crash();
-    node.world.fault('crash at a step', `crash ${node.name} at step ${this.#at}, ${step}: ${lost}`);
-    node.world.after(this.#downMs, () => node.start());
-    return true;
+    node.world.fault('crash at a step', `crash ${node.name} at ${this.crashedAt}: ${lost}`);
+    node.world.after(downMs, () => node.start());
   }
 }
+
+const downMs = 20;
 
 type Reach = (step: Step) => boolean;
 

@@ -26,11 +26,17 @@ export async function crashAtEveryStep(
   const broken: Broken[] = [];
   const isTried = (name: string, index: number): boolean =>
     which === 'every' || (!name.startsWith('before') && clean.steps.indexOf(name as never) === index);
-  const places = clean.steps.flatMap((name, index) => (isTried(name, index) ? [index + 1] : []));
-  for (const at of places) {
-    const step = `step ${at} of seed ${seed}: ${clean.steps[at - 1]}`;
+  const writes = clean.steps.flatMap((name, index) => (name === 'after write the log' ? [index + 1] : []));
+  const places = [
+    ...clean.steps.flatMap((name, index) => (isTried(name, index) ? [{ at: index + 1, lateMs: 0 }] : [])),
+    // Whatever is answered while the sync is under way.
+    ...writes.slice(0, which === 'every' ? writes.length : 3).map((at) => ({ at, lateMs })),
+  ];
+  for (const place of places) {
+    const { at } = place;
+    const step = `step ${at} of seed ${seed}: ${clean.steps[at - 1]}${place.lateMs > 0 ? ', and a little later' : ''}`;
     try {
-      const { outcome, crashedAt } = await operation(seed, at);
+      const { outcome, crashedAt } = await operation(seed, at, place.lateMs);
       if (crashedAt !== clean.steps[at - 1]) broken.push({ step, message: `crashed at ${crashedAt}` });
       else if (outcome !== clean.outcome) broken.push({ step, message: `${outcome}, not ${clean.outcome}` });
     } catch (error) {
@@ -39,3 +45,6 @@ export async function crashAtEveryStep(
   }
   return { steps: clean.steps, tried: places.length, broken };
 }
+
+/** Less than a sync takes, and more than an answer is on its way. */
+const lateMs = 2.5;

@@ -11,15 +11,17 @@ export interface CrashRun {
   readonly crashedAt: Step | null;
 }
 
-/** Runs an operation that crashes at one of its steps, 0: at none, and comes to its end all the same. */
-export type Operation = (seed: number, at: number) => Promise<CrashRun>;
+/** Runs an operation that crashes at one of its steps, 0: at none, or so long after it, and comes to its end all the same. */
+export type Operation = (seed: number, at: number, lateMs?: number) => Promise<CrashRun>;
 
 /** What a member does with its disk, by the names that the issue has for it. */
 export const operations = {
-  'first start': (seed, at) => run(seed, at, { members: 1, snapshotCount: 5 }, firstStart, true),
-  apply: (seed, at) => run(seed, at, { members: 1, snapshotCount: 5, host: smallLog }, applied),
-  compaction: (seed, at) => run(seed, at, { members: 1 }, compacted),
-  snapshot: (seed, at) => run(seed, at, { snapshotCount: 5 }, received),
+  'first start': (seed, at, lateMs) =>
+    run(seed, at, lateMs, { members: 1, snapshotCount: 5 }, firstStart, true),
+  apply: (seed, at, lateMs) =>
+    run(seed, at, lateMs, { members: 1, snapshotCount: 5, host: smallLog }, applied),
+  compaction: (seed, at, lateMs) => run(seed, at, lateMs, { members: 1 }, compacted),
+  snapshot: (seed, at, lateMs) => run(seed, at, lateMs, { snapshotCount: 5 }, received),
   restore: restoreAndServe,
 } as const satisfies Readonly<Record<string, Operation>>;
 
@@ -31,17 +33,20 @@ const smallLog = {
 async function run(
   seed: number,
   at: number,
+  lateMs: number | undefined,
   options: Omit<BugLabOptions, 'seed'>,
   script: (lab: BugLab, point: CrashPoint) => number,
   fromTheBeginning = false,
 ): Promise<CrashRun> {
-  const point = new CrashPoint(at);
+  const point = new CrashPoint(at, lateMs);
   let outcome = '';
   const wrapped = {
     ...options,
     seed,
     commitDelayMs: 3,
     flushDelayMs: 5,
+    // An answer that does not wait for the disk is there before it.
+    world: { syncMinMs: 3, syncMaxMs: 6, delayMaxMs: 1 },
     wrapPlatform: (platform) => point.platform(platform),
     wrapStorage: (storage, platform) => point.storage(storage, platform),
     begin: (lab) => {

@@ -26,10 +26,10 @@ const host = { logLimits: { segmentBytes: 64 * 1024 } } as const;
  * Restores a snapshot, under a new name after each crash as `flotilla snapshot restore` does, cuts the power as soon as it
  * is said to be done, and starts a member on what is left.
  */
-export function restoreAndServe(seed: number, at: number): Promise<CrashRun> {
+export function restoreAndServe(seed: number, at: number, lateMs?: number): Promise<CrashRun> {
   return fromEventLoop(() => {
     const world = new World({ tape: generatedTape(seed) });
-    const point = new CrashPoint(at);
+    const point = new CrashPoint(at, lateMs);
     const lives = new RestoredMember(point);
     const node = world.addNode('n1', (platform) => lives.main(platform));
     const until = (what: string, holds: () => boolean): void => {
