@@ -9,11 +9,13 @@ import {
 } from '@flotilla/raft/simulation';
 import type { Scenario } from '@flotilla/sim';
 import { counterScenario } from '@flotilla/sim/examples';
+import { orderingScenario } from '@flotilla/store/simulation';
 import { clientScenario } from './client/client.ts';
 import { authScenario } from './auth/auth.ts';
 import { clusterScenario } from './cluster/cluster.ts';
 import { membersScenario } from './cluster/members.ts';
 import { leasesScenario } from './leases/leases.ts';
+import { placementScenario } from './placement/placement.ts';
 
 /**
  * Every scenario that `flotilla simulate` knows, by name. The forgetful counter is broken on purpose: it shows what a
@@ -26,6 +28,8 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     leasesScenario,
     authScenario,
     clientScenario,
+    placementScenario,
+    orderingScenario,
     coreScenario,
     stormScenario,
     hostScenario,
