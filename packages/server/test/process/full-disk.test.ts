@@ -153,7 +153,7 @@ describe.skipIf(!mayMount)('a lone member on a small disk', () => {
     expect(await count()).toBe(4);
   });
 
-  test('stops when others leave it nothing, and has lost nothing when there is room again', async () => {
+  test('loses nothing when others leave it nothing, and goes on when there is room again', async () => {
     const filler = there('filler');
     try {
       for (;;) writeFileSync(filler, value, { flag: 'a' });
@@ -161,18 +161,15 @@ describe.skipIf(!mayMount)('a lone member on a small disk', () => {
       expect(error).toMatchObject({ code: 'ENOSPC' });
     }
     expect(await takesPuts()).toBe(false);
-    // Deletions take some of what the log and the state have left; then there is nothing.
-    const before = shell.stderr.length;
-    const ended = (): boolean => shell.stderr.slice(before).some((line) => /^error FLOTILLA_/.test(line));
-    const key = bytes('none');
-    for (let i = 0; i < 100_000 && !ended(); i += 1) {
-      await call(KV.methods.DeleteRange, DeleteRangeRequest.create({ key }), 1_000).catch(() => null);
-      if (i % 10 === 0) await call(KV.methods.Range, RangeRequest.create({ key }), 1_000).catch(() => null);
-      if (i === 200) break;
-    }
-    if (!ended()) process.kill(memberPid(), 'SIGKILL');
+    // What the log and the state have may do for it; if not, the member has ended, and the shell has begun it again.
+    const last = DeleteRangeRequest.create({ key: keyOf(written - 2) });
+    const { deleted } = await call(KV.methods.DeleteRange, last, 5_000).catch(() => ({ deleted: 0 }));
+    process.kill(memberPid(), 'SIGKILL');
     unlinkSync(filler);
-    await expect.poll(() => count().catch(() => 0), { timeout: 30_000 }).toBe(4);
+    await expect.poll(() => count().catch(() => 0), { timeout: 30_000 }).toBeGreaterThan(0);
+    const left = await count();
+    expect(left).toBeLessThanOrEqual(4 - deleted);
+    expect(left).toBeGreaterThanOrEqual(3);
     const { kvs } = await call(KV.methods.Range, RangeRequest.create({ key: keyOf(written - 1) }));
     expect(Buffer.from(kvs[0]!.value).equals(value)).toBe(true);
     await expect.poll(takesPuts, { timeout: 30_000 }).toBe(true);
