@@ -19,7 +19,6 @@ export type Plain =
  * Equal data gives equal bytes as long as fields come in the same order.
  */
 export function encodePlain(value: unknown): Uint8Array {
-  const writer = new ByteWriter(4 * 1024);
   write(writer, value);
   return writer.take();
 }
@@ -46,44 +45,65 @@ const Tag = {
   INFINITY: 10,
 } as const;
 
-function write(writer: ByteWriter, value: unknown): void {
-  if (typeof value === 'boolean') writer.byte(value ? Tag.TRUE : Tag.FALSE);
-  else if (typeof value === 'number') writeNumber(writer, value);
+const writer = new ByteWriter(64 * 1024);
+
+/** Names of fields are few and come again and again. */
+const names = new Map<string, Uint8Array>();
+
+function nameBytes(name: string): Uint8Array {
+  let bytes = names.get(name);
+  if (bytes === undefined) {
+    bytes = textToBytes(name);
+    names.set(name, bytes);
+  }
+  return bytes;
+}
+
+/** Of a name of a field. */
+function nameOf(bytes: Uint8Array): string {
+  let name = '';
+  for (const byte of bytes) name += String.fromCharCode(byte);
+  return name;
+}
+
+function write(target: ByteWriter, value: unknown): void {
+  if (typeof value === 'boolean') target.byte(value ? Tag.TRUE : Tag.FALSE);
+  else if (typeof value === 'number') writeNumber(target, value);
   else if (typeof value === 'bigint') {
-    writer.byte(Tag.BIGINT);
-    writer.bigint64(value);
+    target.byte(Tag.BIGINT);
+    target.bigint64(value);
   } else if (typeof value === 'string') {
-    writer.byte(Tag.TEXT);
-    writer.lengthPrefixed(textToBytes(value));
-  } else writeObject(writer, value);
+    target.byte(Tag.TEXT);
+    target.lengthPrefixed(textToBytes(value));
+  } else writeObject(target, value);
 }
 
-function writeNumber(writer: ByteWriter, value: number): void {
-  if (value === Infinity) return writer.byte(Tag.INFINITY);
+function writeNumber(target: ByteWriter, value: number): void {
+  if (value === Infinity) return target.byte(Tag.INFINITY);
   assert(Number.isSafeInteger(value), () => `${value} is a safe integer`);
-  writer.byte(value < 0 ? Tag.NEGATIVE : Tag.NATURAL);
-  writer.varint(Math.abs(value));
+  target.byte(value < 0 ? Tag.NEGATIVE : Tag.NATURAL);
+  target.varint(Math.abs(value));
 }
 
-function writeObject(writer: ByteWriter, value: unknown): void {
-  if (value === null) return writer.byte(Tag.NULL);
+function writeObject(target: ByteWriter, value: unknown): void {
+  if (value === null) return target.byte(Tag.NULL);
   if (value instanceof Uint8Array) {
-    writer.byte(Tag.BYTES);
-    return writer.lengthPrefixed(value);
+    target.byte(Tag.BYTES);
+    return target.lengthPrefixed(value);
   }
   if (Array.isArray(value)) {
-    writer.byte(Tag.LIST);
-    writer.varint(value.length);
-    for (const element of value) write(writer, element);
+    target.byte(Tag.LIST);
+    target.varint(value.length);
+    for (const element of value) write(target, element);
     return;
   }
   assert(typeof value === 'object', () => `a ${typeof value} is no plain data`);
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  writer.byte(Tag.RECORD);
-  writer.varint(fields.length);
-  for (const [name, field] of fields) {
-    writer.lengthPrefixed(textToBytes(name));
-    write(writer, field);
+  const fields = Object.keys(value);
+  target.byte(Tag.RECORD);
+  target.varint(fields.length);
+  for (const name of fields) {
+    target.lengthPrefixed(nameBytes(name));
+    write(target, (value as Readonly<Record<string, unknown>>)[name]);
   }
 }
 
@@ -114,7 +134,7 @@ function read(reader: ByteReader): Plain {
       assert(tag === Tag.RECORD, () => `${tag} is a tag of plain data`);
       const record: Record<string, Plain> = {};
       for (let left = reader.varint(); left > 0; left -= 1) {
-        const name = bytesToText(reader.lengthPrefixed());
+        const name = nameOf(reader.lengthPrefixed());
         record[name] = read(reader);
       }
       return record;

@@ -1,5 +1,5 @@
 import { assert } from '@flotilla/platform';
-import type { Decision, Fact, FactChange } from '../shard/shard-entry.ts';
+import type { Decision, Fact, FactChange, ShardId } from '../shard/shard-entry.ts';
 
 interface Said {
   fact: Fact;
@@ -18,8 +18,8 @@ export class FactChain {
   logged: number;
   /** Seqs that were numbered. */
   numbered = 0;
-  /** Nothing more is said to it: it is part of a neighbour. */
-  ended = false;
+  /** Nothing more is said to it: since this entry it is part of a neighbour. Null: it lives. */
+  ended: { readonly index: number; readonly into: ShardId } | null = null;
   #facts: Said[] = [];
 
   constructor(born: number) {

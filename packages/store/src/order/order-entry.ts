@@ -62,4 +62,4 @@ export type OrderEffect =
     }
   | { readonly kind: 'session-opened'; readonly name: string; readonly session: number }
   | { readonly kind: 'lease-renewed'; readonly lease: bigint; readonly generation: number }
-  | { readonly kind: 'lease-removed'; readonly lease: bigint };
+  | { readonly kind: 'lease-removed'; readonly lease: bigint; readonly revision: number };

@@ -1,7 +1,7 @@
+import { orderSession } from '../shard/request-memory.ts';
 import type { PrepareEntry, ShardId, Vote } from '../shard/shard-entry.ts';
 import { type Tally, tallyOf, type VoteTree } from '../shard/vote.ts';
 import type { OrderEntry, ProposedDecision } from './order-entry.ts';
-import { orderSession } from './order-machine.ts';
 import type { OrderMachine } from './order-machine.ts';
 
 /** Votes that have come for one transaction. */
@@ -130,6 +130,7 @@ export class OrderLeader {
         participants,
         fragment: null,
         revokes: lease,
+        absent: [],
       } as const,
     }));
     return { sinceMs: nowMs, transaction, prepares };

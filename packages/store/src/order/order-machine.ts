@@ -32,9 +32,6 @@ export interface OrderParts {
   readonly bounds?: ShardBounds;
 }
 
-/** The session of the order group's own requests: revocations, each of them by the index of its entry. */
-export const orderSession = 0;
-
 /**
  * The order of everything. Its log says which writes of which shards come next, what becomes of transactions over
  * several of them, who serves which keys, and what is true of the whole: leases, sessions, users, compaction. It holds
@@ -102,7 +99,7 @@ export class OrderMachine {
   /** The last seq of a shard that is numbered; null: there is no such shard. */
   numbered(shard: ShardId): number | null {
     const chain = this.#chains.get(shard);
-    return chain === undefined || chain.ended ? null : chain.numbered;
+    return chain === undefined || chain.ended !== null ? null : chain.numbered;
   }
 
   logged(shard: ShardId): number {
@@ -129,6 +126,8 @@ export class OrderMachine {
   /** Whether every shard has applied what an entry up to this one has said about users and compaction (rules 15, 16). */
   isEverywhere(index: number): boolean {
     for (const chain of this.#chains.values()) {
+      // It drained before, and its neighbour was told too.
+      if (chain.ended !== null) continue;
       for (const kind of ['auth', 'compacted'] as const) {
         const oldest = chain.oldest(kind);
         if (oldest !== null && oldest <= index) return false;
@@ -216,16 +215,16 @@ export class OrderMachine {
   #cut({ counts, decisions, logged }: OrderEntry & { readonly kind: 'cut' }): void {
     for (const { shard, upTo } of [...counts].sort((a, b) => a.shard - b.shard)) this.#count(shard, upTo);
     for (const decision of decisions) this.#decide(decision);
-    for (const { shard, index } of logged) {
-      const chain = this.#chains.get(shard);
-      chain?.forgetThrough(index);
-      if (chain?.ended === true && chain.size === 0) this.#chains.delete(shard);
+    for (const { shard, index } of logged) this.#chains.get(shard)?.forgetThrough(index);
+    for (const [shard, { ended }] of this.#chains) {
+      // The neighbour has everything that was to be had of it.
+      if (ended !== null && this.logged(ended.into) >= ended.index) this.#chains.delete(shard);
     }
   }
 
   #count(shard: ShardId, upTo: number): void {
     const chain = this.#chains.get(shard);
-    if (chain === undefined || chain.ended || upTo <= chain.numbered) return;
+    if (chain === undefined || chain.ended !== null || upTo <= chain.numbered) return;
     const count = upTo - chain.numbered;
     chain.count(this.index, count, this.frontier);
     this.frontier += count;
@@ -299,7 +298,7 @@ export class OrderMachine {
     const chain = this.#chain(shard);
     const upTo = chain.last;
     this.#say(shard, { kind: 'absorbed', into });
-    chain.ended = true;
+    chain.ended = { index: this.index, into };
     const { span, range } = this.#row(into);
     this.#say(into, { kind: 'absorbs', span, range, drained: drained.shard, upTo });
   }
@@ -360,7 +359,7 @@ export class OrderMachine {
 
   #removeLease(lease: OrderedLease): void {
     this.leases.remove(lease);
-    this.#effects.push({ kind: 'lease-removed', lease: lease.lease });
+    this.#effects.push({ kind: 'lease-removed', lease: lease.lease, revision: this.frontier });
     const response = LeaseRevokeResponse.create({ header: header(this.frontier) });
     for (const origin of lease.revokers) this.#answer(origin, { kind: 'lease-revoke', response });
   }

@@ -14,6 +14,7 @@ import { WriteBuffer } from '../mvcc/write-buffer.ts';
 import type { KeySpan } from './key-span.ts';
 import { holdsKey } from './key-span.ts';
 import { beforeOwn, ownRevision, pendingRevision } from './pending.ts';
+import type { RequestOrigin } from './request-memory.ts';
 import type { WriteRequest } from './write-request.ts';
 
 /** What one write does to one key; value null: it deletes it. */
@@ -26,6 +27,7 @@ export interface KeyWrite {
 /** A write that was applied and has no revision yet. */
 export interface PendingWrite {
   readonly seq: number;
+  readonly origin: RequestOrigin;
   /** In the order in which they were made: that of the events. */
   readonly writes: readonly KeyWrite[];
   readonly bytes: number;
@@ -70,17 +72,17 @@ export class Overlay implements TxnState {
   }
 
   /** Evaluates a request and takes in what it writes. What is refused throws, and has changed nothing. */
-  evaluate(write: WriteRequest): Evaluation {
+  evaluate(origin: RequestOrigin, write: WriteRequest): Evaluation {
     this.layers.refresh();
     this.#writes = [];
     const result = this.#execute(write);
     const effective = this.#writes.length > 0;
-    if (effective) this.#take();
+    if (effective) this.#take(origin);
     return { result, effective };
   }
 
   /** The oldest pending write gets this revision. */
-  number(revision: number): number {
+  number(revision: number): PendingWrite {
     const oldest = this.#pending.shift();
     assert(oldest !== undefined, 'a cut numbers writes that were applied');
     this.bytes -= oldest.bytes;
@@ -89,7 +91,7 @@ export class Overlay implements TxnState {
     writeKeys(this.#numbered, writes);
     this.#numbered.end();
     for (const { key } of writes) this.#settle(key, seq, revision);
-    return seq;
+    return oldest;
   }
 
   /** Whether a key of the span has a version, or is absent, since a pending write. */
@@ -103,7 +105,7 @@ export class Overlay implements TxnState {
   /** Takes in again what {@link pending} was when the state was written down. */
   restore(pending: readonly PendingWrite[]): void {
     const last = this.seq;
-    for (const { seq, writes } of pending) {
+    for (const { seq, origin, writes } of pending) {
       this.seq = seq - 1;
       this.layers.refresh();
       this.#writes = [];
@@ -111,7 +113,7 @@ export class Overlay implements TxnState {
         if (value === null) this.executeDelete(DeleteRangeRequest.create({ key }));
         else this.executePut(PutRequest.create({ key, value, lease }));
       }
-      this.#take();
+      this.#take(origin);
     }
     assert(this.seq === last || pending.length === 0, 'the last pending write has the last seq');
     this.seq = last;
@@ -212,7 +214,7 @@ export class Overlay implements TxnState {
     this.#writes.push({ key, value: kv === null ? null : kv.value, lease: kv === null ? 0n : kv.lease });
   }
 
-  #take(): void {
+  #take(origin: RequestOrigin): void {
     const seq = this.seq + 1;
     const writes = this.#writes;
     let bytes = 0;
@@ -222,7 +224,7 @@ export class Overlay implements TxnState {
     }
     this.seq = seq;
     this.bytes += bytes;
-    this.#pending.push({ seq, writes, bytes });
+    this.#pending.push({ seq, origin, writes, bytes });
     this.#writes = [];
   }
 

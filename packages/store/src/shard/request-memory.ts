@@ -13,6 +13,9 @@ export interface RequestOrigin {
   readonly floor: number;
 }
 
+/** The session of the order group's own requests: revocations, each of them by the index of its entry. It never ends. */
+export const orderSession = 0;
+
 /** A request that changed something here alone, or that the order group carried out. */
 export interface WrittenOutcome {
   readonly kind: 'written';
@@ -84,13 +87,19 @@ export class RequestMemory {
   }
 
   isExpired(session: number): boolean {
+    if (session === orderSession) return false;
     return session < this.#lowestSession || this.#expired.has(session);
   }
 
   /** Raises the session's floor, and says what is known of the request. */
-  recall({ session, request, floor }: RequestOrigin): Recalled {
+  recall(origin: RequestOrigin): Recalled {
+    this.raiseFloor(origin.session, origin.floor);
+    return this.look(origin);
+  }
+
+  /** The same with nothing changed. */
+  look({ session, request }: Pick<RequestOrigin, 'session' | 'request'>): Recalled {
     if (this.isExpired(session)) return 'expired';
-    this.raiseFloor(session, floor);
     const memory = this.#sessions.get(session);
     if (memory === undefined) return 'new';
     if (request < memory.floor) return 'finished';
@@ -149,7 +158,7 @@ export class RequestMemory {
       this.#expired.add(session);
     }
     this.#lowestSession = Math.max(this.#lowestSession, lowest);
-    for (const session of this.#sessions.keys()) if (session < lowest) this.#forget(session);
+    for (const session of this.#sessions.keys()) if (this.isExpired(session)) this.#forget(session);
     for (const session of this.#expired) if (session < this.#lowestSession) this.#expired.delete(session);
   }
 

@@ -30,6 +30,8 @@ export interface RequestEntry {
   readonly user: RequestUser | null;
   readonly range: number;
   readonly write: WriteRequest;
+  /** Leases of its puts that the order group did not know when it was asked for this request (rule 14). */
+  readonly absent: readonly bigint[];
 }
 
 export interface Participant {
@@ -49,6 +51,8 @@ export interface PrepareEntry {
   /** What of the request concerns this shard; null: a lease is revoked. */
   readonly fragment: TxnRequest | null;
   readonly revokes: bigint | null;
+  /** As of a request. */
+  readonly absent: readonly bigint[];
 }
 
 export type ShardEntry =
@@ -129,6 +133,8 @@ export type RefusalReason =
   /** The request is finished: its client has had its answer. */
   | 'finished'
   | 'session-expired'
+  /** A lease must be registered first, or be known to be none. */
+  | 'lease-unregistered'
   /** Bounds of memory. Nothing has happened. */
   | 'overloaded';
 
@@ -160,5 +166,7 @@ export type ShardEffect =
   /** A request must know of the order beyond what has been said to this shard. */
   | { readonly kind: 'frontier-wanted' }
   | { readonly kind: 'waits'; readonly why: 'lock' | 'number' | 'frontier' }
+  /** A write of its own got its revision. */
+  | { readonly kind: 'numbered'; readonly origin: RequestOrigin; readonly revision: number }
   /** The child is there, with everything that it begins with. */
   | { readonly kind: 'split'; readonly child: ShardMachine };

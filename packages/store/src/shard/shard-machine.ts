@@ -292,25 +292,33 @@ export class ShardMachine {
       this.#refuse(entry, 'epoch');
       return true;
     }
-    if (this.#isKnown(entry)) return true;
-    if (this.life !== 'serving' && !item.admitted) {
+    const isLetIn = this.life === 'serving' || item.admitted;
+    if (this.#isKnown(entry, isLetIn)) return true;
+    if (!isLetIn) {
       this.#refuse(entry, 'barrier');
       return true;
     }
     if (this.#isHeldUp({ ...item.footprint, revokes: null })) return this.#wait('lock');
     if (this.#needsNumber(item)) return false;
+    if (this.#lacksLease(item)) {
+      this.#refuse(entry, 'lease-unregistered');
+      return true;
+    }
     if (this.overlayBytes >= this.#bounds.overlayBytes) {
       this.#refuse(entry, 'overloaded');
       return true;
     }
-    const evaluation = this.#evaluate(user, write);
+    const evaluation = this.#evaluate(origin, user, write);
     this.#record(origin, evaluation);
     return true;
   }
 
-  /** Answered from memory, or finished. */
-  #isKnown(entry: RequestEntry | PrepareEntry): boolean {
-    const recalled = this.memory.recall(entry.origin);
+  /**
+   * Answered from memory, or finished. What is not let in changes nothing: a neighbour may already have taken over what
+   * is remembered here, and every replica of it the same.
+   */
+  #isKnown(entry: RequestEntry | PrepareEntry, isLetIn: boolean): boolean {
+    const recalled = isLetIn ? this.memory.recall(entry.origin) : this.memory.look(entry.origin);
     switch (recalled) {
       case 'new':
         return false;
@@ -327,10 +335,10 @@ export class ShardMachine {
     }
   }
 
-  #evaluate(user: RequestEntry['user'], write: WriteRequest): Evaluation {
+  #evaluate(origin: RequestOrigin, user: RequestEntry['user'], write: WriteRequest): Evaluation {
     try {
       this.access.check(user, write);
-      return this.#overlay === null ? this.#evaluateOrdered(write) : this.#overlay.evaluate(write);
+      return this.#overlay === null ? this.#evaluateOrdered(write) : this.#overlay.evaluate(origin, write);
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       return { result: { kind: 'error', error }, effective: false };
@@ -405,6 +413,11 @@ export class ShardMachine {
     return !this.#wait('frontier');
   }
 
+  /** That a lease is not registered says nothing: the error needs the word of the order group. */
+  #lacksLease({ entry, footprint }: Item): boolean {
+    return footprint.leases.some((lease) => !this.#leases.has(lease) && !entry.absent.includes(lease));
+  }
+
   #wait(why: 'lock' | 'number' | 'frontier'): false {
     this.#effects.push({ kind: 'waits', why });
     return false;
@@ -436,8 +449,9 @@ export class ShardMachine {
       this.#refuse(entry, 'epoch');
       return true;
     }
-    if (this.#isKnown(entry)) return true;
-    if (this.life !== 'serving' && !item.admitted) {
+    const isLetIn = this.life === 'serving' || item.admitted;
+    if (this.#isKnown(entry, isLetIn)) return true;
+    if (!isLetIn) {
       this.#refuse(entry, 'barrier');
       return true;
     }
@@ -450,6 +464,10 @@ export class ShardMachine {
     }
     if (this.#isBehind(claim)) return this.#wait('lock');
     if (this.#needsNumber(item)) return false;
+    if (this.#lacksLease(item)) {
+      this.#refuse(entry, 'lease-unregistered');
+      return true;
+    }
     if (this.#prepared.size >= this.#bounds.preparedTransactions) {
       this.#refuse(entry, 'overloaded');
       return true;
@@ -617,8 +635,9 @@ export class ShardMachine {
 
   #number(revision: number): void {
     assert(this.#overlay !== null, 'revisions come with facts where there is an overlay');
-    const seq = this.#overlay.number(revision);
+    const { seq, origin } = this.#overlay.number(revision);
     this.numbered = seq;
+    this.#effects.push({ kind: 'numbered', origin, revision });
     this.#numbers.add(seq, revision);
     this.memory.close((outcome) => outcome.seen < seq, revision - 1);
     this.#settle(revision);
@@ -819,10 +838,6 @@ export class ShardMachine {
 
   /** Numbered versions have another home. */
   #rebind(): void {
-    assert(
-      this.#overlay === null || this.#overlay.pending.length === 0 || this.life === 'serving',
-      'drained',
-    );
     const pending = this.#overlay?.pending ?? [];
     this.#bind(this.seq);
     this.#overlay?.restore(pending);

@@ -1,0 +1,1 @@
+export { orderingScenario } from './ordering/ordering.ts';
