@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import {
   checkLinearizability,
+  checkWatches,
   describeVerdict,
   History,
   keyValueModel,
   type KeyValueOperation,
   type KeyValueResult,
+  type WatchRecord,
 } from '@flotilla/check';
 import { type Logger, type Platform, type Random, seededRandom } from '@flotilla/platform';
 import { nodePlatform } from '@flotilla/platform/node';
-import { callUnary, HashKVRequest, Maintenance, type RpcChannel } from '@flotilla/wire';
+import { callUnary, HashKVRequest, KV, Maintenance, RangeRequest, type RpcChannel } from '@flotilla/wire';
 import { openHttp2Channel } from '@flotilla/wire/node';
 import { fair } from '../../../raft/test/process/member-proxy.ts';
 import { type ClientWire, reliableWire, unreliableWire } from '../../simulation/scenarios/client-wire.ts';
@@ -17,6 +19,7 @@ import { type ClientHome, KvClient } from '../../simulation/scenarios/kv-client.
 import type { Measure } from '../../simulation/scenarios/lab-result.ts';
 import { type PeerLinks, unreliableWeather } from './peer-links.ts';
 import { type MemberProcess, pause, type ProcessCluster } from './process-cluster.ts';
+import { watchEverything, writtenOrder } from './watching.ts';
 
 const silent: Logger = {
   debug: () => undefined,
@@ -187,6 +190,26 @@ export class KvProcessLab implements ClientHome {
     });
     this.expect(equal, `members differ: ${found}`);
     const { verdict } = checkLinearizability(keyValueModel, this.history.calls);
+    this.expect(verdict.outcome === 'ok', describeVerdict(verdict));
+    await this.#judgeWatches();
+  }
+
+  /** Each member tells the whole history to a watch, and all tell the same, as etcd promises. */
+  async #judgeWatches(): Promise<void> {
+    const { members } = this.cluster;
+    const request = RangeRequest.create({ key: Uint8Array.of(0), countOnly: true });
+    const revisions = await Promise.all(
+      members.map(async ({ channel }) => {
+        const { header } = await callUnary(channel, KV.methods.Range, request, { timeoutMs: 10_000 });
+        return header?.revision ?? 0;
+      }),
+    );
+    const revision = Math.max(...revisions);
+    if (revision <= 1) return;
+    const whole = await Promise.all(
+      members.map(({ index, channel }) => watchEverything(`history of n${index + 1}`, channel, revision)),
+    );
+    const verdict = checkWatches(whole, writtenOrder(whole[0] as WatchRecord));
     this.expect(verdict.outcome === 'ok', describeVerdict(verdict));
   }
 
