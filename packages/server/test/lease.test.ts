@@ -60,6 +60,19 @@ async function leases(member: number): Promise<readonly bigint[]> {
   return listed.leases.map(({ id }) => id);
 }
 
+test('a renewal that came before a revocation finds the lease', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const { id } = await grant(0, 60);
+    const stream = openStream(cluster.channel(0), Lease.methods.LeaseKeepAlive);
+    stream.write({ id });
+    await stream.read();
+    stream.write({ id });
+    const [renewed] = await Promise.all([stream.read(), call(0, Lease.methods.LeaseRevoke, { id })]);
+    expect(renewed).toMatchObject({ id, ttl: 60 });
+    stream.cancel();
+  }
+});
+
 test('a lease has the id and the time that were asked for, or those that the member chose', async () => {
   const asked = await grant(0, 60, 123n);
   expect(asked).toMatchObject({ id: 123n, ttl: 60, error: '' });

@@ -221,6 +221,7 @@ export class GroupBackend implements Backend {
 
   async #propose(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
     if (levelOf(kind, origin) > this.#membership.level) throw etcdErrors.notCapable;
+    this.leases.proposeRenewals();
     this.#requestId += 1;
     const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     const startMs = this.#platform.now();

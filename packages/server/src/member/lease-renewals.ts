@@ -32,7 +32,7 @@ export class LeaseRenewals {
       const waiting = this.#waiting.get(id);
       if (waiting === undefined) this.#waiting.set(id, [{ resolve, reject }]);
       else waiting.push({ resolve, reject });
-      if (this.#waiting.size >= limits.leaseRenewalBatch) this.#flush();
+      if (this.#waiting.size >= limits.leaseRenewalBatch) this.flush();
       else this.#schedule();
     });
   }
@@ -42,11 +42,15 @@ export class LeaseRenewals {
     this.#scheduled = true;
     this.#platform.defer(() => {
       this.#scheduled = false;
-      this.#flush();
+      this.flush();
     });
   }
 
-  #flush(): void {
+  /**
+   * Proposes what waits for the end of the turn. Before any other proposal, too: of a client that renews a lease and
+   * then revokes it, the renewal must not find it gone.
+   */
+  flush(): void {
     if (this.#waiting.size === 0) return;
     const batch = this.#waiting;
     this.#waiting = new Map();

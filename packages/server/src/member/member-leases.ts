@@ -67,6 +67,11 @@ export class MemberLeases implements BackendLeases {
     return this.#renewals.renew(id);
   }
 
+  /** Called before anything else is proposed. */
+  proposeRenewals(): void {
+    this.#renewals.flush();
+  }
+
   async timeOf(id: bigint): Promise<LeaseTime | null> {
     const own = this.#lessor.timeOf(id);
     if (own === null) return null;
