@@ -32,13 +32,41 @@ export const oneShotProcessScenarios: readonly KvProcessScenario[] = [
 async function withoutSessions(lab: KvProcessLab, { oneShots: count }: Scale): Promise<void> {
   // So that machine code, caches and pools are what they are going to be.
   await comeOnce(lab, 'n48 first', count);
-  const before = await heaps(lab);
+  const before = await remembered(lab);
   await comeOnce(lab, 'n48 second', count);
-  const after = await heaps(lab);
-  const grown = Math.max(...after.map((bytes, index) => bytes - (before[index] as number)));
-  // Of few clients nothing can be told: what a process needs for itself goes up and down by a megabyte.
-  if (count < manyClients) lab.note(`the heap has grown by ${grown} B`);
-  else lab.measure('of each client a member remembers', grown / count, rememberedBytes, 'B');
+  const after = await remembered(lab);
+  const grown = (what: keyof Remembered): number[] =>
+    after.map((each, index) => each[what] - (before[index] as Remembered)[what]);
+  lab.expect(Math.max(...grown('sessions')) === 0, 'no session was begun');
+  // Of each key the last value is kept; few clients are not many more than keys.
+  if (count < manyClients) return;
+  lab.measure(
+    'of each client the state keeps',
+    Math.max(...grown('stateBytes')) / count,
+    rememberedBytes,
+    'B',
+  );
+  // What is the clients' is on every member alike: they come to each as often, and the state is one. What goes up and
+  // down by a megabyte is the process's own, and not the same on any two.
+  lab.measure('and the heap', Math.min(...grown('heapBytes')) / count, rememberedBytes, 'B');
+  lab.note(`heaps have grown by ${grown('heapBytes').join(', ')} B`);
+}
+
+interface Remembered {
+  readonly sessions: number;
+  readonly stateBytes: number;
+  readonly heapBytes: number;
+}
+
+async function remembered(lab: KvProcessLab): Promise<readonly Remembered[]> {
+  const heapBytes = await heaps(lab);
+  return await Promise.all(
+    lab.cluster.members.map(async (member, index) => ({
+      sessions: await lab.metric(member, 'flotilla_sessions'),
+      stateBytes: await lab.metric(member, 'etcd_mvcc_db_total_size_in_use_in_bytes'),
+      heapBytes: heapBytes[index] as number,
+    })),
+  );
 }
 
 const manyClients = 20_000;
