@@ -344,8 +344,9 @@ export class OrderMachine {
 
   #revoke(lease: OrderedLease, revoker: RequestOrigin | null): void {
     const { shards } = lease;
-    const isAlone = shards.size === 0 || (shards.size === 1 && shards.has(orderShard));
-    const ends = lease.life === 'live' && isAlone && this.own.revokeAlone(lease.lease);
+    const isOwn = shards.size === 1 && shards.has(orderShard);
+    // Where nobody has keys of it there is nobody to ask, whatever transaction names it.
+    const ends = lease.life === 'live' && (shards.size === 0 || (isOwn && this.own.revokeAlone(lease.lease)));
     if (ends) this.leases.addRevoker(lease, revoker);
     else this.leases.revoke(lease, this.index, revoker);
     if (ends) this.#removeLease(lease);

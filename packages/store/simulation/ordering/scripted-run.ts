@@ -1,0 +1,165 @@
+import { Compare, CompareResult, CompareTarget, PutRequest, TxnRequest } from '@flotilla/wire';
+import { textToBytes } from '../../src/encoding/text.ts';
+import { FactChain, emptyFact } from '../../src/order/fact-chain.ts';
+import { OrderLeader } from '../../src/order/order-leader.ts';
+import { OrderMachine } from '../../src/order/order-machine.ts';
+import type { Fact, RequestEntry, ShardEffect, Vote } from '../../src/shard/shard-entry.ts';
+import { ShardLeader } from '../../src/shard/shard-leader.ts';
+import { ShardMachine } from '../../src/shard/shard-machine.ts';
+import { MemoryShardStore, SimulatedAccess } from './memory-shard-store.ts';
+
+const everything = { from: new Uint8Array(0), to: null };
+const k = textToBytes('k');
+const lease = 7n;
+
+/** Histories that a search meets rarely, step by step. Answers the name of what does not hold; null: all of them do. */
+const scripts: Readonly<Record<string, () => boolean>> = {
+  'a registration that comes again gives no lease back': () => {
+    const machine = shard();
+    const registered = fact(1, 0, { change: { kind: 'registered', lease } });
+    say(machine, registered, fact(2, 1, {}), registered);
+    const revoke = {
+      kind: 'prepare',
+      transaction: '0.2.1',
+      origin: { session: 0, request: 2, floor: 2 },
+    } as const;
+    const participants = [{ shard: 1, range: 1 }];
+    const rest = { user: null, participants, fragment: null, revokes: lease, absent: [] };
+    machine.apply({ ...revoke, ...rest }, 10);
+    const { transaction, origin } = revoke;
+    const decision = { transaction, origin, participants: [1], revokes: lease, verdict: 'commit' } as const;
+    const outcome = { choices: [true], effective: false, error: null, revision: 1 };
+    say(machine, fact(3, 2, { decisions: [{ ...decision, ...outcome }] }), registered);
+    return !machine.hasLease(lease);
+  },
+  'that a lease is not registered is no error': () => {
+    const effects = shard().apply(leased(1, []), 1);
+    return effects.some((one) => one.kind === 'refused' && one.reason === 'lease-unregistered');
+  },
+  'a late copy of what was an error changes nothing': () => {
+    const machine = shard();
+    machine.apply(leased(1, [lease]), 1);
+    say(machine, fact(1, 0, { change: { kind: 'registered', lease } }));
+    machine.apply(leased(1, []), 3);
+    return machine.seq === 0;
+  },
+  'what changed nothing is answered when all facts up to the frontier are there': () => {
+    const machine = shard();
+    const leader = new ShardLeader(1);
+    const order = orderOf();
+    for (const effect of machine.apply(reading(1), 1)) {
+      if (effect.kind === 'outcome') leader.outcome(machine, effect.origin, effect.outcome);
+    }
+    machine.apply(writing(2), 2);
+    order.apply(
+      { kind: 'cut', counts: [{ shard: 1, upTo: 1 }], decisions: [], logged: [] },
+      { index: 1, term: 1 },
+    );
+    leader.asks(machine);
+    leader.fetched({ index: 1, revision: 2 });
+    const early = leader.ready(machine, order);
+    say(machine, ...order.factsAfter(1, 0));
+    const [answer] = [...early, ...leader.ready(machine, order)];
+    return answer?.revision === 1;
+  },
+  'a replica that has not heard of a split is not complete after it': () => {
+    const chain = new FactChain(0);
+    const child = { shard: 2, span: { from: k, to: null }, range: 1 };
+    chain.change(1, { kind: 'split', span: { from: everything.from, to: k }, range: 2, child });
+    return chain.lastAt(1) === 1;
+  },
+  'a compare with a number that is about to be given waits for it': () => {
+    const machine = shard();
+    machine.apply(writing(1), 1);
+    const guard = Compare.create({
+      key: k,
+      target: CompareTarget.MOD,
+      result: CompareResult.LESS,
+      targetUnion: { case: 'modRevision', value: 5 },
+    });
+    const write = { kind: 'txn', request: TxnRequest.create({ compare: [guard] }) } as const;
+    machine.apply({ ...entry(2), write, absent: [] }, 2);
+    return machine.waiting === 1;
+  },
+  'a transaction comes after the writes that it has seen': () => {
+    const order = orderOf();
+    const leader = new OrderLeader(1, 1_000);
+    leader.vote(order, { ...voteOf(5, 2), seq: 3 }, 0);
+    const cut = leader.cut(order, 0);
+    return cut?.decisions[0]?.verdict === 'commit' && cut.counts[0]?.upTo === 3;
+  },
+  'a vote of a finished request is answered with an abort': () => {
+    const order = orderOf();
+    const leader = new OrderLeader(1, 1_000);
+    order.own.memory.raiseFloor(5, 3);
+    leader.vote(order, voteOf(5, 2), 0);
+    const cut = leader.cut(order, 0);
+    return cut?.decisions[0]?.verdict === 'abort';
+  },
+};
+
+/** For mutations. */
+export function run(): {
+  readonly violation: null | { readonly invariant: string; readonly message: string };
+} {
+  for (const [name, holds] of Object.entries(scripts)) {
+    if (!holds()) return { violation: { invariant: 'scripted history', message: name } };
+  }
+  return { violation: null };
+}
+
+function shard(): ShardMachine {
+  const epoch = { membership: 1, range: 1 };
+  const parts = {
+    shard: 1,
+    span: everything,
+    epoch,
+    store: new MemoryShardStore(),
+    access: new SimulatedAccess(),
+  };
+  const machine = new ShardMachine({ ...parts, order: null });
+  machine.apply({ kind: 'frontier', after: 0, revision: 1, asked: 0 }, 0);
+  return machine;
+}
+
+/** Shard 0 has nothing to do here; shard 1 has the keys. */
+function orderOf(): OrderMachine {
+  const [a, b] = [textToBytes('a'), everything.from];
+  const row = { range: 1, membership: 1, nodes: [] };
+  const rows = [
+    { shard: 0, span: { from: b, to: a }, ...row },
+    { shard: 1, span: { from: a, to: null }, ...row },
+  ];
+  return new OrderMachine({ store: new MemoryShardStore(), access: new SimulatedAccess(), nodes: [], rows });
+}
+
+function fact(index: number, previous: number, said: Partial<Fact>): Fact {
+  return { ...emptyFact(index, previous), revision: 1, ...said };
+}
+
+function say(machine: ShardMachine, ...facts: readonly Fact[]): ShardEffect[] {
+  return facts.flatMap((one) => machine.apply({ kind: 'ordered', fact: one }, 100));
+}
+
+function entry(request: number): Omit<RequestEntry, 'write' | 'absent'> {
+  return { kind: 'request', origin: { session: 1, request, floor: 1 }, user: null, range: 1 };
+}
+
+function leased(request: number, absent: readonly bigint[]): RequestEntry {
+  return { ...entry(request), write: { kind: 'put', request: PutRequest.create({ key: k, lease }) }, absent };
+}
+
+function writing(request: number): RequestEntry {
+  return { ...entry(request), write: { kind: 'put', request: PutRequest.create({ key: k }) }, absent: [] };
+}
+
+function reading(request: number): RequestEntry {
+  return { ...entry(request), write: { kind: 'txn', request: TxnRequest.create({}) }, absent: [] };
+}
+
+function voteOf(session: number, request: number): Vote {
+  const tree = { compares: [], success: [], failure: [] };
+  const origin = { session, request, floor: request };
+  const participants = [{ shard: 1, range: 1 }];
+  return { transaction: 't', shard: 1, origin, participants, revokes: null, tree, error: null, seq: 0 };
+}
