@@ -75,7 +75,7 @@ function* shards(): Iterable<ShardView> {
       replicas: on.map((id) => ({ node: id, role: 'voter' as const })),
       leader: on[0]!,
       replaces: null,
-      movedFrom: null,
+      movedFrom: [],
       operation: null,
     };
   }

@@ -5,7 +5,7 @@ import type { Operation } from '../../src/placement/operation.ts';
 import { refusalOfOperation } from '../../src/placement/operation-check.ts';
 import { plan, type Plan, type PlanOptions } from '../../src/placement/plan.ts';
 import { PlacementState } from '../../src/placement/placement-state.ts';
-import type { PlacementSettings } from '../../src/placement/settings.ts';
+import { placementLimits, type PlacementSettings } from '../../src/placement/settings.ts';
 
 /** A cluster reduced to what placement sees: shards that do what they are asked to, in simulated time. */
 export interface PlacementWorldOptions {
@@ -321,7 +321,7 @@ export class PlacementWorld {
     this.movement.movedBytes += shard.bytes;
     const removed = shard.replicas.find(({ role }) => role === 'leaving')?.node ?? null;
     if (removed !== null) this.#noteLeft(shard.id, removed);
-    const movedFrom = removed ?? shard.movedFrom;
+    const movedFrom = removed === null ? shard.movedFrom : [removed, ...shard.movedFrom].slice(0, remembered);
     const replicas = shard.replicas
       .filter(({ role }) => role !== 'leaving')
       .map(({ node }): ReplicaView => ({ node, role: 'voter' }));
@@ -338,9 +338,10 @@ export class PlacementWorld {
     this.setShard({ ...shard, replicas: shard.replicas.filter((its) => its !== replica), replaces });
   }
 
-  /** A replica whose node was lost did not go of placement's own will: it may come back. */
+  /** A replica whose node was lost, or just comes back, did not go of placement's own will: it may come back too. */
   #noteLeft(shard: number, node: number): void {
-    if (!this.node(node).silent) this.#left.add(placeKey(shard, node));
+    const { silent, sinceMs } = this.node(node);
+    if (!silent && this.nowMs - sinceMs > returnMs) this.#left.add(placeKey(shard, node));
   }
 
   #split(shard: ShardView): void {
@@ -403,6 +404,10 @@ export class PlacementWorld {
     this.setShard({ ...shard, leader: candidates[this.options.random.below(candidates.length)]!.node });
   }
 }
+
+const remembered = placementLimits.movesRemembered;
+/** As long as a move that was decided before its node came back may take. */
+const returnMs = 60_000;
 
 function isSurplus(view: ShardView, settings: PlacementSettings): boolean {
   return view.replicas.length > (settings.policies[view.policy]?.replicas ?? 0);

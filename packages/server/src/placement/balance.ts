@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/platform';
-import { emptyCensus, need, takeCensus } from './needs.ts';
+import { emptyCensus, isSmall, need, takeCensus } from './needs.ts';
 import type { Reason } from './operation.ts';
 import type { PlacementState } from './placement-state.ts';
 import type { Refusal } from './refusal.ts';
@@ -46,7 +46,7 @@ export class Balance {
   refusalOfShard(row: number): Refusal | null {
     const { shards, nodes } = this.#state;
     if (shards.operations.has(row) || this.#tally.touched.has(row)) return 'in-flight';
-    if (shards.need[row] === need.merge || this.#isMergedInto(row)) return 'to-be-merged';
+    if (isSmall(this.#state, row) || this.#isMergedInto(row)) return 'to-be-merged';
     if (shards.need[row] !== need.nothing) return 'rules-first';
     const census = takeCensus(this.#state, row, this.#census);
     if (census.learner >= 0) return 'catching-up';
@@ -63,7 +63,7 @@ export class Balance {
     if (shards.leader[row] === from && this.#state.replicasOf(row) > 1) return 'is-leader';
     const outside = tally.isOver(dimension, from) || tally.isUnder(dimension, to);
     if (!outside || !tally.isAbove(dimension, from) || !tally.isBelow(dimension, to)) return 'within-band';
-    if (shards.movedFrom[row] === to) return 'moved-from';
+    if (shards.hasLeft(row, to)) return 'moved-from';
     const target = this.#targets.refusalOf(row, to);
     if (target !== null) return target;
     if (!this.#keepsSpread(row, from, to)) return 'zone-share';
@@ -289,7 +289,7 @@ export class Balance {
   #isMergedInto(row: number): boolean {
     const { shards } = this.#state;
     const left = shards.rowOf(shards.left[row] as number);
-    return left >= 0 && (shards.need[left] === need.merge || shards.operations.get(left)?.kind === 'merge');
+    return left >= 0 && isSmall(this.#state, left);
   }
 
   /** In the zone of the replica that goes, or in one that has fewer of the shard. */

@@ -42,8 +42,8 @@ export interface ShardView {
   readonly leader: number | null;
   /** The replica that goes when the learner has taken its place. Kept with the shard, so that any controller goes on. */
   readonly replaces: number | null;
-  /** What its last move has taken a replica away from: balance alone never brings one back there. */
-  readonly movedFrom: number | null;
+  /** Where its last moves took replicas away, the latest first: balance alone never brings one back there. */
+  readonly movedFrom: readonly number[];
   /** Handed out and not yet seen in the shard's configuration. */
   readonly operation: Operation | null;
 }

@@ -28,14 +28,14 @@ export class IndexedSet {
     return moved;
   }
 
-  /** Members from a place on, around the end, sorted, so that little depends on how the set came about. */
+  /** Members from a place on, around the end. */
   window(from: number, count: number): Int32Array {
     const length = Math.min(count, this.#size);
     const result = new Int32Array(length);
     const tail = Math.min(length, this.#size - from);
     result.set(this.#members.subarray(from, from + tail));
     result.set(this.#members.subarray(0, length - tail), tail);
-    return result.sort();
+    return result;
   }
 }
 

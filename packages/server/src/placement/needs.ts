@@ -108,13 +108,19 @@ function needOfRange(state: PlacementState, row: number): number {
   const load = state.loadOf(row);
   if (bytes > settings.splitBytes) return need.split;
   if (load > settings.splitLoad && !shards.hasHotKey(row)) return need.split;
+  return isSmall(state, row) ? need.merge : need.nothing;
+}
+
+/** Whether a shard is to become part of its right neighbour: by sizes and loads alone, whatever is under way. */
+export function isSmall(state: PlacementState, row: number): boolean {
+  const { shards, settings } = state;
   const right = shards.rowOf(shards.right[row] as number);
-  if (right < 0 || shards.isSticky(row) || shards.isSticky(right)) return need.nothing;
-  if (shards.policy[row] !== shards.policy[right]) return need.nothing;
-  const small =
-    bytes + (shards.bytes[right] as number) < settings.mergeBytes &&
-    load + state.loadOf(right) < settings.mergeLoad;
-  return small ? need.merge : need.nothing;
+  if (right < 0 || shards.isSticky(row) || shards.isSticky(right)) return false;
+  return (
+    shards.policy[row] === shards.policy[right] &&
+    (shards.bytes[row] as number) + (shards.bytes[right] as number) < settings.mergeBytes &&
+    state.loadOf(row) + state.loadOf(right) < settings.mergeLoad
+  );
 }
 
 export const need = Object.fromEntries(needs.map((name, code) => [name, code])) as Record<Need, number>;

@@ -49,7 +49,9 @@ export function plan(state: PlacementState, options: PlanOptions): Plan {
     const needy = state.needy[code];
     if (needy === undefined || needy.size === 0 || shardsLeft === 0) continue;
     const from = needy.size <= shardsLeft ? 0 : random.below(needy.size);
-    const rows = needy.window(from, shardsLeft);
+    // By id: what is decided does not depend on the order in which the state was told of the shards.
+    const { id } = state.shards;
+    const rows = needy.window(from, shardsLeft).sort((a, b) => (id[a] as number) - (id[b] as number));
     shardsLeft -= rows.length;
     if (rows.length < needy.size) tally.waiting += 1;
     let rangeChanges = 0;

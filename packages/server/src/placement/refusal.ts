@@ -23,7 +23,7 @@ export const refusals = {
   'no-gain': 'the cluster would not be better balanced',
   'target-over': 'the target would have more than its share',
   'source-under': 'the source would have less than its share',
-  'moved-from': 'its last move has taken it away from there',
+  'moved-from': 'one of its last moves has taken it away from there',
   'is-leader': 'the leader stays where it is while followers can be moved',
   'not-better': 'another node is better',
   'not-drawn': 'it was not among the nodes that were drawn this time',

@@ -203,15 +203,15 @@ export class Rules {
     const right = shards.rowOf(shards.right[row] as number);
     // From the right end of a chain: otherwise each would run after one that runs itself.
     if (shards.need[right] !== need.nothing || shards.operations.has(right)) return 'neighbour-first';
-    if (this.#tally.touched.has(right)) return 'neighbour-first';
-    let [missing, alien] = [-1, -1];
-    for (let slot = 0; slot < shards.stride; slot += 1) {
-      const its = shards.node[right * shards.stride + slot] as number;
-      if (its >= 0 && shards.role[right * shards.stride + slot] !== roleCodes.voter) return 'neighbour-first';
+    // Beside a neighbour that is not where it should be the shard would only have to leave again.
+    if (this.#tally.touched.has(right) || this.#state.spreadOf(right) >= 2) return 'neighbour-first';
+    let missing = -1;
+    for (let at = right * shards.stride; at < (right + 1) * shards.stride; at += 1) {
+      const its = shards.node[at] as number;
+      if (its >= 0 && shards.role[at] !== roleCodes.voter) return 'neighbour-first';
       if (its >= 0 && shards.slotOn(row, its) < 0) missing = its;
-      const own = shards.node[row * shards.stride + slot] as number;
-      if (own >= 0 && shards.slotOn(right, own) < 0 && (alien < 0 || own !== shards.leader[row])) alien = own;
     }
+    const alien = this.#alienBeside(row, right, missing);
     const decided = this.#decided(row, 'merge-small');
     if (missing < 0 && alien < 0) {
       return { ...decided, kind: 'merge', into: shards.id[right] as number, intoEpoch: shards.epoch(right) };
@@ -222,6 +222,21 @@ export class Rules {
     if (refusal !== null) return refusal;
     const ends = { node: nodes.id(missing), replaces: nodes.id(alien) };
     return { ...decided, reason: 'align-merge', kind: 'add-learner', ...ends };
+  }
+
+  /** Of the replicas whose nodes the neighbour is not on one in the zone of the newcomer, and no leader, if possible. */
+  #alienBeside(row: number, right: number, missing: number): number {
+    const { shards, nodes } = this.#state;
+    let [best, merit] = [-1, -1];
+    for (let at = row * shards.stride; at < (row + 1) * shards.stride; at += 1) {
+      const own = shards.node[at] as number;
+      if (own < 0 || shards.slotOn(right, own) >= 0) continue;
+      const its =
+        (missing >= 0 && nodes.zone[own] === nodes.zone[missing] ? 2 : 0) +
+        (own === shards.leader[row] ? 0 : 1);
+      if (its > merit) [best, merit] = [own, its];
+    }
+    return best;
   }
 
   #decided(row: number, reason: Reason): { shard: number; epoch: Operation['epoch']; reason: Reason } {

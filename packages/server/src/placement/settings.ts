@@ -61,6 +61,8 @@ export const placementLimits = {
   /** Splits and merges in one call: each stops its keys for a moment. */
   splitsPerCall: 16,
   mergesPerCall: 16,
+  /** Nodes that a shard has left, and that balance keeps it away from. */
+  movesRemembered: 4,
   /** Nodes that an explanation tells of one by one. */
   explainedNodes: 64,
   /** What a replica costs beside its bytes and its requests: empty ones are balanced by number. */

@@ -3,6 +3,7 @@ import { roles, type Role, type ShardView } from './cluster-view.ts';
 import { grown } from './indexed-set.ts';
 import type { NodeTable } from './node-table.ts';
 import type { Operation } from './operation.ts';
+import { placementLimits } from './settings.ts';
 
 /** Shards in columns. A replica is a slot of its shard's row. */
 export class ShardTable {
@@ -50,7 +51,7 @@ export class ShardTable {
     this.flags = new Uint8Array(capacity);
     this.leader = new Int32Array(capacity);
     this.replaces = new Int32Array(capacity);
-    this.movedFrom = new Int32Array(capacity);
+    this.movedFrom = new Int32Array(capacity * placementLimits.movesRemembered);
     this.node = new Int32Array(capacity * this.stride).fill(-1);
     this.role = new Uint8Array(capacity * this.stride);
     this.listed = new Int32Array(capacity * this.stride);
@@ -101,7 +102,11 @@ export class ShardTable {
     this.flags[row] = (view.hotKey ? hotKeyFlag : 0) | (view.sticky ? stickyFlag : 0);
     this.leader[row] = view.leader === null ? -1 : nodes.placeOf(view.leader);
     this.replaces[row] = view.replaces === null ? -1 : nodes.placeOf(view.replaces);
-    this.movedFrom[row] = view.movedFrom === null ? -1 : nodes.placeOf(view.movedFrom);
+    for (let i = 0; i < placementLimits.movesRemembered; i += 1) {
+      const from = view.movedFrom[i];
+      this.movedFrom[row * placementLimits.movesRemembered + i] =
+        from === undefined ? -1 : nodes.placeOf(from);
+    }
     for (let slot = 0; slot < this.stride; slot += 1) {
       const replica = view.replicas[slot];
       const at = row * this.stride + slot;
@@ -139,7 +144,7 @@ export class ShardTable {
       replicas,
       leader: idOf(this.leader[row]),
       replaces: idOf(this.replaces[row]),
-      movedFrom: idOf(this.movedFrom[row]),
+      movedFrom: this.#left(row).map((node) => nodes.id(node)),
       operation: this.operations.get(row) ?? null,
     };
   }
@@ -154,6 +159,20 @@ export class ShardTable {
 
   isSticky(row: number): boolean {
     return ((this.flags[row] as number) & stickyFlag) !== 0;
+  }
+
+  hasLeft(row: number, node: number): boolean {
+    const from = row * placementLimits.movesRemembered;
+    for (let i = 0; i < placementLimits.movesRemembered; i += 1)
+      if (this.movedFrom[from + i] === node) return true;
+    return false;
+  }
+
+  #left(row: number): number[] {
+    const from = row * placementLimits.movesRemembered;
+    return [...this.movedFrom.subarray(from, from + placementLimits.movesRemembered)].filter(
+      (node) => node >= 0,
+    );
   }
 
   /** The slot of a replica on a node, or -1. */
@@ -178,7 +197,7 @@ export class ShardTable {
     this.flags = grown(this.flags, length);
     this.leader = grown(this.leader, length);
     this.replaces = grown(this.replaces, length);
-    this.movedFrom = grown(this.movedFrom, length);
+    this.movedFrom = grown(this.movedFrom, length * placementLimits.movesRemembered);
     const used = this.node.length;
     this.node = grown(this.node, length * this.stride).fill(-1, used);
     this.role = grown(this.role, length * this.stride);

@@ -55,7 +55,9 @@ export class Targets {
     const counts = this.#zoneCounts;
     const zones = nodes.zones
       .map((_, zone) => zone)
-      .sort((a, b) => (counts[a] as number) - (counts[b] as number));
+      .sort(
+        (a, b) => (counts[a] as number) - (counts[b] as number) || (this.#name(a) < this.#name(b) ? -1 : 1),
+      );
     const leavingZone = leaving >= 0 ? (nodes.zone[shards.node[leaving] as number] as number) : -1;
     let refusal: Refusal = 'zone-share';
     for (let from = 0; from < zones.length;) {
@@ -127,6 +129,10 @@ export class Targets {
     }
     if (trace !== null) for (const zone of zones) this.#note(row, zone, 'not-better', trace, best);
     return best >= 0 ? best : refusal;
+  }
+
+  #name(zone: number): string {
+    return this.#tally.state.nodes.zones[zone] ?? '';
   }
 
   #dropFull(zone: number): void {
