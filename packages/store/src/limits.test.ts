@@ -12,6 +12,11 @@ test('bounds that decide what an entry does keep their numbers: members of two b
     sessionReplyBytes,
     sessionReplyOverheadBytes,
     forgottenSessions,
+    overlayBytes,
+    waitingEntries,
+    preparedTransactions,
+    orderSessions,
+    expiredSessions,
   } = limits;
   expect({
     leaseTtlSeconds,
@@ -23,6 +28,11 @@ test('bounds that decide what an entry does keep their numbers: members of two b
     sessionReplyBytes,
     sessionReplyOverheadBytes,
     forgottenSessions,
+    overlayBytes,
+    waitingEntries,
+    preparedTransactions,
+    orderSessions,
+    expiredSessions,
   }).toEqual({
     leaseTtlSeconds: 9_000_000_000,
     removedMembers: 4_096,
@@ -33,5 +43,10 @@ test('bounds that decide what an entry does keep their numbers: members of two b
     sessionReplyBytes: 1024 * 1024,
     sessionReplyOverheadBytes: 96,
     forgottenSessions: 65_536,
+    overlayBytes: 16 * 1024 * 1024,
+    waitingEntries: 4_096,
+    preparedTransactions: 1_024,
+    orderSessions: 16_384,
+    expiredSessions: 16_384,
   });
 });

@@ -6,7 +6,7 @@ test('many shards answer as one database, whatever happens to them', async () =>
   const { finding, coverage } = await explore({
     scenario: orderingScenario,
     from: 1,
-    seeds: 20,
+    seeds: 10,
     repeatEvery: 10,
   });
   expect(finding?.result.violation ?? null).toBeNull();
@@ -17,8 +17,8 @@ test('many shards answer as one database, whatever happens to them', async () =>
     'lease removed',
     'crash',
   ]) {
-    expect([met, coverage.get(met) > 5]).toEqual([met, true]);
+    expect([met, coverage.get(met) > 2]).toEqual([met, true]);
   }
-  expect(coverage.get('transaction committed')).toBeGreaterThan(50);
-  expect(coverage.get('revision')).toBeGreaterThan(100);
+  expect(coverage.get('transaction committed')).toBeGreaterThan(25);
+  expect(coverage.get('revision')).toBeGreaterThan(60);
 });
