@@ -20,6 +20,7 @@ const seedsPerRound = {
   'host-snapshots': 500,
   'host-leases': 500,
   replica: 1000,
+  placement: 500,
   cluster: 5000,
 };
 

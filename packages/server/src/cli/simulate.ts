@@ -16,7 +16,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .option(
       '--scenario <name>',
       'cluster (the whole database), members (while its members come and go), core (consensus alone), storm (its ' +
-        'members change), host, host-membership, host-snapshots, host-leases, or replica',
+        'members change), host, host-membership, host-snapshots, host-leases, replica, or placement',
       'cluster',
     )
     .option('--seed <number>', 'run one seed')
