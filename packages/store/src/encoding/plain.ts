@@ -19,7 +19,13 @@ export type Plain =
  * Equal data gives equal bytes as long as fields come in the same order.
  */
 export function encodePlain(value: unknown): Uint8Array {
-  write(writer, value);
+  try {
+    write(writer, value);
+  } catch (error) {
+    // What was refused leaves no bytes behind.
+    writer.take();
+    throw error;
+  }
   return writer.take();
 }
 
