@@ -63,6 +63,8 @@ class Generator {
   #state: number;
   /** Whether the operations of now stand between enabling and disabling of authentication. */
   #inAuthPhase = false;
+  /** Whether the transaction of now may do so. */
+  #deletesToTheEnd = false;
 
   constructor(seed: number) {
     this.#state = seed >>> 0;
@@ -73,7 +75,7 @@ class Generator {
       [300, () => [this.#call('KV/Put', this.#put())]],
       [260, () => [this.#call('KV/Range', this.#range())]],
       [70, () => [this.#call('KV/DeleteRange', this.#delete())]],
-      [200, () => [this.#call('KV/Txn', this.#txn(this.#inAuthPhase ? 0 : 2))]],
+      [200, () => [this.#call('KV/Txn', this.#wholeTxn())]],
       [8, () => [this.#compact()]],
       [60, () => [this.#lease()]],
       [25, () => [this.#watch()]],
@@ -114,8 +116,16 @@ class Generator {
 
   /** Asking for as much as etcd 3.4 checks: see `avoided`. */
   #putInTxn(): PutRequest {
-    const put = this.#put();
-    return this.#inAuthPhase ? { ...put, lease: 0n, prevKv: false } : put;
+    let put = this.#put();
+    if (this.#inAuthPhase) put = { ...put, lease: 0n, prevKv: false };
+    return this.#deletesToTheEnd ? { ...put, ignoreValue: false, ignoreLease: false } : put;
+  }
+
+  #deleteInTxn(): DeleteRangeRequest {
+    for (;;) {
+      const request = this.#delete();
+      if (this.#deletesToTheEnd || !isOpenEnd(request.rangeEnd)) return request;
+    }
   }
 
   #key(): Uint8Array {
@@ -168,6 +178,12 @@ class Generator {
     return DeleteRangeRequest.create({ key, rangeEnd, prevKv: this.#chance(0.5) });
   }
 
+  /** It deletes to the end of all keys, or puts what keeps something, but not both: see `avoided`. */
+  #wholeTxn(): TxnRequest {
+    this.#deletesToTheEnd = this.#chance(0.5);
+    return this.#txn(this.#inAuthPhase ? 0 : 2);
+  }
+
   #txn(depth: number): TxnRequest {
     return TxnRequest.create({
       compare: this.#list(this.#between(0, 2), () => this.#compare()),
@@ -181,7 +197,7 @@ class Generator {
     return this.#weighted<() => RequestOp>([
       [4, () => ({ request: { case: 'requestPut', value: this.#putInTxn() } })],
       [4, () => ({ request: { case: 'requestRange', value: this.#range() } })],
-      [2, () => ({ request: { case: 'requestDeleteRange', value: this.#delete() } })],
+      [2, () => ({ request: { case: 'requestDeleteRange', value: this.#deleteInTxn() } })],
       [depth > 0 ? 1.5 : 0, () => ({ request: { case: 'requestTxn', value: this.#txn(depth - 1) } })],
     ])();
   }

@@ -86,5 +86,7 @@ export const avoided: readonly string[] = [
     'write its key there, 3.7 also those for the keys of the lease and for what was there before',
   'a range that ends before it begins while authentication is on: whether etcd permits it depends on how the tree of ' +
     'permissions happens to be balanced',
+  'a put with ignore_value or ignore_lease beside a deletion to the end of all keys in one transaction: every etcd ' +
+    'ends when it executes both and the deletion takes the key; Flotilla refuses them as it does any other overlap',
   'a watch from a negative revision: etcd 3.4 creates it and ends it later, 3.7 refuses it at once',
 ];
