@@ -125,9 +125,9 @@ class Run {
   async #settle(at: number): Promise<Difference | null> {
     for (const slot of new Set([...this.#etcd.watches.keys(), ...this.#flotilla.watches.keys()])) {
       const isOpen = this.#etcd.hasOpen(slot) || this.#flotilla.hasOpen(slot);
-      const [etcd, flotilla] = (await Promise.all(
-        [this.#etcd, this.#flotilla].map((side) => (isOpen ? side.settle(slot) : side.taken(slot))),
-      )) as [readonly string[], readonly string[]];
+      const told = (side: Side): Promise<readonly string[]> =>
+        isOpen ? side.settle(slot) : Promise.resolve(side.taken(slot));
+      const [etcd, flotilla] = await Promise.all([told(this.#etcd), told(this.#flotilla)]);
       this.#events += etcd.length;
       if (watchEndsWithPermission.matches(etcd, flotilla)) {
         this.#count(watchEndsWithPermission.reason);
