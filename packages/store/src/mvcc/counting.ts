@@ -8,7 +8,7 @@ import { scanVisible } from './visible-cursor.ts';
 
 /** Live keys in the range at the latest revision. */
 export function countLatest(layers: Layers, range: KeyRange): number {
-  return countKeys(layers, range.from, range.to) + layers.uncounted(range);
+  return countKeys(layers.counted, range.from, range.to) + layers.uncounted(range);
 }
 
 /**

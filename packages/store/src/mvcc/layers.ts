@@ -34,7 +34,12 @@ export class Layers {
     if (this.pending !== null) this.pending.settle();
   }
 
-  /** Keys in the range that its buckets do not count. */
+  /** Those whose buckets count; the others that lie over them are in {@link Layers.uncounted}. */
+  get counted(): Layers {
+    return this;
+  }
+
+  /** By how many keys the range has more than {@link Layers.counted} has in it. */
   uncounted(_range: KeyRange): number {
     return 0;
   }

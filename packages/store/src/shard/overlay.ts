@@ -269,6 +269,10 @@ export class OverlaidLayers extends Layers {
     this.frozen = [active, ...frozen];
   }
 
+  override get counted(): Layers {
+    return this.#numbered.layers;
+  }
+
   override uncounted({ from, to }: KeyRange): number {
     let count = 0;
     const cursor = this.active.latest.scan({ from, to, reverse: false });
