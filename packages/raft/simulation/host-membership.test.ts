@@ -7,8 +7,8 @@ it(
   { timeout: 240_000 },
   () =>
     expectNoViolation(membershipScenario, {
-      from: 72,
-      seeds: 32,
+      from: 113,
+      seeds: 17,
       met: [
         'appends acknowledged',
         'change made',

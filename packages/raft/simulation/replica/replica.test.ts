@@ -7,7 +7,7 @@ it(
   { timeout: 240_000 },
   () =>
     expectNoViolation(replicaScenario, {
-      from: 17,
+      from: 28,
       seeds: 13,
       met: [
         'appends acknowledged',

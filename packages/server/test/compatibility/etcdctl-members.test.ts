@@ -81,7 +81,7 @@ class Conversation {
     const answer = await etcdctl([this.#endpoint], args.split(' '));
     const list = /^([0-9a-f]+), started, /.exec(answer.stdout)?.[1];
     if (list !== undefined && this.#ids.length === 0) this.#ids.push(list);
-    const [, added, cluster] = /^Member ([0-9a-f]+) added to cluster ([0-9a-f]+)/.exec(answer.stdout) ?? [];
+    const [, added, cluster] = /^Member ([0-9a-f]+) added to cluster +([0-9a-f]+)/.exec(answer.stdout) ?? [];
     if (added !== undefined) this.#added = added;
     if (cluster !== undefined) this.#cluster = cluster;
     return { code: answer.code, stdout: this.#plain(answer.stdout), stderr: this.#error(answer.stderr) };
