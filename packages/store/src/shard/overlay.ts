@@ -258,7 +258,6 @@ export class OverlaidLayers extends Layers {
   constructor(numbered: MultiVersionState) {
     super(new WriteBuffer(), [], numbered.layers.storage);
     this.#numbered = numbered;
-    this.pending = numbered;
     this.refresh();
   }
 
