@@ -10,6 +10,7 @@ import {
   RangeRequest,
   type RpcChannel,
 } from '@flotilla/wire';
+import { leaderIndex } from '../cluster/leader-index.ts';
 import { bytesOf } from '../cluster/etcd-messages.ts';
 import { clientPort, MemberNode } from '../cluster/member-node.ts';
 import { WrittenHistory } from '../cluster/written-history.ts';
@@ -73,12 +74,9 @@ export class LeaseLab {
     });
   }
 
-  /** −1: none. One that stands still may believe that it leads. */
+  /** −1: none. */
   get leader(): number {
-    return this.#members.findIndex(({ member }, i) => {
-      const node = this.nodes[i] as SimNode;
-      return node.running && !node.paused && member?.group.status().role === 'leader';
-    });
+    return leaderIndex(this.nodes, this.#members);
   }
 
   /** Any member but the leader. */

@@ -27,6 +27,7 @@ import {
   type RpcChannel,
 } from '@flotilla/wire';
 import type { Member } from '../../src/member/member.ts';
+import { leaderIndex } from '../cluster/leader-index.ts';
 import { SimClient, type EtcdHistory } from '../cluster/client.ts';
 import { drawClusterSettings } from '../cluster/cluster-settings.ts';
 import { clientPort, MemberNode } from '../cluster/member-node.ts';
@@ -129,12 +130,9 @@ export class BugLab {
 
   // Members.
 
-  /** −1: none. One that stands still may believe that it leads. */
+  /** −1: none. */
   get leader(): number {
-    return this.#members.findIndex(({ member }, i) => {
-      const node = this.nodes[i] as SimNode;
-      return node.running && !node.paused && member?.group.status().role === 'leader';
-    });
+    return leaderIndex(this.nodes, this.#members);
   }
 
   /** Any member but the leader. */
