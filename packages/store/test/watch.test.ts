@@ -90,7 +90,8 @@ class Watch {
   }
 
   #checkPrevious(previous: unknown, event: ModelEvent): void {
-    const before = this.#model.stateAt(event.revision - 1).get(event.key) ?? null;
+    const creates = event.kv?.createRevision === event.revision;
+    const before = creates ? null : (this.#model.stateAt(event.revision - 1).get(event.key) ?? null);
     if (!this.request.prevKv) expect(previous).toBeNull();
     else if (previous === null) {
       expect(before === null || event.revision - 1 < this.#model.compactRevision).toBe(true);

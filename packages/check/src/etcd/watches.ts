@@ -92,7 +92,8 @@ class Truth {
       this.#firstOf.set(revision, all.length);
       for (const event of events) {
         const key = keyOf(event);
-        all.push({ ...event, revision, prevKv: current.get(key) ?? null });
+        // etcd sends nothing before an event that creates its key, also where the same revision deleted the key.
+        all.push({ ...event, revision, prevKv: isCreate(event) ? null : (current.get(key) ?? null) });
         if (event.type === 'put') current.set(key, event.kv);
         else current.delete(key);
       }

@@ -195,9 +195,6 @@ describe('a watch', () => {
     const { harness, client } = await begin();
     harness.put('a', 'before');
     client.watch('a', '', { prevKv: true });
-    const nested = (request: RequestOp['request']): RequestOp => ({
-      request: { case: 'requestTxn', value: TxnRequest.create({ success: [{ request }] }) },
-    });
     const key = toBytes('a');
     harness.txn({
       success: [
@@ -206,6 +203,24 @@ describe('a watch', () => {
       ],
     });
     const events = ['a=between at 3 was before', 'a deleted at 3 was before'];
+    expect((await client.taken(harness)).slice(1)).toEqual([{ watchId: 0, revision: 3, events }]);
+    await harness.rest();
+    client.watch('a', '', { prevKv: true, startRevision: 3 });
+    expect((await client.taken(harness)).slice(1)).toEqual([{ watchId: 1, revision: 3, events }]);
+  });
+
+  test('of a key that one transaction deletes and puts again sees a creation with nothing before it', async () => {
+    const { harness, client } = await begin();
+    harness.put('a', 'before');
+    client.watch('a', '', { prevKv: true });
+    const key = toBytes('a');
+    harness.txn({
+      success: [
+        nested({ case: 'requestDeleteRange', value: DeleteRangeRequest.create({ key }) }),
+        nested({ case: 'requestPut', value: PutRequest.create({ key, value: toBytes('again') }) }),
+      ],
+    });
+    const events = ['a deleted at 3 was before', 'a=again at 3'];
     expect((await client.taken(harness)).slice(1)).toEqual([{ watchId: 0, revision: 3, events }]);
     await harness.rest();
     client.watch('a', '', { prevKv: true, startRevision: 3 });
@@ -311,3 +326,8 @@ describe('a slow client', () => {
     expect(harness.database.stats).toMatchObject({ watchers: 0, watchStreams: 0 });
   });
 });
+
+/** An operation in a transaction of its own, where the same key may be written again. */
+function nested(request: RequestOp['request']): RequestOp {
+  return { request: { case: 'requestTxn', value: TxnRequest.create({ success: [{ request }] }) } };
+}

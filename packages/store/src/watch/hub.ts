@@ -213,11 +213,13 @@ export class WatchHub {
   }
 
   /**
-   * What counts is what was there before the revision: a transaction may put a key and then delete it, or delete it and
-   * then put it. `follows`: the revision has an earlier change.
+   * What counts is what was there before the revision: a transaction may put a key and then delete it. An event that
+   * creates its key has nothing before it, in etcd also where the same transaction deleted the key first. `follows`:
+   * the revision has an earlier change.
    */
   #withPrevious(change: Change, follows: boolean): Event {
-    const { kv, previous, revision } = change;
+    const { kv, previous, revision, deleted } = change;
+    if (!deleted && kv.createRevision === revision) return plainEvent(change);
     const isBefore = previous === null ? !follows : previous.modRevision < revision;
     const prevKv = isBefore ? previous : this.#point.layers.visibleAt(kv.key, revision - 1);
     return { ...plainEvent(change), prevKv };
@@ -354,7 +356,7 @@ class HistoryEvents {
   }
 
   get(prevKv: boolean): Event {
-    if (prevKv) return (this.#withPrevious ??= { ...this.get(false), prevKv: this.#previous() });
+    if (prevKv) return (this.#withPrevious ??= this.#readWithPrevious());
     return (this.#plain ??= this.#read());
   }
 
@@ -364,6 +366,12 @@ class HistoryEvents {
     const kv = this.#point.layers.versionAt(key, revision);
     assert(kv !== null, 'the version of an event that may be read is kept');
     return { type: EventType.PUT, kv, prevKv: null };
+  }
+
+  #readWithPrevious(): Event {
+    const plain = this.get(false);
+    const creates = plain.type === EventType.PUT && plain.kv?.createRevision === this.#record.revision;
+    return creates ? plain : { ...plain, prevKv: this.#previous() };
   }
 
   /** What was there at the revision before, unless that is compacted. */
