@@ -23,6 +23,7 @@ export type { StateHash } from './state-hash.ts';
 export { encodeSessionExpiry, type SessionUse } from './sessions/session.ts';
 export { sessionErrors } from './sessions/session-errors.ts';
 export { requestDigest } from './sessions/session-key.ts';
+export * from './sharding.ts';
 export * from './storage.ts';
 export * from './validate.ts';
 export type { WatchHubOptions } from './watch/hub.ts';

@@ -1,0 +1,15 @@
+/** What the server needs of shards and of their order. docs/ordering.md has the rules. */
+export * from './order/order-entry.ts';
+export { OrderLeader } from './order/order-leader.ts';
+export { OrderMachine, type OrderParts } from './order/order-machine.ts';
+export { ShardMap, type ShardRow } from './order/shard-map.ts';
+export type { OrderedLease } from './order/lease-registry.ts';
+export { fragmentOf } from './shard/fragment.ts';
+export { joinParts, type TakenPlace } from './shard/join.ts';
+export * from './shard/key-span.ts';
+export { type CommittedOutcome, orderSession, type RequestOrigin } from './shard/request-memory.ts';
+export * from './shard/shard-entry.ts';
+export { type Frontier, type ShardAnswer, ShardLeader } from './shard/shard-leader.ts';
+export { type ShardBounds, ShardMachine, type ShardParts } from './shard/shard-machine.ts';
+export type { ShardAccess, ShardStore } from './shard/shard-store.ts';
+export { asTxn, type Footprint, footprintOf, type WriteRequest } from './shard/write-request.ts';
