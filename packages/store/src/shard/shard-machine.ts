@@ -1,5 +1,5 @@
 import { assert, unreachable } from '@flotilla/platform';
-import { DeleteRangeRequest, RpcError } from '@flotilla/wire';
+import { DeleteRangeRequest, etcdErrors, RpcError } from '@flotilla/wire';
 import type { ApplyResult } from '../apply-result.ts';
 import { decodePlain, encodePlain } from '../encoding/plain.ts';
 import { limits } from '../limits.ts';
@@ -377,7 +377,7 @@ export class ShardMachine {
 
   #unchanged(result: ApplyResult): UnchangedOutcome {
     const { seq: seen, numbered: from } = this;
-    const bound = this.#order === null ? null : this.#order.frontier;
+    const bound = this.#order === null ? this.#horizonOf(result) : this.#order.frontier;
     const outcome: UnchangedOutcome = {
       kind: 'unchanged',
       result,
@@ -388,6 +388,11 @@ export class ShardMachine {
     };
     if (seen > from) this.#unsettled.push({ outcome, at: seen });
     return outcome;
+  }
+
+  /** That a revision is in the future is true as long as it is: not at the frontier that is fetched for its answer. */
+  #horizonOf(result: ApplyResult): number | null {
+    return result.kind === 'error' && result.error === etcdErrors.futureRevision ? this.known : null;
   }
 
   #isHeldUp(claim: Claim): boolean {
