@@ -34,6 +34,13 @@ export const mutations: readonly Mutation[] = [
     'Math.min(frontier.revision, outcome.bound ?? Infinity)',
     'frontier.revision',
   ),
+  rare(
+    'rule 5: an error about the future is answered at the frontier',
+    'By then the revision may be there, and the error is none.',
+    machine,
+    "return result.kind === 'error' && result.error === etcdErrors.futureRevision ? this.known : null;",
+    "return result.kind === 'error' && result.error === etcdErrors.futureRevision ? null : null;",
+  ),
   rule(
     'rule 5: what changed nothing is not remembered',
     'A late copy takes effect after its client was told that nothing changed.',

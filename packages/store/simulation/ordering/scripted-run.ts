@@ -1,4 +1,4 @@
-import { Compare, CompareResult, CompareTarget, PutRequest, TxnRequest } from '@flotilla/wire';
+import { Compare, CompareResult, CompareTarget, PutRequest, RangeRequest, TxnRequest } from '@flotilla/wire';
 import { textToBytes } from '../../src/encoding/text.ts';
 import { FactChain, emptyFact } from '../../src/order/fact-chain.ts';
 import { OrderLeader } from '../../src/order/order-leader.ts';
@@ -61,6 +61,21 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     say(machine, ...order.factsAfter(1, 0));
     const [answer] = [...early, ...leader.ready(machine, order)];
     return answer?.revision === 1;
+  },
+  'that a revision is in the future is answered where it still is': () => {
+    const machine = shard();
+    const leader = new ShardLeader(1);
+    const order = orderOf();
+    machine.apply(readingAt(1, 2), 1);
+    const effects = machine.apply({ kind: 'frontier', after: 0, revision: 1, asked: 1 }, 2);
+    for (const effect of effects) {
+      if (effect.kind === 'outcome') leader.outcome(machine, effect.origin, effect.outcome);
+    }
+    leader.asks(machine);
+    // The very revision comes before its answer.
+    leader.fetched({ index: 0, revision: 2 });
+    const [answer] = leader.ready(machine, order);
+    return answer?.result.kind === 'error' && answer.revision === 1;
   },
   'a replica that has not heard of a split is not complete after it': () => {
     const chain = new FactChain(0);
@@ -155,6 +170,17 @@ function writing(request: number): RequestEntry {
 
 function reading(request: number): RequestEntry {
   return { ...entry(request), write: { kind: 'txn', request: TxnRequest.create({}) }, absent: [] };
+}
+
+/** A transaction that reads what was at a revision. */
+function readingAt(request: number, revision: number): RequestEntry {
+  const range = RangeRequest.create({ key: k, revision });
+  const success = [{ request: { case: 'requestRange', value: range } as const }];
+  return {
+    ...entry(request),
+    write: { kind: 'txn', request: TxnRequest.create({ success }) },
+    absent: [],
+  };
 }
 
 function voteOf(session: number, request: number): Vote {
