@@ -1,4 +1,8 @@
 /** What the server needs of shards and of their order. docs/ordering.md has the rules. */
+export { header } from './mvcc/header.ts';
+export { readRevision, scanLimit, sortAndCut } from './mvcc/range.ts';
+export { checkRange, holdsForAll } from './mvcc/txn.ts';
+export { decodePlain, encodePlain } from './encoding/plain.ts';
 export * from './order/order-entry.ts';
 export { OrderLeader } from './order/order-leader.ts';
 export { OrderMachine, type OrderParts } from './order/order-machine.ts';
@@ -9,7 +13,14 @@ export { joinParts, type TakenPlace } from './shard/join.ts';
 export * from './shard/key-span.ts';
 export { type CommittedOutcome, orderSession, type RequestOrigin } from './shard/request-memory.ts';
 export * from './shard/shard-entry.ts';
+export {
+  decodeShardEntry,
+  encodeRequest,
+  encodeShardEntry,
+  type RawRequest,
+} from './shard/shard-entry-codec.ts';
 export { type Frontier, type ShardAnswer, ShardLeader } from './shard/shard-leader.ts';
 export { type ShardBounds, ShardMachine, type ShardParts } from './shard/shard-machine.ts';
+export { countPage, type Page, type PageFilter, type PageRequest, readPage } from './shard/shard-page.ts';
 export type { ShardAccess, ShardStore } from './shard/shard-store.ts';
 export { asTxn, type Footprint, footprintOf, type WriteRequest } from './shard/write-request.ts';

@@ -41,13 +41,15 @@ const voteErrors = {
 
 export type VoteErrorName = keyof typeof voteErrors;
 
+/** Logs have their places: new ones come last. */
+export const voteErrorNames = Object.keys(voteErrors) as readonly VoteErrorName[];
+
 export function errorOf({ name }: VoteError): RpcError {
   return voteErrors[name];
 }
 
 export function voteErrorOf(error: RpcError, revision = 0): VoteError {
-  const names = Object.keys(voteErrors) as VoteErrorName[];
-  const name = names.find((one) => voteErrors[one] === error);
+  const name = voteErrorNames.find((one) => voteErrors[one] === error);
   assert(name !== undefined, () => `a shard never refuses with "${error.message}"`);
   return { name, revision };
 }
