@@ -138,8 +138,13 @@ export function readRevision(point: ReadPoint, requested: number): number {
   return requested;
 }
 
+type RevisionFilter = Pick<
+  RangeRequest,
+  'minModRevision' | 'maxModRevision' | 'minCreateRevision' | 'maxCreateRevision'
+>;
+
 /** Whether it leaves out keys by their revisions. */
-export function isFiltered(request: RangeRequest): boolean {
+export function isFiltered(request: RevisionFilter): boolean {
   return (
     request.minModRevision !== 0 ||
     request.maxModRevision !== 0 ||
@@ -172,7 +177,7 @@ function finish(kvs: KeyValue[], request: RangeRequest): boolean {
   return more;
 }
 
-function passes(kv: KeyValue, request: RangeRequest): boolean {
+export function passes(kv: KeyValue, request: RevisionFilter): boolean {
   return !(
     (request.maxModRevision !== 0 && kv.modRevision > request.maxModRevision) ||
     (request.minModRevision !== 0 && kv.modRevision < request.minModRevision) ||

@@ -38,9 +38,14 @@ export interface TxnState extends ReadPoint {
 export function executeTxn(state: TxnState, request: TxnRequest): TxnResponse {
   const branch = chooseBranch(state, request);
   checkBranch(state, branch, state);
-  const response = runBranch(state, branch);
+  const response = runBranch(state, branch, null);
   state.end();
   return { ...response, header: header(state.revision) };
+}
+
+/** A state that notes of each change which operation of a transaction over several shards made it. */
+export interface PlacedState extends TxnState {
+  place: number;
 }
 
 /**
@@ -48,11 +53,12 @@ export function executeTxn(state: TxnState, request: TxnRequest): TxnResponse {
  * nested ones in their order, whether it succeeded. What could fail was checked when they were chosen.
  */
 export function executeChosen(
-  state: TxnState,
+  state: PlacedState,
   request: TxnRequest,
   choices: readonly boolean[],
 ): TxnResponse {
-  const response = runBranch(state, chosenBranch(request, choices.values()));
+  const response = runBranch(state, chosenBranch(request, choices.values()), state);
+  state.place = 0;
   state.end();
   return { ...response, header: header(state.revision) };
 }
@@ -140,10 +146,12 @@ export function checkRange(
   if (request.revision < point.compactRevision) throw etcdErrors.compacted;
 }
 
-function runBranch(state: TxnState, branch: Branch): TxnResponse {
+/** `placed`: counts all operations on the way, those that are another shard's too, so that all shards count alike. */
+function runBranch(state: TxnState, branch: Branch, placed: PlacedState | null): TxnResponse {
   const responses: ResponseOp[] = [];
   let nested = 0;
   for (const { request } of branch.operations) {
+    if (placed !== null) placed.place += 1;
     // The API refuses an operation that is none; an answer keeps its place in any case.
     if (request === null) {
       responses.push({ response: null });
@@ -163,7 +171,7 @@ function runBranch(state: TxnState, branch: Branch): TxnResponse {
         break;
       case 'requestTxn':
         responses.push({
-          response: { case: 'responseTxn', value: runBranch(state, branch.nested[nested] as Branch) },
+          response: { case: 'responseTxn', value: runBranch(state, branch.nested[nested] as Branch, placed) },
         });
         nested += 1;
         break;
@@ -196,6 +204,11 @@ export function weigh(point: Pick<ReadPoint, 'layers'>, compare: Compare): boole
     return false;
   }
   return true;
+}
+
+/** Whether a compare holds for all of these, which are the keys of its range. */
+export function holdsForAll(compare: Compare, kvs: readonly KeyValue[]): boolean {
+  return kvs.length === 0 ? missingHolds(compare) : kvs.every((kv) => matches(compare, kv));
 }
 
 /** A value cannot be compared where there is none: the wire cannot tell it from the empty one. */
