@@ -22,11 +22,17 @@ export interface EventRecord {
   readonly previousRevision: number;
   /** What that version counts as stored. */
   readonly previousBytes: number;
+  /**
+   * Of a transaction over several shards: the place of the operation in the whole of it, from 1, so that the events of
+   * all of them can be put in order: by place, then by key. 0: the revision is of one shard, and `sub` is the order.
+   */
+  readonly place: number;
 }
 
 const deletedFlag = 1;
 const createdFlag = 2;
 const nextRevisionFlag = 4;
+const placedFlag = 8;
 
 /**
  * Writes events into chunks: one storage record for some hundreds of them. The open chunk is sealed before each
@@ -49,12 +55,16 @@ export class EventLog {
     const next = event.revision !== this.#lastRevision;
     this.#lastRevision = event.revision;
     writer.byte(
-      (event.deleted ? deletedFlag : 0) | (event.created ? createdFlag : 0) | (next ? nextRevisionFlag : 0),
+      (event.deleted ? deletedFlag : 0) |
+        (event.created ? createdFlag : 0) |
+        (next ? nextRevisionFlag : 0) |
+        (event.place > 0 ? placedFlag : 0),
     );
     writer.lengthPrefixed(event.key);
     // A key that one transaction puts and then deletes replaces a version of the same revision.
     writer.varint(event.previousRevision === 0 ? 0 : event.revision - event.previousRevision + 1);
     if (event.previousRevision !== 0) writer.varint(event.previousBytes);
+    if (event.place > 0) writer.varint(event.place);
   }
 
   get full(): boolean {
@@ -135,6 +145,7 @@ export class EventCursor {
       key,
       previousRevision: distance === 0 ? 0 : this.#revision - distance + 1,
       previousBytes: distance === 0 ? 0 : reader.varint(),
+      place: (flags & placedFlag) === 0 ? 0 : reader.varint(),
     };
   }
 }

@@ -91,6 +91,8 @@ export class MultiVersionState implements TxnState, Pending {
   sum: StateSum | null = null;
   /** Null: there are no leases, and nothing can be attached to one. */
   leases: LeaseBook | null = null;
+  /** Of the operation in progress within a transaction over several shards, from 1; see {@link EventRecord.place}. */
+  place = 0;
   readonly #counts: KeyCounts;
   readonly #events = new EventLog();
   /** Changes in the write in progress. */
@@ -302,6 +304,7 @@ export class MultiVersionState implements TxnState, Pending {
       key,
       previousRevision: previous === null ? 0 : previous.modRevision,
       previousBytes: previous === null ? 0 : versionBytes(previous),
+      place: this.place,
     });
     if (this.#events.full) this.#events.seal(this.layers);
   }

@@ -593,7 +593,10 @@ export class ShardMachine {
 
   /** All its keys here go, with those of the other shards in one revision. */
   #revoke(keys: MultiVersionState, lease: bigint): void {
+    // One operation, however many shards have keys of it.
+    keys.place = 1;
     for (const key of this.#keysOf(lease)) keys.executeDelete(DeleteRangeRequest.create({ key }));
+    keys.place = 0;
     keys.end();
     this.#leases.delete(lease);
   }
