@@ -8,6 +8,9 @@ import { withoutOrigin } from './origin.ts';
 import type { ProposalTable } from './proposals.ts';
 import type { StateMachine } from './types.ts';
 
+/** What came of a slice: `held` says that the next entry has to wait. */
+export type SliceOutcome = 'more' | 'held' | 'done';
+
 /** Gives committed entries to the state machine in slices, and the results to whoever proposed them here. */
 export class ApplyBatch<Result> {
   readonly #stateMachine: StateMachine<Result>;
@@ -54,8 +57,8 @@ export class ApplyBatch<Result> {
     this.#metrics.applyBatches += 1;
   }
 
-  /** Applies the next slice. True: the batch is done. */
-  applySlice(): boolean {
+  /** Applies the next slice. */
+  applySlice(): SliceOutcome {
     const applied = this.#stateMachine.applied.index;
     // What a snapshot has brought already must not be applied again.
     while (this.#position < this.#entries.length) {
@@ -66,13 +69,13 @@ export class ApplyBatch<Result> {
       else if (entry.kind === 'membership') this.#changed(entry);
       this.#position += 1;
     }
-    const from = this.#position;
-    const to = this.#sliceEnd(from);
-    if (to > from) this.#apply(from, to, applied);
-    this.#position = to;
-    if (to < this.#entries.length) return false;
+    const slice = this.#nextSlice();
+    if (slice.length === 0 && this.#position < this.#entries.length) return 'held';
+    if (slice.length > 0) this.#apply(slice, applied);
+    this.#position += slice.length;
+    if (this.#position < this.#entries.length) return 'more';
     this.#entries = none;
-    return true;
+    return 'done';
   }
 
   /** The state jumped to a snapshot that has all of the batch. */
@@ -84,15 +87,13 @@ export class ApplyBatch<Result> {
     if (term > this.#lastTerm) this.#lastTerm = term;
   }
 
-  #apply(from: number, to: number, applied: Index): void {
-    const slice = this.#entries.slice(from, to);
-    for (let i = 0; i < slice.length; i += 1) slice[i] = withoutOrigin(slice[i] as Entry);
+  #apply(slice: readonly Entry[], applied: Index): void {
     const first = slice[0] as Entry;
     assert(first.index === applied + 1, () => `entry ${first.index} follows ${applied} in the state machine`);
     const results = this.#stateMachine.apply(slice);
     assert(results.length === slice.length, 'the state machine answers each entry');
     for (let i = 0; i < slice.length; i += 1) {
-      const entry = this.#entries[from + i] as Entry;
+      const entry = this.#entries[this.#position + i] as Entry;
       this.#meetTerm(entry.term);
       if (entry.kind === 'command') this.#proposals.applied(entry.payload, results[i] as Result);
       else if (entry.kind === 'membership') this.#changed(entry);
@@ -118,16 +119,20 @@ export class ApplyBatch<Result> {
     this.#changes.applied(decodeMembershipChange(entry.payload), entry.index);
   }
 
-  #sliceEnd(from: number): number {
+  /** As the state machine sees them. It ends before what that holds. */
+  #nextSlice(): Entry[] {
     const { applySliceBytes, applySliceEntries } = this.#limits;
-    const most = Math.min(this.#entries.length, from + applySliceEntries);
+    const slice: Entry[] = [];
     let bytes = 0;
-    let to = from;
-    while (to < most && bytes < applySliceBytes) {
-      bytes += (this.#entries[to] as Entry).payload.length;
-      to += 1;
+    for (let at = this.#position; at < this.#entries.length; at += 1) {
+      if (slice.length >= applySliceEntries || bytes >= applySliceBytes) break;
+      const logged = this.#entries[at] as Entry;
+      const entry = withoutOrigin(logged);
+      if (this.#stateMachine.holds?.(entry) === true) break;
+      bytes += logged.payload.length;
+      slice.push(entry);
     }
-    return to;
+    return slice;
   }
 
   #meetTerm(term: Term): void {

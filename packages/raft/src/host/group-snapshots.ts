@@ -28,6 +28,8 @@ export class GroupSnapshots<Result> {
   #due: { link: PeerLink; term: Term; session: number; index: Index }[] = [];
   #askedMs = -Infinity;
   #asked = 0;
+  /** From where on one is wanted instead of a state that cannot go on; 0: none is. */
+  #wantedFrom = 0;
   /** The last one that became the state. */
   #installed: SnapshotReceive | null = null;
   /** Damaged snapshots since the last whole one, by sender. */
@@ -184,6 +186,14 @@ export class GroupSnapshots<Result> {
     if (nowMs - this.#askedMs >= context.config.electionMs) this.#ask(nowMs);
   }
 
+  /** There is a state, and nothing more can be applied to it: any peer's that has `index` in it is welcome. */
+  askFrom(index: Index): void {
+    const { life, context } = this.#options;
+    if (life.state !== 'serving') return;
+    this.#wantedFrom = index;
+    this.#ask(context.platform.now());
+  }
+
   #ask(nowMs: number): void {
     const { context, group } = this.#options;
     const { flushSoon } = context;
@@ -210,7 +220,8 @@ export class GroupSnapshots<Result> {
 
   /** The core counts whole batches; a state that was given up in the middle of one was further than that. */
   get #neededIndex(): Index {
-    return Math.max(this.#view.applied, this.#options.stateMachine.applied.index) as Index;
+    const { applied } = this.#options.stateMachine;
+    return Math.max(this.#view.applied, applied.index, this.#wantedFrom) as Index;
   }
 
   /**
@@ -218,7 +229,8 @@ export class GroupSnapshots<Result> {
    * one that the entries of its own log go on from.
    */
   #wants(link: PeerLink, begin: SnapshotBegin): boolean {
-    if (this.stateReady) return begin.session > 0 && begin.meta.index > this.#view.commit;
+    const isAskedFor = begin.session === 0 && this.#wantedFrom > this.#options.stateMachine.applied.index;
+    if (this.stateReady && !isAskedFor) return begin.session > 0 && begin.meta.index > this.#view.commit;
     return begin.meta.index >= this.#neededIndex && this.#trustedPeers().includes(link);
   }
 

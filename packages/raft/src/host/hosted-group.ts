@@ -105,6 +105,10 @@ export class HostedGroup<Result> implements Group<Result> {
   /** The removal of this member, while it leads on until the others know of it: only then is it answered. */
   #retirement: { readonly index: Index; readonly configuration: Configuration } | null = null;
   #isKnownToLog: boolean;
+  /** What the state machine holds, and since when. */
+  #held: { readonly index: Index; readonly sinceMs: number } | null = null;
+  /** The state machine has not been asked since again. */
+  #waits = false;
   #nextRef = 1;
   #failure: FlotillaError | null = null;
 
@@ -140,7 +144,8 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#early = new EarlyCampaign(id, context, this.#view, random, () => this.campaign());
     this.#readability = new SnapshotReadability(id, context, this.#core);
     this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine);
-    const stateIsMissing = options.joining || stateMachine.applied.index < restored.snapshot.index;
+    const isBehind = stateMachine.applied.index < restored.snapshot.index;
+    const stateIsMissing = options.joining || isBehind || stateMachine.stateMissing === true;
     life.fire(stateIsMissing ? 'state-missing' : 'restored');
     this.#snapshots = new GroupSnapshots({
       group: this,
@@ -214,6 +219,16 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#context.schedule(this);
   }
 
+  resume(): void {
+    if (this.#held === null) return;
+    this.#waits = false;
+    this.#context.schedule(this);
+  }
+
+  requestSnapshot(): void {
+    if (this.#held !== null) this.#snapshots.askFrom(this.#held.index);
+  }
+
   /** The log has not taken an append for too long: another member serves better. The only voter has none. */
   diskStalls(): void {
     const { role, configuration } = this.#view;
@@ -270,6 +285,7 @@ export class HostedGroup<Result> implements Group<Result> {
   status(): GroupStatus {
     const { id, term, leader, role, commit, lastIndex, configuration } = this.#view;
     const applied = this.#stateMachine.applied.index;
+    const held = this.#held;
     return {
       id,
       term,
@@ -283,6 +299,10 @@ export class HostedGroup<Result> implements Group<Result> {
       stateReady: this.#snapshots.stateReady,
       life: this.#life.state,
       diskStalled: this.#context.diskStalled,
+      held:
+        held === null
+          ? null
+          : { index: held.index, forMs: Math.round(this.#context.platform.now() - held.sinceMs) },
     };
   }
 
@@ -421,7 +441,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#proposals.sweep(nowMs, this.#view.commit);
     this.#changes.sweep(nowMs, this.#view);
     this.#transfers.sweep(nowMs);
-    this.#resume();
+    this.#retry();
     this.#reads.sweep(nowMs, this.#view.leader !== 0);
     if (this.#hasWork || this.#reads.due(nowMs)) this.#context.schedule(this);
   }
@@ -461,7 +481,7 @@ export class HostedGroup<Result> implements Group<Result> {
   }
 
   get #hasWork(): boolean {
-    if (this.#core.ready || (this.#apply.pending && this.#snapshots.stateReady)) return true;
+    if (this.#core.ready || this.#mayApply) return true;
     if (this.#view.leader === 0) return false;
     return this.#proposals.hasWaiting || this.#reads.hasWaiting || this.#changes.hasWaiting;
   }
@@ -545,7 +565,7 @@ export class HostedGroup<Result> implements Group<Result> {
     const before = this.#role;
     this.#role = change;
     if (change.leader !== before.leader || change.term !== before.term) {
-      this.#resume();
+      this.#retry();
       this.#transfers.leaderChanged();
       this.#reads.retryAll(this.#context.platform.now());
     }
@@ -564,24 +584,42 @@ export class HostedGroup<Result> implements Group<Result> {
     for (const listener of this.#listeners) listener(change);
   }
 
+  get #mayApply(): boolean {
+    return this.#apply.pending && this.#snapshots.stateReady && !this.#waits;
+  }
+
   #applySome(deadlineMs: number): void {
     const { platform } = this.#context;
-    while (this.#apply.pending && this.#snapshots.stateReady) {
-      const upTo = this.#apply.lastIndex;
-      const done = this.#apply.applySlice();
+    while (this.#mayApply) {
+      const { lastIndex } = this.#apply;
+      const outcome = this.#apply.applySlice();
       this.#reads.advance(this.#readableIndex);
-      if (done) {
+      this.#hold(outcome === 'held');
+      if (outcome !== 'more') {
+        const upTo = outcome === 'done' ? lastIndex : this.#stateMachine.applied.index;
         this.#core.step({ type: 'applied', upTo });
-        this.#resume();
+        this.#retry();
         this.#membershipApplied();
         break;
       }
       if (platform.now() >= deadlineMs) break;
     }
-    if (this.#snapshots.hasDue && !this.#apply.pending) this.#snapshots.sendDue();
+    if (this.#snapshots.hasDue && this.#coreKnowsState) this.#snapshots.sendDue();
   }
 
-  #resume(): void {
+  /** The core has applied what the state machine has. */
+  get #coreKnowsState(): boolean {
+    return !this.#apply.pending || this.#waits;
+  }
+
+  #hold(isHeld: boolean): void {
+    this.#waits = isHeld;
+    const index = (this.#stateMachine.applied.index + 1) as Index;
+    if (!isHeld) this.#held = null;
+    else if (this.#held?.index !== index) this.#held = { index, sinceMs: this.#context.platform.now() };
+  }
+
+  #retry(): void {
     this.#proposals.resume();
     this.#changes.resume();
   }
@@ -655,7 +693,7 @@ export class HostedGroup<Result> implements Group<Result> {
 
   /** A peer without a state asks for one. */
   snapshotRequested(link: PeerLink, minIndex: Index, lags: boolean): void {
-    if (!this.#apply.pending) this.#snapshots.requested(link, minIndex, lags);
+    if (this.#coreKnowsState) this.#snapshots.requested(link, minIndex, lags);
   }
 
   snapshotBegins(link: PeerLink, begin: SnapshotBegin): void {
@@ -670,6 +708,7 @@ export class HostedGroup<Result> implements Group<Result> {
   #snapshotInstalled(link: PeerLink, begin: SnapshotBegin): void {
     const { meta } = begin;
     assert(this.#stateMachine.applied.index === meta.index, 'the state machine has what was installed');
+    this.#hold(false);
     this.#proposals.jumped(meta);
     this.#apply.jumpedTo(meta.term);
     this.#changes.jumped(meta);

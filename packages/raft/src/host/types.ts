@@ -40,11 +40,28 @@ export interface StateMachine<Result> {
    */
   readonly installed: SnapshotMeta | null;
   /**
+   * True: there is no state, although the log may be whole from its first entry, since the group's state did not begin
+   * empty. A peer is asked for a snapshot. There is one, unless given.
+   */
+  readonly stateMissing?: boolean;
+  /**
    * Applies committed, locally durable entries in index order and answers one result per entry; no-op and
    * membership entries come too (their index must be recorded) and their results go nowhere. The host bounds the
    * batch. Throwing stops the member: a state machine that cannot apply an entry must not go on without it.
    */
   apply(entries: readonly Entry[]): readonly Result[];
+  /**
+   * Whether an entry has to wait for something that is not of this group, a neighbour's state for example. Nothing of the
+   * group is applied from there on until {@link Group.resume} has the host ask again, or a snapshot has brought more than
+   * the entry. Its log, its elections and its leadership go on, as do commits, compaction up to there, and snapshots of
+   * the state as it is; reads that need the entry wait, and a leader refuses proposals when too much is appended and not
+   * applied.
+   *
+   * Pure. Asked for every entry before it is given to {@link StateMachine.apply}; of those that do not come next
+   * (`entry.index > applied.index + 1`) before the ones in front of them are applied: yes is right when in doubt, since
+   * it is asked again when it is their turn, and only then does yes hold them. No entry is held, unless given.
+   */
+  holds?(entry: Entry): boolean;
   /**
    * Asked at the leader about a change of membership that is about to be appended, while every change before it is
    * applied here: so what the state machine checks against its own state is still true when the entry is applied, and
@@ -107,6 +124,8 @@ export interface GroupStatus {
   readonly life: MemberLifeState;
   /** An append to the log is outstanding for longer than `HostConfig.diskStallMs`: this member does not stand for leader. */
   readonly diskStalled: boolean;
+  /** The entry that the state machine holds, see {@link StateMachine.holds}, and for how long; null: none. */
+  readonly held: { readonly index: Index; readonly forMs: number } | null;
 }
 
 /** How long the caller waits. */
@@ -190,6 +209,13 @@ export interface Group<Result> {
   resign(): void;
   /** A follower forgets who leads, and may vote for another at once. */
   forgetLeader(): void;
+  /** What {@link StateMachine.holds} waited for may have come: it is asked again. Harmless when nothing is held. */
+  resume(): void;
+  /**
+   * While an entry is held: asks a peer, the leader if it can be reached, for a snapshot from that entry on, which
+   * replaces the state. Whoever has none does not answer: to be called again. Harmless when nothing is held.
+   */
+  requestSnapshot(): void;
   /** Cheap: may be asked for as often as one likes. */
   status(): GroupStatus;
   /** Called on every change of role, term or known leader. The answer unsubscribes. */
