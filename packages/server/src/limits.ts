@@ -50,6 +50,22 @@ export const limits = {
   peerCallsAnswered: 64,
   /** From the first byte of a call to the last one of its answer. */
   peerCallAnswerMs: 30_000,
+  /**
+   * Of a channel between two members: questions without an answer, in number and in bytes; the longest answer; and what
+   * one frame carries, so that nothing waits long behind something large.
+   */
+  channelQuestions: 4_096,
+  channelWaitingBytes: 64 * 1024 * 1024,
+  channelAnswerBytes: 64 * 1024 * 1024,
+  channelChunkBytes: 128 * 1024,
+  /** Channels that other members have dialed. */
+  channels: 1_024,
+  channelConnectMs: 1_000,
+  /** Pause before dialing again: doubles from the first to the second, with jitter. */
+  channelRedialMinMs: 20,
+  channelRedialMaxMs: 500,
+  /** A question timed out, and nothing else has come for so long either: the connection is given up. */
+  channelSilenceMs: 1_000,
   /** How long each member is asked by one that wants to join; etcd's time-out. */
   joinAttemptMs: 10_000,
   /** Between two looks at who has come, while a new cluster is discovered. */
@@ -134,4 +150,19 @@ export const limits = {
   sessionIdleMs: 3_600_000,
   sessionCheckMs: 60_000,
   sessionsPerExpiry: 500,
+  /** Of a sharded cluster: what one answer of a replica carries of a range, and how many parts are read again. */
+  shardPageBytes: 1024 * 1024,
+  shardReadAttempts: 8,
+  /** How long one replica is asked; how long this node's own is waited for before another one is asked; and in between. */
+  shardReadCallMs: 1_000,
+  shardReadOwnMs: 100,
+  shardReadPauseMs: 20,
+  /** A write that met a change of ranges looks again so often, unless the map has changed before. */
+  shardRoutePauseMs: 5,
+  /** Prepares are sent again so often until the transaction is decided, and parts asked for. */
+  shardPrepareAgainMs: 250,
+  shardPartsAgainMs: 25,
+  /** The pause after the first abort, at most; it doubles so many times. */
+  shardBackoffMs: 4,
+  shardBackoffDoublings: 5,
 } as const;

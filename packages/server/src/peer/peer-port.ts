@@ -9,12 +9,14 @@ import {
 import type { NodeId, Transport, TransportFactory } from '@flotilla/raft';
 import { limits } from '../limits.ts';
 import { callPreface } from './call-stream.ts';
+import { channelPreface } from './channel-frame.ts';
+import { PeerChannels } from './peer-channels.ts';
 import { nobodyInParticular, PeerCalls } from './peer-calls.ts';
 
 /**
- * The port where members meet. What comes in is told apart by its first bytes: a call goes to {@link PeerPort.calls},
- * everything else to Raft's host, which turns away what is neither. Both travel over the same transport, so that TLS
- * protects both.
+ * The port where members meet. What comes in is told apart by its first bytes: a call goes to {@link PeerPort.calls}, a
+ * channel to {@link PeerPort.channels}, everything else to Raft's host, which turns away what is none of them. All travel
+ * over the same transport, so that TLS protects all.
  *
  * @example
  * const port = new PeerPort(platform, tcp());
@@ -23,6 +25,7 @@ import { nobodyInParticular, PeerCalls } from './peer-calls.ts';
  */
 export class PeerPort {
   readonly calls: PeerCalls;
+  readonly channels: PeerChannels;
   /** To be given to the host. */
   readonly transport: TransportFactory;
 
@@ -30,12 +33,15 @@ export class PeerPort {
   constructor(platform: Platform, transport: TransportFactory) {
     const inner = transport(platform);
     this.calls = new PeerCalls(platform, inner);
-    this.transport = () => new SharedTransport(platform, inner, this.calls);
+    const shared = new SharedTransport(platform, inner, this);
+    this.channels = new PeerChannels(platform, shared);
+    this.transport = () => shared;
   }
 
-  /** Cuts the calls under way; what the host has is the host's. */
+  /** Cuts what is under way of calls and channels; what the host has is the host's. */
   close(): void {
     this.calls.close();
+    this.channels.close();
   }
 }
 
@@ -43,13 +49,13 @@ class SharedTransport implements Transport {
   readonly authenticate?: (connection: Connection, peer: NodeId) => void;
   readonly #platform: Platform;
   readonly #inner: Transport;
-  readonly #calls: PeerCalls;
+  readonly #port: PeerPort;
   #undecided = 0;
 
-  constructor(platform: Platform, inner: Transport, calls: PeerCalls) {
+  constructor(platform: Platform, inner: Transport, port: PeerPort) {
     this.#platform = platform;
     this.#inner = inner;
-    this.#calls = calls;
+    this.#port = port;
     if (inner.authenticate !== undefined) {
       this.authenticate = (connection, peer) =>
         inner.authenticate?.(connection instanceof SortedConnection ? connection.raw : connection, peer);
@@ -77,18 +83,19 @@ class SharedTransport implements Transport {
     }
   }
 
-  /** Waits for as many bytes as it takes to tell a call from anything else. */
+  /** Waits for as many bytes as it takes to tell what it is. */
   #sort(raw: Connection, accept: (connection: Connection) => void): void {
     if (this.#undecided >= limits.undecidedPeerConnections) {
       raw.destroy();
       return;
     }
     this.#undecided += 1;
-    const sorted = new SortedConnection(raw, (isCall) => {
+    const sorted = new SortedConnection(raw, (speech) => {
       timer.cancel();
       this.#undecided -= 1;
-      if (isCall === true) this.#calls.accept(sorted, this.#refusalOf(raw));
-      else if (isCall === false) accept(sorted);
+      if (speech === 'call') this.#port.calls.accept(sorted, this.#refusalOf(raw));
+      else if (speech === 'channel') this.#port.channels.accept(sorted);
+      else if (speech === 'host') accept(sorted);
     });
     const timer = this.#platform.timer(limits.peerPrefaceMs, 'peer-preface', () => sorted.abandon());
   }
@@ -97,7 +104,7 @@ class SharedTransport implements Transport {
 /** A connection whose first bytes were looked at; its owner gets all of them. */
 class SortedConnection implements Connection {
   readonly raw: Connection;
-  readonly #decide: (isCall: boolean | null) => void;
+  readonly #decide: (speech: Speech | null) => void;
   #owner: ConnectionHandler | null = null;
   /** Until it is known whose it is, and until that one starts it. */
   #early: Uint8Array[] | null = [];
@@ -105,7 +112,7 @@ class SortedConnection implements Connection {
   #decided = false;
 
   /** `decide`: called once; null: it ended before it said what it is. */
-  constructor(raw: Connection, decide: (isCall: boolean | null) => void) {
+  constructor(raw: Connection, decide: (speech: Speech | null) => void) {
     this.raw = raw;
     this.#decide = decide;
     raw.start({
@@ -115,10 +122,10 @@ class SortedConnection implements Connection {
           return;
         }
         this.#early.push(chunk);
-        const isCall = this.#decided ? null : isCallPreface(this.#early);
-        if (isCall === null) return;
+        const speech = this.#decided ? null : speechOf(this.#early);
+        if (speech === null) return;
         this.#decided = true;
-        decide(isCall);
+        decide(speech);
       },
       drained: () => this.#owner?.drained(),
       closed: (error) => {
@@ -185,15 +192,26 @@ class SortedConnection implements Connection {
   }
 }
 
+type Speech = 'call' | 'channel' | 'host';
+
 /** Null: too few bytes are there to tell. */
-function isCallPreface(chunks: readonly Uint8Array[]): boolean | null {
+function speechOf(chunks: readonly Uint8Array[]): Speech | null {
+  const isCall = beginsWith(chunks, callPreface);
+  const isChannel = beginsWith(chunks, channelPreface);
+  if (isCall === true) return 'call';
+  if (isChannel === true) return 'channel';
+  return isCall === null || isChannel === null ? null : 'host';
+}
+
+/** Null: so far. */
+function beginsWith(chunks: readonly Uint8Array[], preface: Uint8Array): boolean | null {
   let at = 0;
   for (const chunk of chunks) {
     for (const byte of chunk) {
-      if (at === callPreface.length) return true;
-      if (byte !== callPreface[at]) return false;
+      if (at === preface.length) return true;
+      if (byte !== preface[at]) return false;
       at += 1;
     }
   }
-  return at === callPreface.length ? true : null;
+  return at === preface.length ? true : null;
 }
