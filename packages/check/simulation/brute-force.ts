@@ -5,7 +5,9 @@ import type { EtcdCall, RevisionEvents, TxnOperation, TxnResult } from '../src/e
 import { endOf, type Call } from '../src/history.ts';
 import type { Model } from '../src/model.ts';
 import type { ListCall } from '../src/transactions/list-append.ts';
+import type { RegisterCall } from '../src/transactions/read-write-registers.ts';
 import { execute } from './list-histories.ts';
+import { executeRegisters, type Registers } from './transaction-histories.ts';
 
 /**
  * Linearizability by its definition: some order of the calls respects real time and the model, whatever the cost.
@@ -83,6 +85,65 @@ export function areListsStrictlySerializable(calls: readonly ListCall[]): boolea
     calls.filter((call) => call.outcome.type !== 'failed'),
     new Map(),
   );
+}
+
+/**
+ * Strict serializability of transactions on registers by its definition: all that the transactions write has the version
+ * that somebody saw, one for each, and the versions of a key grow in that order.
+ */
+export function areRegistersStrictlySerializable(calls: readonly RegisterCall[]): boolean {
+  const versions = versionsOf(calls);
+  if (versions === null) return false;
+  const search = (remaining: readonly RegisterCall[], registers: Registers): boolean => {
+    if (remaining.length === 0) return true;
+    return remaining.some((call) => {
+      if (mustWait(call, remaining)) return false;
+      const next = new Map(registers);
+      const version = versions.get(call) ?? 0;
+      const reads = executeRegisters(next, call.operation, version);
+      if (reads === null) return false;
+      const isLate = ({ type, key }: (typeof call.operation)[number]): boolean =>
+        type === 'write' && (registers.get(key)?.version ?? 0) >= version;
+      if (call.operation.some(isLate)) return false;
+      if (call.outcome.type === 'returned' && !sameJson(call.outcome.result.reads, reads)) return false;
+      return search(without(remaining, call), next);
+    });
+  };
+  // What has no answer and nobody saw may as well not have happened.
+  const isToPlace = (call: RegisterCall): boolean => call.outcome.type === 'returned' || versions.has(call);
+  return search(
+    calls.filter((call) => call.outcome.type !== 'failed' && isToPlace(call)),
+    new Map(),
+  );
+}
+
+/** The version of each writer, by its answer or by whoever read of it; null: there are two, or two have the same. */
+function versionsOf(calls: readonly RegisterCall[]): Map<RegisterCall, number> | null {
+  const seen = new Set<string>();
+  const versions = new Map<RegisterCall, number>();
+  const see = (writer: RegisterCall, version: number): void => {
+    seen.add(`${writer.id} ${version}`);
+    versions.set(writer, version);
+  };
+  for (const call of calls) {
+    if (call.outcome.type !== 'returned') continue;
+    const { version, reads } = call.outcome.result;
+    if (version !== null) see(call, version);
+    for (const [at, read] of reads.entries()) {
+      if (read === null || read.value === null) continue;
+      const { key } = call.operation[at]!;
+      const isWriter = ({ operation }: RegisterCall): boolean =>
+        operation.some((step) => step.type === 'write' && step.key === key && step.value === read.value);
+      const writer = calls.find(isWriter);
+      if (writer !== undefined) see(writer, read.version);
+    }
+  }
+  const isClear = seen.size === versions.size && new Set(versions.values()).size === versions.size;
+  return isClear ? versions : null;
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** What the call writes as the next one in order, or null when it did not answer so. */

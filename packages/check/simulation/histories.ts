@@ -5,11 +5,18 @@ import { checkRevisions } from '../src/etcd/revisions.ts';
 import { checkLinearizability } from '../src/linearizability.ts';
 import { etcdKeyModel } from '../src/models/etcd-key.ts';
 import { registerModel } from '../src/models/register.ts';
+import { checkReadWriteRegisters } from '../src/transactions/read-write-registers.ts';
 import { checkListAppend } from '../src/transactions/list-append.ts';
 import { describeVerdict } from '../src/violation.ts';
-import { areListsStrictlySerializable, isLinearizable, isStrictlySerializable } from './brute-force.ts';
+import {
+  areListsStrictlySerializable,
+  areRegistersStrictlySerializable,
+  isLinearizable,
+  isStrictlySerializable,
+} from './brute-force.ts';
 import { corruptEtcdHistory, corruptRevisions, etcdHistory, isPlain } from './etcd-histories.ts';
 import { corruptListHistory, listHistory } from './list-histories.ts';
+import { corruptTransactionHistory, transactionHistory } from './transaction-histories.ts';
 import { corruptRegisterHistory, registerHistory, type HistoryShape } from './register-histories.ts';
 
 /**
@@ -25,7 +32,9 @@ export function run(seed: number): ScenarioResult {
     longEtcdHistory(random.fork('long etcd')) ??
     perKeyHistory(random.fork('per key')) ??
     longListHistory(random.fork('long list')) ??
-    smallListHistories(random.fork('small list'));
+    smallListHistories(random.fork('small list')) ??
+    longTransactionHistory(random.fork('long transactions')) ??
+    smallTransactionHistories(random.fork('small transactions'));
   return { violation: message };
 }
 
@@ -112,6 +121,26 @@ function smallListHistories(random: Random): Complaint {
     if (verdict.outcome === (expected ? 'ok' : 'illegal')) continue;
     const message = `says ${describeVerdict(verdict)}, expected ${expected} for ${JSON.stringify(calls)}`;
     return { invariant: 'lists = definition', message };
+  }
+  return null;
+}
+
+function longTransactionHistory(random: Random): Complaint {
+  const shape = { calls: 200, clients: 5, keys: 1 + random.below(6), lostPercent: random.below(30) };
+  const { verdict } = checkReadWriteRegisters(transactionHistory(random, shape));
+  if (verdict.outcome === 'ok') return null;
+  return { invariant: 'registers accepted', message: describeVerdict(verdict) };
+}
+
+function smallTransactionHistories(random: Random): Complaint {
+  for (let round = 0; round < 10; round += 1) {
+    const calls = corruptTransactionHistory(random, transactionHistory(random, smallShape(random)));
+    const expected = areRegistersStrictlySerializable(calls);
+    const { verdict } = checkReadWriteRegisters(calls);
+    // (Also what is bad must be shown.)
+    if (verdict.outcome === (expected ? 'ok' : 'illegal')) continue;
+    const message = `says ${describeVerdict(verdict)}, expected ${expected} for ${JSON.stringify(calls)}`;
+    return { invariant: 'registers = definition', message };
   }
   return null;
 }

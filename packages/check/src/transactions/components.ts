@@ -1,5 +1,5 @@
 import { present } from '../assert.ts';
-import type { DependencyGraph } from './dependencies.ts';
+import type { DependencyGraph } from './dependency-graph.ts';
 
 interface Node {
   readonly at: number;

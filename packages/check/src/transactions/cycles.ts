@@ -3,8 +3,19 @@ import { endOf } from '../history.ts';
 import { limits } from '../limits.ts';
 import { type Verdict, verdictOf, type Violation } from '../violation.ts';
 import { componentsOf } from './components.ts';
-import type { Dependency, DependencyGraph } from './dependencies.ts';
-import { describeTransaction } from './describe-transaction.ts';
+import type { Dependency, DependencyGraph } from './dependency-graph.ts';
+
+/** How a checker tells of a cycle. */
+export interface CycleWords<Reason extends Dependency> {
+  /** Names the checker in rules: `list-append`. */
+  readonly checker: string;
+  /** The phenomenon, without `-realtime`. */
+  nameOf(path: readonly Reason[]): string;
+  /** The transaction at this place of the graph. */
+  describe(at: number): string;
+  /** Why the one came before `other`, which is a name of the later one. */
+  reasonOf(dependency: Reason, other: string): string;
+}
 
 /**
  * The shortest cycle of every knot of dependencies and the shortest one that needs real time, the shortest first.
@@ -12,12 +23,16 @@ import { describeTransaction } from './describe-transaction.ts';
  * One step of real time is enough for that: of two such steps in a cycle, one leads from its beginning to the end of
  * the other as well (intervals on a line have no 2+2), and the shorter cycle is one, too.
  */
-export function cycleViolations(graph: DependencyGraph, maxSteps: number): Verdict {
+export function cycleViolations<Reason extends Dependency>(
+  graph: DependencyGraph<Reason>,
+  words: CycleWords<Reason>,
+  maxSteps: number,
+): Verdict {
   const search = new CycleSearch(graph, maxSteps);
   const components = componentsOf(graph);
   const knots = components.filter(({ length }) => length > 1);
   const suspects = earlierThanAsked(graph, components);
-  const found: { readonly path: readonly Dependency[]; readonly isRealTime: boolean }[] = [];
+  const found: { readonly path: readonly Reason[]; readonly isRealTime: boolean }[] = [];
   for (const knot of knots.slice(0, limits.violations)) {
     const path = search.shortest(knot, new Set(knot));
     if (path !== null) found.push({ path, isRealTime: false });
@@ -29,7 +44,7 @@ export function cycleViolations(graph: DependencyGraph, maxSteps: number): Verdi
   }
   const length = (cycle: (typeof found)[number]): number => cycle.path.length + (cycle.isRealTime ? 1 : 0);
   found.sort((a, b) => length(a) - length(b));
-  return verdictOf(found.map((cycle) => violationOf(graph, cycle.path, cycle.isRealTime)));
+  return verdictOf(found.map((cycle) => violationOf(graph, words, cycle.path, cycle.isRealTime)));
 }
 
 /** Transactions that something depends on which was over before they were asked for. */
@@ -58,11 +73,11 @@ function earlierThanAsked(
 }
 
 /** Breadth first from every transaction that may be on the shortest cycle, never deeper than the best one yet. */
-class CycleSearch {
-  readonly #graph: DependencyGraph;
+class CycleSearch<Reason extends Dependency> {
+  readonly #graph: DependencyGraph<Reason>;
   #steps: number;
 
-  constructor(graph: DependencyGraph, maxSteps: number) {
+  constructor(graph: DependencyGraph<Reason>, maxSteps: number) {
     this.#graph = graph;
     this.#steps = maxSteps;
   }
@@ -71,8 +86,8 @@ class CycleSearch {
    * Within a knot back to where it began; without one (null) to whatever was over before the first was asked for.
    * Null: none was found before the steps were used up.
    */
-  shortest(starts: readonly number[], knot: ReadonlySet<number> | null): Dependency[] | null {
-    let best: Dependency[] | null = null;
+  shortest(starts: readonly number[], knot: ReadonlySet<number> | null): Reason[] | null {
+    let best: Reason[] | null = null;
     // Two is as short as a cycle can be, and a path with a step of real time is one dependency shorter.
     const least = knot === null ? 1 : 2;
     for (const start of starts) {
@@ -83,11 +98,11 @@ class CycleSearch {
   }
 
   /** A path shorter than `lessThan`. */
-  #from(start: number, knot: ReadonlySet<number> | null, lessThan: number): Dependency[] | null {
+  #from(start: number, knot: ReadonlySet<number> | null, lessThan: number): Reason[] | null {
     const calledAt = this.#transaction(start).calledAt;
     const isEnd = (to: number): boolean =>
       knot === null ? endOf(this.#transaction(to)) < calledAt : to === start;
-    const reachedBy = new Map<number, Dependency>();
+    const reachedBy = new Map<number, Reason>();
     let ring = [start];
     for (let length = 1; length < lessThan && ring.length > 0; length += 1) {
       const next: number[] = [];
@@ -111,7 +126,11 @@ class CycleSearch {
   }
 }
 
-function pathTo(last: Dependency, start: number, reachedBy: ReadonlyMap<number, Dependency>): Dependency[] {
+function pathTo<Reason extends Dependency>(
+  last: Reason,
+  start: number,
+  reachedBy: ReadonlyMap<number, Reason>,
+): Reason[] {
   const path = [last];
   for (let at = last.from; at !== start;) {
     const dependency = present(reachedBy.get(at), 'the way here');
@@ -121,47 +140,21 @@ function pathTo(last: Dependency, start: number, reachedBy: ReadonlyMap<number, 
   return path;
 }
 
-function violationOf(
-  { transactions }: DependencyGraph,
-  path: readonly Dependency[],
+function violationOf<Reason extends Dependency>(
+  { transactions }: DependencyGraph<Reason>,
+  words: CycleWords<Reason>,
+  path: readonly Reason[],
   realTime: boolean,
 ): Violation {
-  const call = (at: number): DependencyGraph['transactions'][number] =>
-    present(transactions[at], 'a transaction');
+  const idOf = (at: number): number => present(transactions[at], 'a transaction').id;
   const steps = path.map(
-    (dependency) => `${describeTransaction(call(dependency.from))} ${reasonOf(dependency)}`,
+    (dependency) =>
+      `${words.describe(dependency.from)} ${words.reasonOf(dependency, `transaction ${idOf(dependency.to)}`)}`,
   );
-  const first = call(present(path[0], 'a dependency').from);
-  const last = call(present(path.at(-1), 'a dependency').to);
-  const end = realTime ? `${describeTransaction(last)} was over before transaction ${first.id} began` : null;
-  const calls = path.map(({ from }) => call(from).id);
-  return {
-    rule: `list-append/${nameOf(path)}${realTime ? '-realtime' : ''}`,
-    message: [...steps, ...(end === null ? [] : [end])].join('; '),
-    calls: realTime ? [...calls, last.id] : calls,
-  };
-
-  function reasonOf({ type, key, element, to }: Dependency): string {
-    const other = `transaction ${call(to).id}`;
-    switch (type) {
-      case 'ww':
-        return `appended to ${key} right before ${element} of ${other}`;
-      case 'wr':
-        return `appended ${element} to ${key}, which ${other} read`;
-      case 'rw':
-        return `read ${key} without ${element} of ${other}`;
-    }
-  }
-}
-
-/** Adya's phenomena, as Elle names them. */
-function nameOf(path: readonly Dependency[]): string {
-  const reads = path.filter(({ type }) => type === 'rw').length;
-  const [first, second] = path;
-  const isIntermediate =
-    path.length === 2 && first?.key === second?.key && path.some(({ type }) => type === 'wr') && reads === 1;
-  if (isIntermediate) return 'G1b';
-  if (reads > 1) return 'G2';
-  if (reads === 1) return 'G-single';
-  return path.some(({ type }) => type === 'wr') ? 'G1c' : 'G0';
+  const calls = path.map(({ from }) => idOf(from));
+  const rule = `${words.checker}/${words.nameOf(path)}`;
+  if (!realTime) return { rule, message: steps.join('; '), calls };
+  const last = present(path.at(-1), 'a dependency').to;
+  const end = `${words.describe(last)} was over before transaction ${calls[0]} began`;
+  return { rule: `${rule}-realtime`, message: [...steps, end].join('; '), calls: [...calls, idOf(last)] };
 }

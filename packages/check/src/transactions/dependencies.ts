@@ -1,29 +1,20 @@
 import { present } from '../assert.ts';
+import type { Dependency, DependencyGraph } from './dependency-graph.ts';
 import type { ListCall } from './list-append.ts';
 import type { Observations, Versions } from './observations.ts';
 
-/**
- * Why one transaction came before another. `ww`: it appended what stands before the other's element. `wr`: the other
- * read its element. `rw`: it read the list without the other's element.
- */
-export interface Dependency {
-  readonly type: 'ww' | 'wr' | 'rw';
-  readonly from: number;
-  /** Position in the list of transactions, as `from`. */
-  readonly to: number;
-  readonly key: string;
+/** `ww`: right before the other's element. `wr`: the other read the element. `rw`: read the list without it. */
+export interface ListDependency extends Dependency {
   /** The later one's, or of `wr` the earlier one's. */
   readonly element: number;
 }
 
-export interface DependencyGraph {
+export interface ListGraph extends DependencyGraph<ListDependency> {
   readonly transactions: readonly ListCall[];
-  /** From each transaction, by position. */
-  readonly dependencies: readonly (readonly Dependency[])[];
 }
 
 /** Who came before whom, as far as lists tell: transactions that had an effect, or an answer. */
-export function dependenciesOf({ calls, versions, readings }: Observations): DependencyGraph {
+export function dependenciesOf({ calls, versions, readings }: Observations): ListGraph {
   const transactions = tookEffect(calls, versions);
   const builder = new GraphBuilder(transactions);
   const effective = new Set(transactions);
@@ -51,9 +42,9 @@ function unread({ order, writers }: Versions, effective: ReadonlySet<ListCall>):
   return [...writers].filter(([element, by]) => effective.has(by) && !read.has(element)).map(([it]) => it);
 }
 
-class GraphBuilder implements DependencyGraph {
+class GraphBuilder implements ListGraph {
   readonly transactions: readonly ListCall[];
-  readonly dependencies: Dependency[][];
+  readonly dependencies: ListDependency[][];
   readonly #positions = new Map<ListCall, number>();
   readonly #unread = new Map<string, readonly number[]>();
 

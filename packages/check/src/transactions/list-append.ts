@@ -3,6 +3,7 @@ import { limits } from '../limits.ts';
 import { type Verdict, verdictOf } from '../violation.ts';
 import { cycleViolations } from './cycles.ts';
 import { dependenciesOf } from './dependencies.ts';
+import { listWords } from './list-words.ts';
 import { observe } from './observations.ts';
 
 /** One step of a transaction. No two appends to a key have the same element, or nothing could be told from a read. */
@@ -59,5 +60,9 @@ export function checkListAppend(
   // Reads that contradict each other give no order that anything could follow from.
   if (violations.length > 0) return { verdict: verdictOf(violations), transactions: 0, elements };
   const graph = dependenciesOf(observations);
-  return { verdict: cycleViolations(graph, maxSteps), transactions: graph.transactions.length, elements };
+  return {
+    verdict: cycleViolations(graph, listWords(graph), maxSteps),
+    transactions: graph.transactions.length,
+    elements,
+  };
 }
