@@ -15,7 +15,7 @@ export const mutations: readonly Mutation[] = [
     description:
       'A member that came by a snapshot does not know what was executed: a retry counts twice there.',
     file: 'packages/store/src/snapshot-stream.ts',
-    find: '    yield* this.#system();\n',
+    find: "    yield* frames.table('system', systemEntries(layers));\n",
     replace: '',
     scenario: retries,
     seeds: 20,

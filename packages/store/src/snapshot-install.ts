@@ -20,8 +20,8 @@ import {
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { readPastVersion, readVersion, versionBytes } from './mvcc/records.ts';
 import { Table } from './mvcc/tables.ts';
-import { SnapshotParser, damaged } from './snapshot-stream.ts';
-import type { SnapshotEntries, SnapshotFrame } from './snapshot-stream.ts';
+import { damaged, type SnapshotEntries, SnapshotIntake } from './snapshot-frames.ts';
+import { readDatabaseHeader } from './snapshot-stream.ts';
 import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
 
 /**
@@ -31,19 +31,16 @@ import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
 export class SnapshotInstall {
   readonly #storage: OrderedStorage;
   readonly #meta: SnapshotMeta;
-  readonly #parser: SnapshotParser;
+  readonly #intake: SnapshotIntake<StoredState>;
   readonly #buckets = new BucketBuilder();
   #tables: { keys: Uint8Array[]; values: Uint8Array[] }[] = [];
   #bytes = 0;
-  #entries = 0;
   #liveBytes = 0;
-  #header: StoredState | null = null;
-  #ended = false;
 
   constructor(platform: Platform, storage: OrderedStorage, meta: SnapshotMeta) {
     this.#storage = storage;
     this.#meta = meta;
-    this.#parser = new SnapshotParser(platform);
+    this.#intake = new SnapshotIntake(platform, 'header', readDatabaseHeader);
     this.#reset();
   }
 
@@ -54,18 +51,15 @@ export class SnapshotInstall {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    for (const frame of this.#parser.push(chunk)) {
-      this.#take(frame);
+    for (const entries of this.#intake.push(chunk)) {
+      this.#takeEntries(entries);
       if (this.#bytes >= limits.installBatchBytes) await this.#commit(null);
     }
   }
 
   /** Answers the state that is now stored, once it is durable. */
   async finish(): Promise<StoredState> {
-    if (!this.#ended || this.#header === null || this.#parser.incomplete) {
-      throw damaged('it ends before its end');
-    }
-    const { applied, summary, members, usesSystem } = this.#header;
+    const { applied, summary, members, usesSystem } = this.#intake.finish();
     const { revision, compactRevision } = summary;
     const state: StoredState = {
       applied,
@@ -84,29 +78,12 @@ export class SnapshotInstall {
     return state;
   }
 
-  #take(frame: SnapshotFrame): void {
-    if (this.#ended) throw damaged('it goes on after its end');
-    if (frame.kind === 'header') {
-      if (this.#header !== null) throw damaged('it has two headers');
-      this.#header = frame.state;
-      return;
-    }
-    if (this.#header === null) throw damaged('it has no header');
-    if (frame.kind === 'end') {
-      if (frame.entries !== this.#entries) throw damaged('entries are missing');
-      this.#ended = true;
-      return;
-    }
-    this.#takeEntries(frame);
-  }
-
   #takeEntries({ table, entries }: SnapshotEntries): void {
     const writes = this.#tables[table] as { keys: Uint8Array[]; values: Uint8Array[] };
     for (const { key, value } of entries) {
       writes.keys.push(key);
       writes.values.push(value);
       this.#bytes += key.length + value.length;
-      this.#entries += 1;
       if (table === Table.LATEST) {
         this.#liveBytes += versionBytes(readVersion(key, value));
         this.#buckets.add(key);
