@@ -19,7 +19,7 @@ export interface Schemas {
 
 const PROTO = fileURLToPath(new URL('../proto', import.meta.url));
 /** In the order of their imports. */
-const NAMES = ['kv', 'auth', 'rpc', 'v3lock', 'v3election', 'health'];
+const NAMES = ['kv', 'auth', 'rpc', 'v3lock', 'v3election', 'health', 'flotilla'];
 
 export function loadSchemas(): Schemas {
   const root = new protobuf.Root();

@@ -5,3 +5,4 @@ export * from './rpc.ts';
 export * from './v3lock.ts';
 export * from './v3election.ts';
 export * from './health.ts';
+export * from './flotilla.ts';

@@ -5,6 +5,7 @@ import { Permission, PermissionType, UserAddOptions } from './auth.ts';
 import { AlarmAction, AlarmMember, AlarmType, Compare, CompareResult, CompareTarget, DeleteRangeRequest, DeleteRangeResponse, DowngradeAction, DowngradeInfo, FilterType, LeaseCheckpoint, LeaseStatus, Member, PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp, SortOrder, SortTarget, TxnRequest, TxnResponse, WatchCancelRequest, WatchCreateRequest, WatchProgressRequest } from './rpc.ts';
 import { LeaderKey } from './v3election.ts';
 import { ServingStatus } from './health.ts';
+import { NodeInfo, NodeInfoLabel, Shard, ShardAlternative, ShardCandidate, ShardChange, ShardPlace, ShardReplica, ShardReplicaRole } from './flotilla.ts';
 
 export const jsonFields: Readonly<Record<string, () => readonly JsonField[]>> = {
   'mvccpb.KeyValue': () => [
@@ -496,5 +497,171 @@ export const jsonFields: Readonly<Record<string, () => readonly JsonField[]>> = 
   ],
   'grpc.health.v1.HealthCheckResponse': () => [
     { name: 'status', property: 'status', type: 'enum', values: ServingStatus },
+  ],
+  'flotilla.v1.ShardReplica': () => [
+    { name: 'node', property: 'node', type: 'int64' },
+    { name: 'role', property: 'role', type: 'enum', values: ShardReplicaRole },
+    { name: 'leaving', property: 'leaving', type: 'bool' },
+  ],
+  'flotilla.v1.Shard': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'start', property: 'start', type: 'bytes' },
+    { name: 'end', property: 'end', type: 'bytes' },
+    { name: 'range_version', property: 'rangeVersion', type: 'int64' },
+    { name: 'membership_version', property: 'membershipVersion', type: 'int64' },
+    { name: 'replicas', property: 'replicas', repeated: true, type: 'message', codec: ShardReplica },
+    { name: 'leader', property: 'leader', type: 'int64' },
+    { name: 'size_bytes', property: 'sizeBytes', type: 'int64' },
+    { name: 'keys', property: 'keys', type: 'int64' },
+    { name: 'writes_per_second', property: 'writesPerSecond', type: 'int64' },
+    { name: 'reads_per_second', property: 'readsPerSecond', type: 'int64' },
+    { name: 'under_way', property: 'underWay', type: 'string' },
+    { name: 'wanted_replicas', property: 'wantedReplicas', type: 'int64' },
+    { name: 'kept', property: 'kept', type: 'bool' },
+  ],
+  'flotilla.v1.NodeInfo': () => [
+    { name: 'node', property: 'node', type: 'int64' },
+    { name: 'name', property: 'name', type: 'string' },
+    { name: 'member_id', property: 'memberId', type: 'uint64' },
+    { name: 'state', property: 'state', type: 'string' },
+    { name: 'zone', property: 'zone', type: 'string' },
+    { name: 'labels', property: 'labels', repeated: true, type: 'message', codec: NodeInfoLabel },
+    { name: 'live', property: 'live', type: 'bool' },
+    { name: 'replicas', property: 'replicas', type: 'int64' },
+    { name: 'leaders', property: 'leaders', type: 'int64' },
+    { name: 'size_bytes', property: 'sizeBytes', type: 'int64' },
+    { name: 'leaving', property: 'leaving', type: 'bool' },
+  ],
+  'flotilla.v1.NodeInfoLabel': () => [
+    { name: 'name', property: 'name', type: 'string' },
+    { name: 'value', property: 'value', type: 'string' },
+  ],
+  'flotilla.v1.ShardProgress': () => [
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'phase', property: 'phase', type: 'string' },
+    { name: 'text', property: 'text', type: 'string' },
+    { name: 'done', property: 'done', type: 'int64' },
+    { name: 'total', property: 'total', type: 'int64' },
+    { name: 'finished', property: 'finished', type: 'bool' },
+    { name: 'shard', property: 'shard', type: 'int64' },
+  ],
+  'flotilla.v1.ShardBeginRequest': () => [
+    { name: 'shards', property: 'shards', type: 'int64' },
+    { name: 'keys', property: 'keys', repeated: true, type: 'bytes' },
+    { name: 'replicas', property: 'replicas', type: 'int64' },
+  ],
+  'flotilla.v1.ShardListRequest': () => [],
+  'flotilla.v1.ShardListResponse': () => [
+    { name: 'header', property: 'header', type: 'message', codec: ResponseHeader },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'shards', property: 'shards', repeated: true, type: 'message', codec: Shard },
+  ],
+  'flotilla.v1.ShardSplitRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'key', property: 'key', type: 'bytes' },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardMergeRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'into', property: 'into', type: 'int64' },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardMoveRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'from', property: 'from', type: 'int64' },
+    { name: 'to', property: 'to', type: 'int64' },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardTransferLeaderRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'to', property: 'to', type: 'int64' },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardTransferLeaderResponse': () => [
+    { name: 'header', property: 'header', type: 'message', codec: ResponseHeader },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'leader', property: 'leader', type: 'int64' },
+  ],
+  'flotilla.v1.ShardSetReplicasRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'replicas', property: 'replicas', type: 'int64' },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardExplainRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+  ],
+  'flotilla.v1.ShardExplainResponse': () => [
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'need', property: 'need', type: 'string' },
+    { name: 'because', property: 'because', type: 'string' },
+    { name: 'words', property: 'words', type: 'string' },
+    { name: 'operation', property: 'operation', type: 'string' },
+    { name: 'candidates', property: 'candidates', repeated: true, type: 'message', codec: ShardCandidate },
+    { name: 'alternatives', property: 'alternatives', repeated: true, type: 'message', codec: ShardAlternative },
+  ],
+  'flotilla.v1.ShardCandidate': () => [
+    { name: 'node', property: 'node', type: 'int64' },
+    { name: 'refusal', property: 'refusal', type: 'string' },
+  ],
+  'flotilla.v1.ShardAlternative': () => [
+    { name: 'kind', property: 'kind', type: 'string' },
+    { name: 'dimension', property: 'dimension', type: 'string' },
+    { name: 'from', property: 'from', type: 'int64' },
+    { name: 'because', property: 'because', type: 'string' },
+    { name: 'words', property: 'words', type: 'string' },
+    { name: 'candidates', property: 'candidates', repeated: true, type: 'message', codec: ShardCandidate },
+  ],
+  'flotilla.v1.ShardHistoryRequest': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'limit', property: 'limit', type: 'int64' },
+  ],
+  'flotilla.v1.ShardHistoryResponse': () => [
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'oldest', property: 'oldest', type: 'int64' },
+    { name: 'changes', property: 'changes', repeated: true, type: 'message', codec: ShardChange },
+  ],
+  'flotilla.v1.ShardChange': () => [
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'index', property: 'index', type: 'int64' },
+    { name: 'revision', property: 'revision', type: 'int64' },
+    { name: 'kind', property: 'kind', type: 'string' },
+    { name: 'text', property: 'text', type: 'string' },
+    { name: 'shards', property: 'shards', repeated: true, type: 'int64' },
+  ],
+  'flotilla.v1.NodeListRequest': () => [],
+  'flotilla.v1.NodeListResponse': () => [
+    { name: 'header', property: 'header', type: 'message', codec: ResponseHeader },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'nodes', property: 'nodes', repeated: true, type: 'message', codec: NodeInfo },
+  ],
+  'flotilla.v1.NodeJoinRequest': () => [
+    { name: 'node', property: 'node', type: 'int64' },
+    { name: 'zone', property: 'zone', type: 'string' },
+    { name: 'labels', property: 'labels', repeated: true, type: 'message', codec: NodeInfoLabel },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.NodeChangeResponse': () => [
+    { name: 'header', property: 'header', type: 'message', codec: ResponseHeader },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.NodeLeaveRequest': () => [
+    { name: 'node', property: 'node', type: 'int64' },
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardQueryRequest': () => [
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+  ],
+  'flotilla.v1.ShardQueryResponse': () => [
+    { name: 'configuration', property: 'configuration', type: 'int64' },
+    { name: 'shards', property: 'shards', repeated: true, type: 'message', codec: ShardPlace },
+  ],
+  'flotilla.v1.ShardPlace': () => [
+    { name: 'shard', property: 'shard', type: 'int64' },
+    { name: 'start', property: 'start', type: 'bytes' },
+    { name: 'end', property: 'end', type: 'bytes' },
+    { name: 'range_version', property: 'rangeVersion', type: 'int64' },
+    { name: 'membership_version', property: 'membershipVersion', type: 'int64' },
+    { name: 'nodes', property: 'nodes', repeated: true, type: 'int64' },
   ],
 };
