@@ -83,6 +83,18 @@ export const limits = {
   watchSliceEvents: 1_000,
   /** Between slices. */
   watchResyncMs: 1,
+  /** Of shards: slices that are read at a time, and how far behind watchers may be that are read for with the synced ones. */
+  watchSlices: 4,
+  watchNearRevisions: 1_000,
+  /** Before watchers of keys that nobody could be asked about try again. */
+  watchRetryMs: 20,
+  /** Before such keys are asked for again, for any watcher: from, and up to. */
+  watchBackoffMs: 20,
+  watchBackoffMaxMs: 1_000,
+  /** Spans that are told apart when the events for all synced watchers are read. */
+  watchSpans: 256,
+  /** A part of a page that a whole revision would make this many times as large is cut within it. */
+  watchPageExcess: 4,
   /** What one stream may hold that its client has not taken. Beyond it its watchers read from history. */
   watchStreamBufferBytes: 4 * 1024 * 1024,
   watchStreamBufferResponses: 1_024,

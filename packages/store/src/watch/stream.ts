@@ -51,6 +51,9 @@ export class WatchStream {
   #full = false;
   #closed = false;
   #progressTimer: Timer | null = null;
+  /** A watch is being made: what was asked for after it has to wait. */
+  #creating: Promise<void> | null = null;
+  #later: (() => void)[] = [];
 
   constructor(hub: WatchHub, sink: WatchSink) {
     this.#hub = hub;
@@ -68,32 +71,80 @@ export class WatchStream {
     return this.#queuedBytes < streamBufferBytes && this.#queue.length - this.#head < streamBufferResponses;
   }
 
+  /** Not null: requests wait until it resolves, and a server had better not read more of them. */
+  get creating(): Promise<void> | null {
+    return this.#creating;
+  }
+
   /** What a client sends on the stream. */
   request({ requestUnion: request }: WatchRequest): void {
-    if (this.#closed || request === null) return;
+    if (request === null) return;
     if (request.case === 'createRequest') this.create(request.value);
     else if (request.case === 'cancelRequest') this.cancel(request.value.watchId);
     else this.requestProgress();
   }
 
   create(request: WatchCreateRequest): void {
-    if (request.startRevision < 0) return this.#refuse(etcdErrors.compacted.message);
-    const refusal = this.#sink.gate?.admit(watchedRange(request)) ?? null;
+    this.#inTurn(() => this.#create(request));
+  }
+
+  cancel(id: number): void {
+    this.#inTurn(() => this.#cancel(id));
+  }
+
+  /** Answered, with watch id −1, only when every watcher of the stream has been told everything. */
+  requestProgress(): void {
+    this.#inTurn(() => this.#tellProgress());
+  }
+
+  #inTurn(request: () => void): void {
+    if (this.#closed) return;
+    if (this.#creating === null) request();
+    else this.#later.push(request);
+  }
+
+  #create(request: WatchCreateRequest): void {
+    const refusal = this.#refusalOf(request);
     if (refusal !== null) return this.#refuse(refusal);
-    if (isEmpty(watchRange(request))) return this.#refuse(emptyRange);
-    if (request.watchId !== 0 && this.watchers.has(request.watchId)) return this.#refuse(duplicateId);
-    const watcher = this.#hub.add(this, this.#chooseId(request.watchId), request);
+    const newest = request.startRevision === 0 ? this.#hub.newest() : this.#hub.newestRevision;
+    if (typeof newest === 'number') this.#created(request, newest);
+    else this.#creating = this.#createAt(request, newest);
+  }
+
+  async #createAt(request: WatchCreateRequest, newest: Promise<number>): Promise<void> {
+    const revision = await newest;
+    this.#creating = null;
+    if (this.#closed) return;
+    // Users may have changed meanwhile.
+    const refusal = this.#sink.gate?.review(watchedRange(request)) ?? null;
+    if (refusal === null) this.#created(request, revision);
+    else this.#refuse(refusal);
+    const later = this.#later;
+    this.#later = [];
+    for (const next of later) this.#inTurn(next);
+  }
+
+  #refusalOf(request: WatchCreateRequest): string | null {
+    if (request.startRevision < 0) return etcdErrors.compacted.message;
+    const refusal = this.#sink.gate?.admit(watchedRange(request)) ?? null;
+    if (refusal !== null) return refusal;
+    if (isEmpty(watchRange(request))) return emptyRange;
+    return request.watchId !== 0 && this.watchers.has(request.watchId) ? duplicateId : null;
+  }
+
+  #created(request: WatchCreateRequest, newest: number): void {
+    const watcher = this.#hub.add(this, this.#chooseId(request.watchId), request, newest);
     this.watchers.set(watcher.id, watcher);
-    this.#send(WatchResponse.create({ header: this.#header(), watchId: watcher.id, created: true }));
+    this.#send(WatchResponse.create({ header: header(newest), watchId: watcher.id, created: true }));
     if (watcher.progressNotify) this.#startProgress();
   }
 
   /** An id that is not there is ignored, as etcd does. */
-  cancel(id: number): void {
+  #cancel(id: number): void {
     const watcher = this.watchers.get(id);
     if (watcher === undefined) return;
     this.#drop(watcher);
-    this.#send(WatchResponse.create({ header: this.#header(), watchId: id, canceled: true }));
+    this.#send(WatchResponse.create({ header: this.#newest(), watchId: id, canceled: true }));
   }
 
   /** The hub's: what the client may watch has changed, and watches that it may not have any more end. */
@@ -103,12 +154,11 @@ export class WatchStream {
       if (cancelReason === null) continue;
       this.#drop(watcher);
       const { id: watchId } = watcher;
-      this.#send(WatchResponse.create({ header: this.#header(), watchId, canceled: true, cancelReason }));
+      this.#send(WatchResponse.create({ header: this.#newest(), watchId, canceled: true, cancelReason }));
     }
   }
 
-  /** Answered, with watch id −1, only when every watcher of the stream has been told everything. */
-  requestProgress(): void {
+  #tellProgress(): void {
     if (this.watchers.size === 0) return;
     for (const watcher of this.watchers.values()) if (!this.#isCurrent(watcher)) return;
     this.#send(WatchResponse.create({ header: this.#header(), watchId: noWatch }));
@@ -129,6 +179,7 @@ export class WatchStream {
     for (const watcher of this.watchers.values()) this.#hub.remove(watcher);
     this.watchers.clear();
     this.#queue = [];
+    this.#later = [];
     this.#hub.closed(this);
   }
 
@@ -162,7 +213,7 @@ export class WatchStream {
   #refuse(cancelReason: string): void {
     this.#send(
       WatchResponse.create({
-        header: this.#header(),
+        header: this.#newest(),
         watchId: noWatch,
         created: true,
         canceled: true,
@@ -178,7 +229,9 @@ export class WatchStream {
 
   /** Whether a notice «you know everything up to the current revision» would be true of the watcher. */
   #isCurrent(watcher: Watcher): boolean {
-    return watcher.state === 'synced' && watcher.startRevision <= this.#hub.revision;
+    const { revision } = this.#hub;
+    if (watcher.state !== 'synced' || watcher.startRevision > revision) return false;
+    return watcher.firstRevision <= revision + 1;
   }
 
   #sendFragments(watcher: Watcher, events: readonly Event[]): void {
@@ -252,7 +305,12 @@ export class WatchStream {
     if (wanted) this.#startProgress();
   }
 
+  /** Of what tells of changes: everything up to there was told. */
   #header(): ReturnType<typeof header> {
     return header(this.#hub.revision);
+  }
+
+  #newest(): ReturnType<typeof header> {
+    return header(this.#hub.newestRevision);
   }
 }

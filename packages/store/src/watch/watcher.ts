@@ -25,11 +25,19 @@ export class Watcher {
   readonly fragment: boolean;
   readonly #puts: boolean;
   readonly #deletes: boolean;
+  /** Nothing before it is of any interest to this watcher. */
+  readonly firstRevision: number;
   state: WatcherState = 'behind';
   /** The least revision that it has not been told of. While synced, of use only when it is beyond the current one. */
   nextRevision: number;
   /** It was sent events since the last progress tick, which it can do without then. */
   recentlySent = false;
+  /** Its part of history is being read elsewhere. */
+  reading = false;
+  /** It has more to read than those who are synced should wait for. */
+  far = false;
+  /** Nobody could be asked about its keys: not to be read before. */
+  retryAtMs = 0;
   /** Events of the batch that is being matched. */
   batch: Event[] | null = null;
   batchBytes = 0;
@@ -39,6 +47,7 @@ export class Watcher {
     this.id = id;
     this.startRevision = request.startRevision;
     this.nextRevision = nextRevision;
+    this.firstRevision = nextRevision;
     this.prevKv = request.prevKv;
     this.progressNotify = request.progressNotify;
     this.fragment = request.fragment;
