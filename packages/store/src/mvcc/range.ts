@@ -131,7 +131,10 @@ export class RangeScan {
 }
 
 /** The revision to read for the one asked for (0 and below: the newest). */
-export function readRevision(point: ReadPoint, requested: number): number {
+export function readRevision(
+  point: Pick<ReadPoint, 'revision' | 'compactRevision'>,
+  requested: number,
+): number {
   if (requested <= 0) return point.revision;
   if (requested > point.revision) throw etcdErrors.futureRevision;
   if (requested < point.compactRevision) throw etcdErrors.compacted;

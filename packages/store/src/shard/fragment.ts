@@ -44,9 +44,10 @@ function clippedOperation(operation: RequestOp, span: KeySpan): RequestOp {
     }
     case 'requestRange': {
       const bounds = clip(request.value, span);
-      return bounds === null
-        ? elsewhere
-        : { request: { case: 'requestRange', value: partOfRange({ ...request.value, ...bounds }) } };
+      // That nothing is in an empty range any shard can say, and whether its revision can be read.
+      if (bounds === null)
+        return spanOf(request.value.key, request.value.rangeEnd) === null ? operation : elsewhere;
+      return { request: { case: 'requestRange', value: partOfRange({ ...request.value, ...bounds }) } };
     }
     default:
       return unreachable(request);

@@ -1,0 +1,191 @@
+import { isFlotillaError, type Platform, type Random, unreachable } from '@flotilla/platform';
+import {
+  type ApplyResult,
+  orderShard,
+  type Origin,
+  type RequestEntry,
+  requestDigest,
+  sessionErrors,
+  type ShardRow,
+} from '@flotilla/store';
+import { etcdErrors } from '@flotilla/wire';
+import { limits } from '../limits.ts';
+import type { Changes } from './changes.ts';
+import type { Coordinator } from './coordinator.ts';
+import type { Deadline } from './deadline.ts';
+import type { RequestSessions } from './request-sessions.ts';
+import type { ShardNode, SubmitReply } from './types.ts';
+import { decodeWrite, type WriteCall, type WriteKind, type WriteStep } from './write-call.ts';
+
+export interface ShardRouterParts {
+  readonly platform: Platform;
+  readonly node: ShardNode;
+  readonly changes: Changes;
+  readonly sessions: RequestSessions;
+  readonly coordinator: Coordinator;
+}
+
+/**
+ * Takes writes to the shards that have their keys, wherever those are and however often they change on the way. A write
+ * keeps its number until it is answered, so that it takes effect once.
+ */
+export class ShardRouter {
+  readonly #node: ShardNode;
+  readonly #changes: Changes;
+  readonly #sessions: RequestSessions;
+  readonly #coordinator: Coordinator;
+  readonly #random: Random;
+  /** Of clients' own sessions: two tries of one request would only be in each other's way. */
+  readonly #running = new Map<
+    string,
+    { readonly digest: Uint8Array; readonly result: Promise<ApplyResult> }
+  >();
+
+  constructor({ platform, node, changes, sessions, coordinator }: ShardRouterParts) {
+    this.#node = node;
+    this.#changes = changes;
+    this.#sessions = sessions;
+    this.#coordinator = coordinator;
+    this.#random = platform.random.fork('shard-backoff');
+  }
+
+  /** Errors that executing it gave are results; what keeps it from being executed, or from being known, rejects. */
+  write(kind: WriteKind, request: Uint8Array, origin: Origin, deadline: Deadline): Promise<ApplyResult> {
+    const { session } = origin;
+    if (session === null) return this.#write(kind, request, origin, deadline);
+    const name = `${session.id}/${session.request}`;
+    const digest = session.digest.length > 0 ? session.digest : requestDigest(kind, request);
+    const running = this.#running.get(name);
+    if (running !== undefined) {
+      if (Buffer.compare(running.digest, digest) === 0) return running.result;
+      return Promise.resolve({ kind: 'error', error: sessionErrors.otherRequest });
+    }
+    const result = this.#write(kind, request, origin, deadline).finally(() => this.#running.delete(name));
+    this.#running.set(name, { digest, result });
+    return result;
+  }
+
+  async #write(
+    kind: WriteKind,
+    request: Uint8Array,
+    { user, session }: Origin,
+    deadline: Deadline,
+  ): Promise<ApplyResult> {
+    const decoded = decodeWrite(kind, request);
+    for (;;) {
+      const numbered = await this.#sessions.number(session, deadline);
+      try {
+        const result = await this.#carry({ ...decoded, user, numbered }, deadline);
+        if (result !== null) return result;
+      } finally {
+        numbered.finish();
+      }
+    }
+  }
+
+  /** Null: the session is no more, and nothing was done: another one may. */
+  async #carry(call: WriteCall, deadline: Deadline): Promise<ApplyResult | null> {
+    const { isClients, origin } = call.numbered;
+    let conflicts = 0;
+    /** Whether a copy of it may have been executed that nobody has told of. */
+    let isUnsure = false;
+    for (;;) {
+      const step = await this.#try(call, deadline);
+      switch (step.kind) {
+        case 'answered':
+          return step.result;
+        case 'overloaded':
+          // Nothing has happened, unless before.
+          if (!isUnsure) throw etcdErrors.tooManyRequests;
+          break;
+        case 'unknown':
+          isUnsure = true;
+          break;
+        case 'finished':
+          if (isClients) throw sessionErrors.tooOld;
+          isUnsure = true;
+          break;
+        case 'session-expired':
+          if (isClients) throw sessionErrors.expired;
+          this.#sessions.expired(origin.session);
+          if (!isUnsure) return null;
+          break;
+        case 'again':
+          if (step.why === 'conflict') conflicts += 1;
+          break;
+        default:
+          unreachable(step);
+      }
+      deadline.requireTime();
+      await this.#pause(step, conflicts, deadline);
+      deadline.requireTime();
+    }
+  }
+
+  #try(call: WriteCall, deadline: Deadline): Promise<WriteStep> {
+    const { order } = this.#node;
+    if (order === null) throw etcdErrors.unhealthy;
+    const rows = order.map.of(call.footprint.spans);
+    if (rows.length > 1) return this.#coordinator.attempt(call, rows, deadline);
+    // One that touches no key is as good anywhere, and nowhere as quick.
+    return this.#one(call, rows[0] ?? (order.map.row(orderShard) as ShardRow), deadline);
+  }
+
+  async #one(call: WriteCall, { shard, range }: ShardRow, deadline: Deadline): Promise<WriteStep> {
+    const { user, write, numbered } = call;
+    const entry: RequestEntry = { kind: 'request', origin: numbered.origin, user, range, write, absent: [] };
+    let reply: SubmitReply;
+    try {
+      reply = await this.#node.submit(shard, entry, deadline.patience());
+    } catch (error) {
+      if (isFlotillaError(error, 'FLOTILLA_SHARD_UNREACHABLE')) return { kind: 'unknown' };
+      throw error;
+    }
+    switch (reply.kind) {
+      case 'answer':
+        return { kind: 'answered', result: reply.answer.result };
+      case 'part':
+        // It was a transaction of several shards before they became one.
+        return await this.#coordinator.joined(call, reply.outcome, new Map(), deadline);
+      case 'aborted':
+        return { kind: 'again', why: 'conflict' };
+      case 'refused':
+        return stepOfRefusal(reply.reason);
+      default:
+        return unreachable(reply);
+    }
+  }
+
+  /** Until ranges have changed, or a while that grows with the number of conflicts and is never the same. */
+  async #pause(step: WriteStep, conflicts: number, deadline: Deadline): Promise<void> {
+    if (step.kind !== 'again' || step.why === 'map') {
+      await this.#mapChanged(Math.min(deadline.leftMs, limits.shardRoutePauseMs));
+      return;
+    }
+    const doublings = Math.min(conflicts - 1, limits.shardBackoffDoublings);
+    const mostMs = limits.shardBackoffMs * 2 ** doublings;
+    await this.#changes.pause(Math.min(deadline.leftMs, this.#random.float() * mostMs));
+  }
+
+  async #mapChanged(patienceMs: number): Promise<void> {
+    const before = this.#node.order?.map.configuration;
+    const isSame = (): boolean => this.#node.order?.map.configuration === before;
+    await this.#changes.until(() => !isSame(), patienceMs);
+  }
+}
+
+function stepOfRefusal(reason: Extract<SubmitReply, { readonly kind: 'refused' }>['reason']): WriteStep {
+  switch (reason) {
+    case 'epoch':
+    case 'barrier':
+    // Its registration is on its way.
+    case 'lease-unregistered':
+      return { kind: 'again', why: 'map' };
+    case 'overloaded':
+    case 'finished':
+    case 'session-expired':
+      return { kind: reason };
+    default:
+      return unreachable(reason);
+  }
+}
