@@ -72,7 +72,12 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly leases: Leases | null;
   readonly formerPromiseMs: number;
   readonly #options: HostOptions;
-  readonly #recovered: ReadonlyMap<GroupId, RecoveredGroup>;
+  readonly #recovered: Map<GroupId, RecoveredGroup>;
+  /** Removed here, and not forgotten. */
+  readonly #removed: Set<GroupId>;
+  readonly #removing = new Map<GroupId, Promise<void>>();
+  /** Of groups that were removed in this life: what a proposal of theirs is not numbered with again. */
+  readonly #firstSequences = new Map<GroupId, number>();
   #instances: KnownInstances | null = null;
   readonly #network: PeerNetwork;
   readonly #groups = new Map<GroupId, AnyGroup>();
@@ -102,7 +107,8 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.formerPromiseMs = formerPromiseMs;
     this.config = config;
     this.log = opened.log;
-    this.#recovered = opened.groups;
+    this.#recovered = new Map(opened.groups);
+    this.#removed = new Set(opened.removed);
     this.#unopened = new Set(opened.groups.keys());
     this.#address = options.listen;
     this.#network = new PeerNetwork({
@@ -158,6 +164,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     if (this.#groups.has(id) || this.#opening.has(id)) {
       throw new FlotillaError('FLOTILLA_GROUP_EXISTS', `group ${id} is open already`);
     }
+    if (this.#removed.has(id) || this.#removing.has(id)) throw groupRemoved(id);
     this.#opening.add(id);
     const life = new MemberLife();
     try {
@@ -177,6 +184,8 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
         life,
         joining,
         isKnownToLog,
+        membersMayReturn: options.membersMayReturn ?? false,
+        firstSequence: this.#firstSequences.get(id) ?? 1,
       });
       this.#groups.set(id, group);
       this.#unopened.delete(id);
@@ -193,6 +202,56 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       this.#opening.delete(id);
       if (!this.stopped) this.membershipChanged();
     }
+  }
+
+  removeGroup(id: GroupId): Promise<void> {
+    let removing = this.#removing.get(id);
+    if (removing === undefined) {
+      removing = this.#removed.has(id) ? Promise.resolve() : this.#removeGroup(id);
+      this.#removing.set(id, removing);
+      const over = (): void => void this.#removing.delete(id);
+      removing.then(over, over);
+    }
+    return removing;
+  }
+
+  async #removeGroup(id: GroupId): Promise<void> {
+    const { log } = this;
+    this.#requireRunning();
+    if (this.#opening.has(id))
+      throw new FlotillaError('FLOTILLA_GROUP_EXISTS', `group ${id} is being opened`);
+    if (log.remove === undefined) {
+      throw new FlotillaError('FLOTILLA_CONFIG_INVALID', 'this log cannot let go of a group');
+    }
+    // Not in the middle of a turn: what it has to write in this one comes before its removal.
+    await new Promise<void>((resolve) => this.platform.defer(resolve));
+    this.#requireRunning();
+    const group = this.#groups.get(id);
+    if (group !== undefined) {
+      this.#groups.delete(id);
+      this.#beating.delete(group);
+      this.#firstSequences.set(id, group.nextSequence);
+      const released = group.close(groupRemoved(id), 'close');
+      this.#sends.groupRemoved(id);
+      this.leadershipChanged();
+      this.flushSoon();
+      await released;
+    }
+    await log.remove(id);
+    this.#recovered.delete(id);
+    this.#unopened.delete(id);
+    this.#removed.add(id);
+  }
+
+  async forgetGroup(id: GroupId): Promise<void> {
+    this.#requireRunning();
+    if (!this.#removed.has(id)) return;
+    await this.log.forget?.(id);
+    this.#removed.delete(id);
+  }
+
+  get removedGroups(): readonly GroupId[] {
+    return [...this.#removed];
   }
 
   knows(peer: NodeId): boolean {
@@ -321,6 +380,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   // What a turn of the event loop brings.
 
   ran(group: AnyGroup): void {
+    if (this.#groups.get(group.id) !== group) return;
     if (group.wantsTicks) this.#timers.tick(group);
     if (group.wantsBeats) this.#beating.add(group);
   }
@@ -540,6 +600,10 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
       this.fail(error);
     }
   }
+}
+
+function groupRemoved(id: GroupId): FlotillaError {
+  return new FlotillaError('FLOTILLA_GROUP_REMOVED', `group ${id} was removed from this member`);
 }
 
 const nowhere: readonly GroupId[] = [];

@@ -59,6 +59,9 @@ export interface HostedGroupOptions<Result> {
   /** It knows nothing of the group, and waits for the group's leader to bring it in. */
   readonly joining: boolean;
   readonly isKnownToLog: boolean;
+  readonly membersMayReturn: boolean;
+  /** Proposals are numbered from here on: this life of the member may have numbered others of the same group before. */
+  readonly firstSequence: number;
 }
 
 const served = Promise.resolve();
@@ -122,7 +125,13 @@ export class HostedGroup<Result> implements Group<Result> {
     const { platform, config, metrics, nodeId, incarnation } = context;
     const random = platform.random.fork(`replica-${id}`);
     this.#core = createCore(
-      { ...config.core, id: nodeId, incarnation, admitsChange: (change) => admits(stateMachine, change) },
+      {
+        ...config.core,
+        id: nodeId,
+        incarnation,
+        reusableIds: options.membersMayReturn,
+        admitsChange: (change) => admits(stateMachine, change),
+      },
       restored,
       platform.random.fork(`raft-${id}`),
     );
@@ -133,9 +142,10 @@ export class HostedGroup<Result> implements Group<Result> {
       config.core.maxPayloadBytes - originBytes,
       config.limits,
       metrics,
+      options.firstSequence,
     );
     this.#reads = new ReadTable(config.limits, metrics, config.heartbeatMs * 2, config.electionMs);
-    this.#changes = new MembershipChanges(nodeId, incarnation, config.limits);
+    this.#changes = new MembershipChanges(nodeId, incarnation, config.limits, options.firstSequence);
     this.#transfers = new LeadershipTransfers(this.#core, config.electionMs);
     this.#forwarded = new ForwardedWork(id, context, this.#core, this.#takeRef);
     this.#apply = new ApplyBatch(stateMachine, this.#proposals, this.#changes, config.limits, metrics);
@@ -424,8 +434,14 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#context.schedule(this);
   }
 
+  /** Of what this member has proposed, none has this number or a higher one. */
+  get nextSequence(): number {
+    return Math.max(this.#proposals.nextSequence, this.#changes.nextSequence);
+  }
+
   /** Everything that can be done now, within the time. */
   turn(deadlineMs: number): void {
+    if (this.#life.state === 'closed') return;
     const { platform } = this.#context;
     for (let pass = 0; pass < maxPasses; pass += 1) {
       this.#feed();

@@ -39,14 +39,19 @@ export class MembershipChanges {
   #stepped: Map<Ref, PendingChange> = noneStepped;
   /** Set by a refusal that only time or progress can end. */
   #stalled = false;
-  #nextSequence = 1;
+  #nextSequence: number;
   #closed: FlotillaError | null = null;
 
-  constructor(nodeId: NodeId, incarnation: number, limits: HostLimits) {
+  constructor(nodeId: NodeId, incarnation: number, limits: HostLimits, firstSequence = 1) {
+    this.#nextSequence = firstSequence;
     this.#nodeId = nodeId;
     this.#incarnation = incarnation;
     this.#origins = new OriginWriter(nodeId, incarnation);
     this.#limits = limits;
+  }
+
+  get nextSequence(): number {
+    return this.#nextSequence;
   }
 
   get size(): number {

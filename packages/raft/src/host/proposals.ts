@@ -38,7 +38,7 @@ export class ProposalTable<Result> {
   #outstanding = 0;
   #waiting = new Queue<Pending<Result>>();
   #pendingBytes = 0;
-  #nextSequence = 1;
+  #nextSequence: number;
   /** Set by a refusal that only time or progress can end. */
   #stalled = false;
   #closed: FlotillaError | null = null;
@@ -49,7 +49,9 @@ export class ProposalTable<Result> {
     maxPayloadBytes: number,
     limits: HostLimits,
     metrics: HostMetrics,
+    firstSequence = 1,
   ) {
+    this.#nextSequence = firstSequence;
     this.#nodeId = nodeId;
     this.#incarnation = incarnation;
     this.#origins = new OriginWriter(nodeId, incarnation);
@@ -57,6 +59,10 @@ export class ProposalTable<Result> {
     this.#limits = limits;
     this.#metrics = metrics;
     this.#pending = new SequenceTable(limits.proposalSlots);
+  }
+
+  get nextSequence(): number {
+    return this.#nextSequence;
   }
 
   get size(): number {

@@ -80,6 +80,11 @@ export class SnapshotSends {
     for (const send of this.#sends.values()) if (send.link === link) send.cut();
   }
 
+  /** The group is gone here. */
+  groupRemoved(group: GroupId): void {
+    for (const send of this.#sends.values()) if (send.group === group) send.finished('FLOTILLA_SNAPSHOT_CUT');
+  }
+
   /** That member is no peer any more. */
   removed(link: PeerLink): void {
     for (const send of this.#sends.values()) if (send.link === link) send.finished('FLOTILLA_SNAPSHOT_CUT');

@@ -309,6 +309,12 @@ export interface GroupOptions<Result> {
    * has sent it a snapshot, and the configuration with it.
    */
   readonly initialConfiguration: Configuration;
+  /**
+   * Members that were removed may be added again, as new ones: they come back without the log that they left with. False
+   * unless given. True only where a member that leaves goes through {@link Host.removeGroup}: what it promised as a
+   * member it kept until it knew that it was none, and it votes again only after its return is committed.
+   */
+  readonly membersMayReturn?: boolean;
 }
 
 /**
@@ -324,8 +330,25 @@ export interface Host {
   readonly address: Address;
   readonly incarnation: number;
   readonly metrics: Readonly<HostMetrics>;
-  /** Rejects with `FLOTILLA_GROUP_EXISTS` when it is open already, and `FLOTILLA_STOPPED`. */
+  /**
+   * Rejects with `FLOTILLA_GROUP_EXISTS` when it is open already, `FLOTILLA_GROUP_REMOVED` when it was removed here and
+   * is not forgotten, and `FLOTILLA_STOPPED`.
+   */
   openGroup<Result>(options: GroupOptions<Result>): Promise<Group<Result>>;
+  /**
+   * This member's replica of a group is gone for good: every pending call is rejected with `FLOTILLA_GROUP_REMOVED`, the
+   * state machine is let go of, and the log lets go of entries, term and vote. Resolves when all that is durable; what
+   * the state machine keeps may go then. Only for a member that knows that it was removed from the group, or a group
+   * that is over: it forgets its vote. Messages for the group that come later go nowhere. Idempotent.
+   *
+   * That the group was here is remembered until {@link Host.forgetGroup}: an older state of the state machine, back after
+   * a crash, must not make a new member of this one.
+   */
+  removeGroup(id: GroupId): Promise<void>;
+  /** The removed group may be opened again, as one that was never here: no trace of it is in any state machine. */
+  forgetGroup(id: GroupId): Promise<void>;
+  /** Groups that were removed here, in this life or another, and not forgotten. */
+  readonly removedGroups: readonly GroupId[];
   /** Looks at every group. */
   status(): HostStatus;
   /** Whether it is known by which data that peer is, from {@link HostOptions.instanceOf} or from having met it. */

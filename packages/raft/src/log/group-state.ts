@@ -14,6 +14,7 @@ export interface RecordPlace {
 
 type WriteBody = Extract<RecordBody, { kind: 'write' }>;
 type Checkpoint = Extract<RecordBody, { kind: 'checkpoint' }>;
+type Removal = Extract<RecordBody, { kind: 'removal' }>;
 
 /**
  * One group as its records so far make it, without the entries' payloads. The writer and the recovery send the same
@@ -28,6 +29,8 @@ export class GroupState {
 
   /** Whether a record of the group was ever written. */
   written = false;
+  /** Nothing is left of it but that it was here. */
+  removed = false;
 
   constructor(live: LiveBytes) {
     this.index = new EntryIndex(live);
@@ -35,6 +38,7 @@ export class GroupState {
 
   /** Refuses what no core may ask for, before anything has changed. */
   check(write: WriteBody): void {
+    assert(!this.removed, 'a group that was removed writes nothing');
     const { truncateFrom, snapshot, entries, hardState } = write;
     let base = snapshot === null ? this.lastIndex : snapshot.index;
     if (truncateFrom !== null && snapshot === null) {
@@ -94,6 +98,13 @@ export class GroupState {
     this.snapshot = snapshot;
   }
 
+  remove(): void {
+    this.#restart({ index: 0 as Index, term: 0 as Term, configuration: emptyConfiguration });
+    this.hardState = { term: 0 as Term, vote: 0 as NodeId, commit: 0 as Index };
+    this.written = true;
+    this.removed = true;
+  }
+
   relocate(entries: readonly Entry[], place: RecordPlace): void {
     const first = present(entries[0], 'a relocated entry');
     const last = first.index + entries.length - 1;
@@ -112,6 +123,7 @@ export class GroupState {
 
   /** A checkpoint of what is known anyway must say the same. */
   confirm(checkpoint: Checkpoint): void {
+    assert(!this.removed, 'a checkpoint must agree with the removal before it');
     const same =
       sameHardState(checkpoint.hardState, this.hardState) &&
       checkpoint.lastIndex === this.lastIndex &&
@@ -124,7 +136,8 @@ export class GroupState {
     assert(same, 'a checkpoint must agree with the records before it');
   }
 
-  checkpoint(): Checkpoint {
+  checkpoint(): Checkpoint | Removal {
+    if (this.removed) return { kind: 'removal', forgotten: false };
     const { snapshot, hardState, lastIndex, termRuns } = this;
     return { kind: 'checkpoint', snapshot, hardState, lastIndex, termRuns };
   }

@@ -24,7 +24,8 @@ export async function openLog(platform: Platform, options: LogOptions): Promise<
     const recovered = await recover(platform, directory, options, limits);
     const log = new SegmentedLog(platform, options, limits, recovered, unlock);
     if (recovered.segments.length === 0) await log.begin();
-    return { log, groups: recoveredGroups(recovered) };
+    const removed = [...recovered.groups].flatMap(([id, state]) => (state.removed ? [id] : []));
+    return { log, groups: recoveredGroups(recovered), removed };
   } catch (error) {
     await unlock();
     throw error;
@@ -33,7 +34,8 @@ export async function openLog(platform: Platform, options: LogOptions): Promise<
 
 function recoveredGroups(recovered: RecoveredLog): ReadonlyMap<GroupId, RecoveredGroup> {
   const groups = new Map<GroupId, RecoveredGroup>();
-  for (const [id, { hardState, snapshot, termRuns, lastIndex }] of recovered.groups) {
+  for (const [id, { hardState, snapshot, termRuns, lastIndex, removed }] of recovered.groups) {
+    if (removed) continue;
     const membership = [...(recovered.membership.get(id)?.values() ?? [])].sort((a, b) => a.index - b.index);
     groups.set(id, { hardState, snapshot, termRuns: [...termRuns], lastIndex, membership });
   }

@@ -41,12 +41,23 @@ export type RecordBody =
     }
   /** Entries that are in the log already, moved here so that the segment that they were in can go. */
   | { readonly kind: 'relocation'; readonly entries: readonly Entry[] }
+  /** The group is gone. Not `forgotten`: that it was here is remembered, so that it does not come back by mistake. */
+  | { readonly kind: 'removal'; readonly forgotten: boolean }
   /** The segment ends here, and the next one is there. */
   | { readonly kind: 'seal' };
 
 type Kind = RecordBody['kind'];
 
-const kinds: readonly Kind[] = ['opening', 'checkpoint', 'write', 'compaction', 'relocation', 'seal'];
+/** In the log; a number never changes its meaning. */
+const kinds: readonly Kind[] = [
+  'opening',
+  'checkpoint',
+  'write',
+  'compaction',
+  'relocation',
+  'seal',
+  'removal',
+];
 const entryKinds: readonly EntryKind[] = ['command', 'no-op', 'membership'];
 
 const hasTruncation = 1;
@@ -77,6 +88,8 @@ export function bodyBytes(body: RecordBody): number {
       return snapshotBytes(body.snapshot) + hardStateBytes + 8 + 4 + body.termRuns.length * 16;
     case 'relocation':
       return entriesBytes(body.entries);
+    case 'removal':
+      return 1;
     case 'seal':
       return 0;
     default:
@@ -115,6 +128,9 @@ export function encodeBody(body: RecordBody, to: ByteWriter): void {
       return;
     case 'relocation':
       encodeEntries(body.entries, to);
+      return;
+    case 'removal':
+      to.u8(body.forgotten ? 1 : 0);
       return;
     case 'seal':
       return;
@@ -158,6 +174,8 @@ function decodeKind(kind: Kind, from: ByteReader): RecordBody {
     }
     case 'relocation':
       return { kind, entries: decodeEntries(from) };
+    case 'removal':
+      return { kind, forgotten: from.u8() === 1 };
     case 'seal':
       return { kind };
     default:

@@ -330,11 +330,22 @@ class Replay {
         this.#group(header.group).relocate(body.entries, place);
         this.#keepMembership(header.group, body.entries);
         return;
+      case 'removal':
+        this.#remove(header.group, body.forgotten);
+        // As the first records of a segment removals stand for checkpoints.
+        if (this.#checkpointsMissing > 0) this.#checkpointsMissing -= 1;
+        return;
       case 'seal':
         return;
       default:
         unreachable(body);
     }
+  }
+
+  #remove(id: GroupId, forgotten: boolean): void {
+    this.#membership.delete(id);
+    this.#group(id).remove();
+    if (forgotten) this.#groups.delete(id);
   }
 
   #group(id: GroupId): GroupState {

@@ -33,6 +33,7 @@ type Content =
       taken: number;
     }
   | { readonly type: 'compact'; readonly group: GroupId; readonly through: SnapshotMeta }
+  | { readonly type: 'remove'; readonly group: GroupId; readonly forgotten: boolean }
   | {
       readonly type: 'relocate';
       readonly group: GroupId;
@@ -114,6 +115,14 @@ export class SegmentedLog implements WriteAheadLog {
 
   compact(group: GroupId, through: SnapshotMeta): Promise<void> {
     return this.#enqueue({ type: 'compact', group, through });
+  }
+
+  remove(group: GroupId): Promise<void> {
+    return this.#enqueue({ type: 'remove', group, forgotten: false });
+  }
+
+  forget(group: GroupId): Promise<void> {
+    return this.#enqueue({ type: 'remove', group, forgotten: true });
   }
 
   async read(
@@ -269,6 +278,8 @@ export class SegmentedLog implements WriteAheadLog {
         return true;
       case 'compact':
         return this.#encodeCompaction(request.group, request.through);
+      case 'remove':
+        return this.#encodeRemoval(request.group, request.forgotten);
       case 'relocate':
         return this.#encodeRelocation(request.group, request.from, request.entries);
       case 'mark':
@@ -299,18 +310,27 @@ export class SegmentedLog implements WriteAheadLog {
   }
 
   #encodeCompaction(group: GroupId, through: SnapshotMeta): boolean {
-    const state = this.#group(group);
-    if (through.index <= state.snapshot.index) return true;
+    const state = this.#recovered.groups.get(group);
+    if (state === undefined || state.removed || through.index <= state.snapshot.index) return true;
     if (this.#batch.add(group, { kind: 'compaction', snapshot: through }) === null) return false;
     state.compact(through);
     return true;
   }
 
+  #encodeRemoval(group: GroupId, forgotten: boolean): boolean {
+    if (this.#batch.add(group, { kind: 'removal', forgotten }) === null) return false;
+    this.#riders.delete(group);
+    this.#group(group).remove();
+    if (forgotten) this.#recovered.groups.delete(group);
+    return true;
+  }
+
   /** Only what is still where it was read from: entries may have been truncated or compacted meanwhile. */
   #encodeRelocation(group: GroupId, from: RunLocation, read: readonly Entry[]): boolean {
-    const state = this.#group(group);
-    const now = state.index.find(Math.max(from.first, state.snapshot.index + 1), state.lastIndex);
-    if (now === null || now.segment !== from.segment || now.offset !== from.offset) return true;
+    const state = this.#recovered.groups.get(group);
+    const now = state?.index.find(Math.max(from.first, state.snapshot.index + 1), state.lastIndex) ?? null;
+    if (state === undefined || now === null || now.segment !== from.segment || now.offset !== from.offset)
+      return true;
     const entries = read.filter((entry) => entry.index >= now.first && entry.index <= now.last);
     const place = this.#batch.add(group, { kind: 'relocation', entries });
     if (place === null) return false;

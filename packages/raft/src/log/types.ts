@@ -41,6 +41,8 @@ export interface RecoveredGroup {
 export interface OpenedLog {
   readonly log: WriteAheadLog;
   readonly groups: ReadonlyMap<GroupId, RecoveredGroup>;
+  /** Groups that were removed, and not forgotten. */
+  readonly removed?: readonly GroupId[];
 }
 
 /**
@@ -100,6 +102,14 @@ export interface WriteAheadLog {
    * Resolves when that is durable. Does nothing when the log is compacted further already.
    */
   compact(group: GroupId, through: SnapshotMeta): Promise<void>;
+  /**
+   * Lets go of the group for good: its entries, its term and its vote. That it was here is remembered, so that whoever
+   * finds it in an older state of his own does not begin it anew, without its vote. Resolves when that is durable.
+   * Absent: with this log no group can be removed.
+   */
+  remove?(group: GroupId): Promise<void>;
+  /** Nothing of a group that was removed is remembered any more: it may begin anew. Resolves when that is durable. */
+  forget?(group: GroupId): Promise<void>;
   /** Cheap: may be asked for at every heartbeat. */
   stats(): LogStats;
   /** Groups whose entries keep the oldest segment alive: compacting them frees it. Looks at every record's place. */

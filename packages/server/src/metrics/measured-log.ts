@@ -36,6 +36,14 @@ class MeasuredLog implements WriteAheadLog {
     return this.#log.read(...request);
   }
 
+  async remove(group: number): Promise<void> {
+    await this.#log.remove?.(group);
+  }
+
+  async forget(group: number): Promise<void> {
+    await this.#log.forget?.(group);
+  }
+
   compact(...request: Parameters<WriteAheadLog['compact']>): Promise<void> {
     return this.#log.compact(...request);
   }
