@@ -131,4 +131,6 @@ export const limits = {
   /** Sessions that the order group knows, and numbers of expired ones that shards refuse beside them. */
   orderSessions: 16_384,
   expiredSessions: 16_384,
+  /** Configurations of a sharded cluster that can be asked for, back from the present one. */
+  orderConfigurations: 1_024,
 } as const;

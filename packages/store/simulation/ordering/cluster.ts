@@ -2,7 +2,7 @@ import { assert } from '@flotilla/platform';
 import type { TxnResponse } from '@flotilla/wire';
 import type { ApplyResult } from '../../src/apply-result.ts';
 import type { RequestUser } from '../../src/proposal.ts';
-import type { OrderEffect, OrderEntry } from '../../src/order/order-entry.ts';
+import type { OrderEffect } from '../../src/order/order-entry.ts';
 import { OrderMachine } from '../../src/order/order-machine.ts';
 import type { ShardRow } from '../../src/order/shard-map.ts';
 import { fragmentOf } from '../../src/shard/fragment.ts';
@@ -22,7 +22,14 @@ import {
 import { type ShardBounds, ShardMachine } from '../../src/shard/shard-machine.ts';
 import type { ShardAnswer } from '../../src/shard/shard-leader.ts';
 import { asTxn, footprintOf, type WriteRequest } from '../../src/shard/write-request.ts';
-import { Group, type GroupEntry, type GroupObserver, type Replica, restored } from './group.ts';
+import {
+  type AdministerEntry,
+  Group,
+  type GroupEntry,
+  type GroupObserver,
+  type Replica,
+  restored,
+} from './group.ts';
 import { keys } from './keys.ts';
 import { Lead, type Reply } from './lead.ts';
 import { MemoryShardStore, SimulatedAccess } from './memory-shard-store.ts';
@@ -97,7 +104,8 @@ export class Cluster implements GroupObserver {
     const order = new Group(world, this, orderShard, this.nodes, this.bounds);
     this.groups.set(orderShard, order);
     for (const node of this.nodes) {
-      const parts = { store: new MemoryShardStore(), access: new SimulatedAccess(), nodes: [], rows };
+      const nodes = this.nodes.map(({ id }) => ({ node: id, zone: '', labels: [] }));
+      const parts = { store: new MemoryShardStore(), access: new SimulatedAccess(), nodes, rows };
       order.add(node, new OrderMachine({ ...parts, bounds: this.bounds }), 0);
     }
     for (const row of rows) if (row.shard !== orderShard) this.#found(row);
@@ -233,6 +241,7 @@ export class Cluster implements GroupObserver {
     const lead = node.leads.get(group.id);
     if (entry === null && lead !== undefined && lead.term === term) this.#begin(lead);
     const acting = lead?.ready === true ? lead : null;
+    if (entry !== null && entry.kind === 'expire') this.witness.expired(replica, entry.leases, effects);
     for (const effect of effects) {
       if (effect.kind === 'shard') this.#shardEffect(replica, acting, effect.effect);
       else if (group.isOrder) this.#orderEffect(replica, acting, effect as OrderEffect);
@@ -246,9 +255,9 @@ export class Cluster implements GroupObserver {
   #begin(lead: Lead): void {
     lead.ready = true;
     if (!lead.group.isOrder) return;
-    // Nobody knows how much of their time was left.
-    for (const { lease, ttl } of lead.replica.order.leases.all()) {
-      lead.deadlines.set(lease, this.world.now + ttl);
+    // Nobody knows better how much of their time is left.
+    for (const { lease, remaining } of lead.replica.order.leases.all()) {
+      lead.deadlines.set(lease, this.world.now + remaining);
     }
   }
 
@@ -308,9 +317,18 @@ export class Cluster implements GroupObserver {
       case 'lease-renewed': {
         const ttl = replica.order.leases.get(effect.lease)?.ttl;
         if (ttl !== undefined) lead?.deadlines.set(effect.lease, world.now + ttl);
-        witness.leaseRenewed(effect.lease, effect.generation, replica.order.frontier);
+        witness.leaseRenewed(effect.lease, effect.generation, replica.order.frontier, ttl ?? 0);
         return;
       }
+      case 'lease-checkpointed':
+        world.coverage.count('lease checkpointed');
+        return;
+      case 'begun':
+      case 'configured':
+      case 'configuration-refused':
+      case 'session-refused':
+        world.coverage.count(effect.kind);
+        return;
       case 'lease-removed':
         lead?.deadlines.delete(effect.lease);
         witness.leaseRemoved(replica, effect.lease, effect.revision);
@@ -360,7 +378,10 @@ export class Cluster implements GroupObserver {
     const { node } = parent;
     let group = this.groups.get(machine.shard);
     if (group === undefined) {
-      const members = parent.group.isOrder ? this.#threeNodes() : parent.group.members;
+      const { nodes } = node.order.map.row(machine.shard) ?? { nodes: [] };
+      const members = parent.group.isOrder
+        ? nodes.map((id) => this.nodes[id] as OrderingNode)
+        : parent.group.members;
       group = new Group(this.world, this, machine.shard, members, this.bounds);
       this.groups.set(machine.shard, group);
       this.world.coverage.count('split');
@@ -501,7 +522,8 @@ export class Cluster implements GroupObserver {
   }
 
   #proposeRange(change: RangeChange, range: number): void {
-    this.toLeader(orderShard, (lead) => this.propose(lead, { kind: 'range', change, range }));
+    const nodes = change.shard === orderShard ? this.#threeNodes().map(({ id }) => id) : [];
+    this.toLeader(orderShard, (lead) => this.propose(lead, { kind: 'range', change, range, nodes }));
   }
 
   #reportMembers(lead: Lead): void {
@@ -541,9 +563,23 @@ export class Cluster implements GroupObserver {
       const deadline = lead.deadlines.get(lease);
       if (life !== 'live' || deadline === undefined || deadline > this.world.now || this.world.settling)
         continue;
-      this.propose(lead, { kind: 'expire', lease, generation, term: lead.term });
+      this.propose(lead, { kind: 'expire', leases: [{ lease, generation }], term: lead.term });
     }
+    this.#checkpointLeases(lead);
     this.#answerReady(lead);
+  }
+
+  /** What is left of them, so that elections give no lease more time than it has lost. */
+  #checkpointLeases(lead: Lead): void {
+    const { world } = this;
+    if (world.settling || !world.chance(8, 'checkpoint')) return;
+    const leases: { lease: bigint; generation: number; remaining: number }[] = [];
+    for (const { lease, generation, life } of lead.replica.order.leases.all()) {
+      const deadline = lead.deadlines.get(lease);
+      if (life !== 'live' || deadline === undefined) continue;
+      leases.push({ lease, generation, remaining: Math.ceil(Math.max(0, deadline - world.now)) });
+    }
+    if (leases.length > 0) this.propose(lead, { kind: 'checkpoint', leases });
   }
 
   // Requests.
@@ -714,11 +750,7 @@ export class Cluster implements GroupObserver {
   }
 
   /** A request of the order group itself. */
-  administer(
-    node: OrderingNode,
-    entry: OrderEntry & { readonly origin: RequestOrigin },
-    reply: (reply: ClientReply) => void,
-  ): void {
+  administer(node: OrderingNode, entry: AdministerEntry, reply: (reply: ClientReply) => void): void {
     this.toLeader(orderShard, (lead) => {
       lead.wait(keyOf(entry.origin), (message) => {
         this.world.send(node, () => reply(message.kind === 'answer' ? message : { kind: 'finished' }));
@@ -729,7 +761,7 @@ export class Cluster implements GroupObserver {
 
   openSession(node: OrderingNode, name: string, reply: (session: number) => void): void {
     this.#openings.set(name, (session) => this.world.send(node, () => reply(session)));
-    this.toLeader(orderShard, (lead) => this.propose(lead, { kind: 'open-session', name }));
+    this.toLeader(orderShard, (lead) => this.propose(lead, { kind: 'open-session', name, owner: '' }));
   }
 
   // Reads: rule 10.

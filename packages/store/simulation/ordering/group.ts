@@ -1,13 +1,26 @@
 import { assert } from '@flotilla/platform';
+import { noAnswer } from '../../src/apply-result.ts';
+import type { LogPosition } from '../../src/mvcc/meta.ts';
 import type { OrderEffect, OrderEntry } from '../../src/order/order-entry.ts';
 import { OrderMachine } from '../../src/order/order-machine.ts';
+import { PartMap } from '../../src/order/order-parts.ts';
+import type { RequestOrigin } from '../../src/shard/request-memory.ts';
 import { orderShard, type ShardEffect, type ShardEntry, type ShardId } from '../../src/shard/shard-entry.ts';
 import { type ShardBounds, ShardMachine } from '../../src/shard/shard-machine.ts';
 import { type MemoryShardStore, SimulatedAccess } from './memory-shard-store.ts';
 import type { OrderingNode } from './node.ts';
 import type { OrderingWorld } from './world.ts';
 
-export type GroupEntry = ShardEntry | OrderEntry;
+/** A change of users, which the order group's log has beside the order's own entries. */
+export interface UsersEntry {
+  readonly kind: 'users';
+  readonly origin: RequestOrigin;
+  readonly change: Uint8Array;
+}
+
+export type GroupEntry = ShardEntry | OrderEntry | UsersEntry;
+/** A request of the order group itself. */
+export type AdministerEntry = (OrderEntry | UsersEntry) & { readonly origin: RequestOrigin };
 
 interface LogEntry {
   readonly term: number;
@@ -134,6 +147,8 @@ export class Replica {
   applied: number;
   /** Since when it waits for a neighbour. */
   blockedSince: number | null = null;
+  /** Of an order: its records, as they were written down. */
+  #written: PartMap | null = null;
   #scheduled = false;
   #lagUntil = 0;
 
@@ -202,11 +217,21 @@ export class Replica {
 
   image(): ReplicaImage {
     const store = this.shard.store as MemoryShardStore;
-    return { applied: this.applied, bytes: this.machine.encode(), store: store.fork() };
+    return { applied: this.applied, bytes: this.#bytes(), store: store.fork() };
+  }
+
+  /** Of the order: what has changed since the last time, over what was there, as a storage has it. */
+  #bytes(): Uint8Array {
+    if (!(this.machine instanceof OrderMachine)) return this.machine.encode();
+    if (this.#written === null) this.machine.flush((this.#written = new PartMap()).write, true);
+    this.machine.flush(this.#written.write);
+    return this.#written.joined;
   }
 
   #needs(entry: GroupEntry): { readonly drained: ShardId; readonly upTo: number } | null {
-    if (this.machine instanceof OrderMachine) return this.machine.needs(entry as OrderEntry);
+    if (this.machine instanceof OrderMachine) {
+      return entry.kind === 'users' ? null : this.machine.needs(entry as OrderEntry);
+    }
     return this.machine.needs(entry as ShardEntry);
   }
 
@@ -217,10 +242,28 @@ export class Replica {
   ): readonly (ShardEffect | OrderEffect)[] {
     const index = this.applied;
     if (this.machine instanceof OrderMachine) {
+      if (entry.kind === 'users') return changeUsers(this.machine, entry, { index, term });
       return this.machine.apply(entry as OrderEntry, { index, term }, drained);
     }
     return this.machine.apply(entry as ShardEntry, index, drained);
   }
+}
+
+function changeUsers(
+  machine: OrderMachine,
+  { origin, change }: UsersEntry,
+  position: LogPosition,
+): OrderEffect[] {
+  let known: OrderEffect | null = null;
+  const effects = machine.tell(position, () => {
+    const recalled = machine.recall(origin);
+    if (recalled === 'new') return { change, origin, result: noAnswer };
+    if (recalled === 'finished') known = { kind: 'refused', origin, reason: 'finished' };
+    else if (recalled === 'expired') known = { kind: 'refused', origin, reason: 'session-expired' };
+    else if (recalled.kind !== 'committed') known = { kind: 'outcome', origin, outcome: recalled };
+    return { change: null, origin: null, result: null };
+  });
+  return known === null ? effects : [...effects, known];
 }
 
 /** The machine that an image holds. The image can be used again. */
@@ -243,6 +286,6 @@ function decoded(
   store: MemoryShardStore,
 ): OrderMachine | ShardMachine {
   const access = (encoded: Uint8Array): SimulatedAccess => SimulatedAccess.decode(encoded);
-  if (isOrder) return OrderMachine.decode(bytes, store, access, bounds);
+  if (isOrder) return OrderMachine.decode(bytes, { store, access, bounds });
   return ShardMachine.decode(bytes, store, access, null, bounds);
 }

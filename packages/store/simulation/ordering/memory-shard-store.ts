@@ -101,6 +101,10 @@ export class SimulatedAccess implements ShardAccess {
     if (user !== null && this.#denied.has(user.name)) throw etcdErrors.permissionDenied;
   }
 
+  administer(): void {}
+
+  readonly mayExpire = true;
+
   apply(change: Uint8Array): void {
     const { name, denied } = decodePlain<AccessChange>(change);
     if (denied) this.#denied.add(name);

@@ -1,8 +1,8 @@
 import { encodePlain } from '../../src/encoding/plain.ts';
-import type { OrderEntry } from '../../src/order/order-entry.ts';
 import type { RequestOrigin } from '../../src/shard/request-memory.ts';
 import type { RangeChange } from '../../src/shard/shard-entry.ts';
 import type { Cluster } from './cluster.ts';
+import type { AdministerEntry } from './group.ts';
 import type { OrderingHistory } from './history.ts';
 import { keys } from './keys.ts';
 import type { OrderingNode } from './node.ts';
@@ -153,19 +153,19 @@ export class Operator {
     if (!isOld) this.#nextLease += 1n;
     const ttl = 60 + this.#world.below(300, 'time to live');
     this.leases = [...this.leases.filter((one) => one !== lease), lease].slice(-leasesMax);
-    this.#ask((origin) => ({ kind: 'grant', origin, lease, ttl }));
+    this.#ask((origin) => ({ kind: 'grant', origin, user: null, lease, ttl }));
   }
 
   #revoke(): void {
     if (this.leases.length === 0) return;
     const lease = this.#world.pick(this.leases, 'revoke');
-    this.#ask((origin) => ({ kind: 'revoke', origin, lease }));
+    this.#ask((origin) => ({ kind: 'revoke', origin, user: null, lease }));
   }
 
   #renew(): void {
     if (this.leases.length === 0) return;
     const lease = this.#world.pick(this.leases, 'renew');
-    this.#cluster.toLeader(0, (lead) => this.#cluster.propose(lead, { kind: 'renew', lease }));
+    this.#cluster.toLeader(0, (lead) => this.#cluster.propose(lead, { kind: 'renew', leases: [lease] }));
   }
 
   #compact(): void {
@@ -179,7 +179,7 @@ export class Operator {
       user: '',
       denied: false,
     } as const;
-    this.#record(operation, (origin) => ({ kind: 'compact', origin, revision }));
+    this.#record(operation, (origin) => ({ kind: 'compact', origin, user: null, revision }));
   }
 
   #auth(): void {
@@ -194,22 +194,16 @@ export class Operator {
       denied,
     } as const;
     const change = encodePlain({ name: user, denied });
-    this.#record(operation, (origin) => ({ kind: 'auth', origin, change }));
+    this.#record(operation, (origin) => ({ kind: 'users', origin, change }));
   }
 
-  #record(
-    made: OrderingHistory['admin'][number],
-    make: (origin: RequestOrigin) => OrderEntry & { readonly origin: RequestOrigin },
-  ): void {
+  #record(made: OrderingHistory['admin'][number], make: (origin: RequestOrigin) => AdministerEntry): void {
     const operation = { ...made };
     if (this.#ask(make, () => (operation.endMs = this.#world.now))) this.#history.admin.push(operation);
   }
 
   /** Again and again until it is answered. */
-  #ask(
-    make: (origin: RequestOrigin) => OrderEntry & { readonly origin: RequestOrigin },
-    answered: () => void = () => undefined,
-  ): boolean {
+  #ask(make: (origin: RequestOrigin) => AdministerEntry, answered: () => void = () => undefined): boolean {
     const session = this.#session;
     if (session === null || this.#world.now > this.#untilMs) return false;
     const request = this.#nextRequest;

@@ -6,7 +6,7 @@ test('many shards answer as one database, whatever happens to them', async () =>
   const { finding, coverage } = await explore({
     scenario: orderingScenario,
     from: 1,
-    seeds: 10,
+    seeds: 12,
     repeatEvery: 10,
   });
   expect(finding?.result.violation ?? null).toBeNull();

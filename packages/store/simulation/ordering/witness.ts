@@ -1,3 +1,4 @@
+import type { OrderedGeneration } from '../../src/order/order-entry.ts';
 import type { Outcome, RequestOrigin } from '../../src/shard/request-memory.ts';
 import type { Decision } from '../../src/shard/shard-entry.ts';
 import type { ShardMachine } from '../../src/shard/shard-machine.ts';
@@ -28,6 +29,8 @@ export class Witness {
   readonly revisions = new Map<string, number>();
   readonly leases: LeaseTimes[] = [];
   readonly #seen = new Set<string>();
+  /** By the entry that granted or renewed a lease: until when. */
+  readonly #promised = new Map<number, number>();
   /** Of each group, by applied index: what every replica must agree on. */
   readonly #signatures = new Map<number, number[]>();
   commits = 0;
@@ -81,13 +84,29 @@ export class Witness {
       this.#wrote(revokes === null ? nameOf(origin) : `lease ${revokes}@${origin.request}`, revision);
   }
 
-  leaseRenewed(lease: bigint, generation: number, revision: number): void {
+  leaseRenewed(lease: bigint, generation: number, revision: number, ttl: number): void {
     if (!this.#isFirst(`renewed ${lease} ${generation}`)) return;
+    this.#promised.set(generation, this.#world.now + ttl);
     if (this.lifeOf(lease) !== null) return;
     const grantedAtMs = this.#world.now;
     const times = { lease, grantedAtMs, grantedRevision: revision };
     this.leases.push({ ...times, removedAtMs: Infinity, removedRevision: Infinity });
     this.#world.coverage.count('lease granted');
+  }
+
+  /** Whoever has renewed a lease has been promised its whole time. */
+  expired(
+    { order }: Replica,
+    leases: readonly OrderedGeneration[],
+    effects: readonly { readonly kind: string; readonly lease?: bigint }[],
+  ): void {
+    for (const { lease, generation } of leases) {
+      const ends = effects.some((effect) => effect.kind === 'lease-removed' && effect.lease === lease);
+      if (!ends && order.leases.get(lease)?.revokedAt !== order.index) continue;
+      if (this.#world.now < (this.#promised.get(generation) ?? 0)) {
+        this.fail('a lease that ends before its time', `lease ${lease} of entry ${generation}`);
+      }
+    }
   }
 
   leaseRemoved(replica: Replica, lease: bigint, revision: number): void {

@@ -1,4 +1,7 @@
 import { assert } from '@flotilla/platform';
+import { ByteReader } from '../encoding/byte-reader.ts';
+import { ByteWriter } from '../encoding/byte-writer.ts';
+import { readFact, writeFact } from '../shard/entry-fields.ts';
 import type { Decision, Fact, FactChange, ShardId } from '../shard/shard-entry.ts';
 
 interface Said {
@@ -95,20 +98,33 @@ export class FactChain {
     return this.#facts.find(({ fact }) => fact.change?.kind === kind)?.fact.index ?? null;
   }
 
-  toPlain(): unknown {
+  encode(): Uint8Array {
     const { last, logged, numbered, ended } = this;
-    return { last, logged, numbered, ended, facts: this.#facts };
+    writer.varint(last);
+    writer.varint(logged);
+    writer.varint(numbered);
+    writer.varint(ended === null ? 0 : 1 + ended.into);
+    if (ended !== null) writer.varint(ended.index);
+    writer.varint(this.#facts.length);
+    for (const { fact, from } of this.#facts) {
+      writer.varint(from);
+      writeFact(writer, fact);
+    }
+    return writer.take();
   }
 
-  static fromPlain(plain: unknown): FactChain {
-    const stored = plain as Pick<FactChain, 'last' | 'logged' | 'numbered' | 'ended'> & {
-      readonly facts: readonly Said[];
-    };
-    const chain = new FactChain(stored.logged);
-    chain.last = stored.last;
-    chain.numbered = stored.numbered;
-    chain.ended = stored.ended;
-    chain.#facts = [...stored.facts];
+  static decode(record: Uint8Array): FactChain {
+    const reader = new ByteReader(record);
+    const chain = new FactChain(0);
+    chain.last = reader.varint();
+    chain.logged = reader.varint();
+    chain.numbered = reader.varint();
+    const into = reader.varint() - 1;
+    if (into >= 0) chain.ended = { index: reader.varint(), into };
+    for (let left = reader.varint(); left > 0; left -= 1) {
+      const from = reader.varint();
+      chain.#facts.push({ fact: readFact(reader), from });
+    }
     return chain;
   }
 
@@ -126,6 +142,8 @@ export class FactChain {
     return said;
   }
 }
+
+const writer = new ByteWriter(8 * 1024);
 
 export function emptyFact(index: number, previous: number): Fact {
   return { index, previous, base: 0, count: 0, decisions: [], revision: 0, change: null };

@@ -1,14 +1,30 @@
 import { assert } from '@flotilla/platform';
+import { ChangedParts } from '../changed-parts.ts';
+import { ByteReader } from '../encoding/byte-reader.ts';
+import { ByteWriter } from '../encoding/byte-writer.ts';
+import {
+  readCode,
+  readList,
+  readNumber,
+  readOrigin,
+  writeList,
+  writeNumber,
+  writeOrigin,
+} from '../shard/entry-fields.ts';
 import type { RequestOrigin } from '../shard/request-memory.ts';
 import type { ShardId } from '../shard/shard-entry.ts';
 import { type LeaseLife, leaseLives } from './lease-life.ts';
+import { leaseKey, leaseOf, type WritePart } from './order-parts.ts';
 
 /** A lease, as the order group knows it. Its keys are the shards' affair. */
 export interface OrderedLease {
   readonly lease: bigint;
+  /** Seconds. */
   readonly ttl: number;
   /** Index of the entry that granted or renewed it last. */
   generation: number;
+  /** Of its time, at the last checkpoint of this generation; `ttl` when there was none. Seconds. */
+  remaining: number;
   life: LeaseLife;
   /** Where keys may be attached to it. */
   readonly shards: Set<ShardId>;
@@ -20,6 +36,8 @@ export interface OrderedLease {
 
 export class LeaseRegistry {
   readonly #leases = new Map<bigint, OrderedLease>();
+  readonly #revoking = new Set<OrderedLease>();
+  readonly #changed = new ChangedParts<bigint>();
 
   get(lease: bigint): OrderedLease | null {
     return this.#leases.get(lease) ?? null;
@@ -29,8 +47,17 @@ export class LeaseRegistry {
     yield* this.#leases.values();
   }
 
+  get size(): number {
+    return this.#leases.size;
+  }
+
   *revoking(): IterableIterator<OrderedLease> {
-    for (const lease of this.#leases.values()) if (lease.life === 'revoking') yield lease;
+    yield* this.#revoking;
+  }
+
+  /** Those that a shard has registered. */
+  *of(shard: ShardId): IterableIterator<OrderedLease> {
+    for (const lease of this.#leases.values()) if (lease.shards.has(shard)) yield lease;
   }
 
   /** The first revocation that is not over; null: none is under way. */
@@ -43,15 +70,34 @@ export class LeaseRegistry {
   }
 
   grant(lease: bigint, ttl: number, index: number): void {
+    this.adopt({ lease, ttl, generation: index, remaining: ttl }, []);
+  }
+
+  /** One that was granted before there was an order. */
+  adopt(
+    given: Pick<OrderedLease, 'lease' | 'ttl' | 'generation' | 'remaining'>,
+    shards: readonly ShardId[],
+  ): void {
+    const { lease } = given;
     assert(!this.#leases.has(lease), 'a lease is granted once');
     const life = leaseLives.fire('absent', 'grant');
-    const shards = new Set<ShardId>();
-    this.#leases.set(lease, { lease, ttl, generation: index, life, shards, revokedAt: 0, revokers: [] });
+    this.#leases.set(lease, { ...given, life, shards: new Set(shards), revokedAt: 0, revokers: [] });
+    this.#changed.add(lease);
+  }
+
+  /** False: what was left before a renewal says nothing about the time after it. */
+  checkpoint(lease: OrderedLease, generation: number, remaining: number): boolean {
+    if (lease.generation !== generation) return false;
+    lease.remaining = Math.min(remaining, lease.ttl);
+    this.#changed.add(lease.lease);
+    return true;
   }
 
   renew(lease: OrderedLease, index: number): void {
     lease.life = leaseLives.fire(lease.life, 'renew');
     lease.generation = index;
+    lease.remaining = lease.ttl;
+    this.#changed.add(lease.lease);
   }
 
   /** False: the shard has it already, or the lease is about to end. */
@@ -59,12 +105,15 @@ export class LeaseRegistry {
     if (lease.life !== 'live' || lease.shards.has(shard)) return false;
     lease.life = leaseLives.fire(lease.life, 'register');
     lease.shards.add(shard);
+    this.#changed.add(lease.lease);
     return true;
   }
 
   revoke(lease: OrderedLease, index: number, revoker: RequestOrigin | null): void {
     if (lease.life === 'live') lease.revokedAt = index;
     lease.life = leaseLives.fire(lease.life, 'revoke');
+    this.#revoking.add(lease);
+    this.#changed.add(lease.lease);
     this.addRevoker(lease, revoker);
   }
 
@@ -74,35 +123,85 @@ export class LeaseRegistry {
     const { session, request } = revoker;
     if (lease.revokers.some((other) => other.session === session && other.request === request)) return;
     lease.revokers.push(revoker);
+    this.#changed.add(lease.lease);
   }
 
   remove(lease: OrderedLease): void {
     lease.life = leaseLives.fire(lease.life, lease.life === 'revoking' ? 'revoked' : 'revoke-alone');
     this.#leases.delete(lease.lease);
+    this.#revoking.delete(lease);
+    this.#changed.add(lease.lease);
   }
 
   /** Keys of the parent may go with a lease, and some of them are the child's now. */
   split(parent: ShardId, child: ShardId): void {
-    for (const { shards } of this.#leases.values()) if (shards.has(parent)) shards.add(child);
+    for (const lease of this.of(parent)) {
+      lease.shards.add(child);
+      this.#changed.add(lease.lease);
+    }
   }
 
   merge(drained: ShardId, into: ShardId): void {
-    for (const { shards } of this.#leases.values()) if (shards.delete(drained)) shards.add(into);
-  }
-
-  toPlain(): unknown {
-    return [...this.#leases.values()].map((lease) => ({ ...lease, shards: [...lease.shards] }));
-  }
-
-  static fromPlain(plain: unknown): LeaseRegistry {
-    const registry = new LeaseRegistry();
-    for (const stored of plain as (Omit<OrderedLease, 'shards'> & { readonly shards: ShardId[] })[]) {
-      registry.#leases.set(stored.lease, {
-        ...stored,
-        shards: new Set(stored.shards),
-        revokers: [...stored.revokers],
-      });
+    for (const lease of this.of(drained)) {
+      lease.shards.delete(drained);
+      lease.shards.add(into);
+      this.#changed.add(lease.lease);
     }
-    return registry;
   }
+
+  // Its records: leases are renewed all the time, so they are small.
+
+  flush(write: WritePart, everything: boolean): void {
+    for (const id of everything ? this.#leases.keys() : this.#changed.take()) {
+      const lease = this.#leases.get(id);
+      write(leaseKey(id), lease === undefined ? null : encodeLease(lease));
+    }
+  }
+
+  restore(key: Uint8Array, record: Uint8Array): void {
+    const lease = decodeLease(leaseOf(key), record);
+    this.#leases.set(lease.lease, lease);
+    if (lease.life === 'revoking') this.#revoking.add(lease);
+  }
+}
+
+/** Stored; a place never changes its meaning. */
+const lives: readonly LeaseLife[] = ['absent', 'live', 'revoking'];
+const writer = new ByteWriter(8 * 1024);
+
+function encodeLease({
+  ttl,
+  generation,
+  remaining,
+  life,
+  shards,
+  revokedAt,
+  revokers,
+}: OrderedLease): Uint8Array {
+  writer.varint(ttl);
+  writer.varint(generation);
+  writer.varint(remaining);
+  writer.byte(lives.indexOf(life));
+  writeList(
+    writer,
+    [...shards].sort((a, b) => a - b),
+    writeNumber,
+  );
+  writer.varint(revokedAt);
+  writeList(writer, revokers, writeOrigin);
+  return writer.take();
+}
+
+function decodeLease(lease: bigint, record: Uint8Array): OrderedLease {
+  const reader = new ByteReader(record);
+  return {
+    lease,
+    ttl: reader.varint(),
+    generation: reader.varint(),
+    remaining: reader.varint(),
+    life: readCode(reader, lives),
+    shards: new Set(readList(reader, readNumber)),
+    revokedAt: reader.varint(),
+    revokers: readList(reader, readOrigin),
+  };
 }

@@ -1,11 +1,20 @@
-import { assert, unreachable } from '@flotilla/platform';
-import { CompactionResponse, etcdErrors, LeaseGrantResponse, LeaseRevokeResponse } from '@flotilla/wire';
-import { type ApplyResult, noAnswer } from '../apply-result.ts';
+import { assert, FlotillaError, unreachable } from '@flotilla/platform';
+import {
+  CompactionResponse,
+  etcdErrors,
+  LeaseGrantResponse,
+  LeaseRevokeResponse,
+  RpcError,
+} from '@flotilla/wire';
+import type { ApplyResult } from '../apply-result.ts';
+import { ChangedParts } from '../changed-parts.ts';
 import { decodePlain, encodePlain } from '../encoding/plain.ts';
+import { ByteReader } from '../encoding/byte-reader.ts';
+import { ByteWriter } from '../encoding/byte-writer.ts';
 import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
-import type { RequestOrigin } from '../shard/request-memory.ts';
+import { type Recalled, RequestMemory, type RequestOrigin } from '../shard/request-memory.ts';
 import {
   type Decision,
   type Fact,
@@ -17,18 +26,69 @@ import {
 } from '../shard/shard-entry.ts';
 import { type OwnOrder, type ShardBounds, ShardMachine } from '../shard/shard-machine.ts';
 import type { ShardAccess, ShardStore } from '../shard/shard-store.ts';
+import { ClusterConfiguration, type ConfigurationPlace } from './cluster-configuration.ts';
 import { FactChain } from './fact-chain.ts';
 import { LeaseRegistry, type OrderedLease } from './lease-registry.ts';
-import type { OrderEffect, OrderEntry, ProposedDecision } from './order-entry.ts';
+import type { NodeEntry, OrderEffect, OrderEntry, ProposedDecision } from './order-entry.ts';
+import {
+  idOf,
+  numberedKey,
+  OrderPart,
+  partKey,
+  partOf,
+  PartMap,
+  separatedParts,
+  type StoredParts,
+  type WritePart,
+} from './order-parts.ts';
 import { ShardMap, type ShardRow } from './shard-map.ts';
 
-/** What a new cluster's order group begins with: one shard, its own, that has every key. */
+/** Names of expired sessions that open none again, as far as they are remembered. Equal on all nodes. */
+export interface ForgottenNames {
+  has(name: string): boolean;
+  add(name: string): void;
+}
+
+/** A session that the order group knows. */
+export interface OrderedSession {
+  readonly name: string;
+  /** Its user; empty: it has none. */
+  readonly owner: string;
+}
+
+/** A session from before there was an order, with the results of its requests from the floor on. */
+export interface AdoptedSession extends OrderedSession {
+  /** Its lowest request that may not be finished. */
+  readonly floor: number;
+  readonly results: readonly {
+    readonly request: number;
+    readonly revision: number;
+    readonly result: ApplyResult;
+  }[];
+}
+
+/** What an order begins with: one shard, its own, that has every key. */
 export interface OrderParts {
   readonly store: ShardStore;
   readonly access: ShardAccess;
-  readonly nodes: readonly number[];
+  readonly nodes: readonly NodeEntry[];
+  /** Index of the entry that it begins with. */
+  readonly index?: number;
+  readonly leases?: readonly Pick<OrderedLease, 'lease' | 'ttl' | 'generation' | 'remaining'>[];
+  /** The one that was used least recently first. */
+  readonly sessions?: readonly AdoptedSession[];
+  readonly forgotten?: ForgottenNames;
   /** Other shards that are there from the beginning. */
   readonly rows?: readonly ShardRow[];
+  readonly bounds?: ShardBounds;
+}
+
+/** What the records of an order do not say themselves. */
+export interface OrderSurroundings {
+  readonly store: ShardStore;
+  /** Opens what the `encode` of the access has written. */
+  readonly access: (encoded: Uint8Array) => ShardAccess;
+  readonly forgotten?: ForgottenNames;
   readonly bounds?: ShardBounds;
 }
 
@@ -41,28 +101,57 @@ export interface OrderParts {
  */
 export class OrderMachine {
   /** Of the last entry that was applied. */
-  index = 0;
+  index: number;
   /** The last revision that is assigned. */
   frontier: number;
-  map: ShardMap;
-  compactRevision = -1;
+  compactRevision: number;
   readonly own: ShardMachine;
   readonly leases: LeaseRegistry;
+  readonly configuration: ClusterConfiguration;
+  readonly #forgotten: ForgottenNames;
   readonly #chains = new Map<ShardId, FactChain>();
-  /** By number: the name that each was opened with. */
-  readonly #sessions = new Map<number, string>();
+  /** Of those that say something in this entry. */
+  readonly #speaking = new Set<FactChain>();
+  /** Shards that are no more, and that their neighbours may still have to hear of. */
+  readonly #ended = new Set<ShardId>();
+  /** Shards that may have something to hear of users or compaction. */
+  readonly #announced = new Set<ShardId>();
+  readonly #sessions = new Map<number, OrderedSession>();
+  readonly #sessionNumbers = new Map<string, number>();
   #nextSession = 1;
   #nextShard: number;
   #effects: OrderEffect[] = [];
-  #ownChain = new FactChain(0);
+  #ownChain: FactChain;
+  // What has to be written down again.
+  readonly #changedChains = new ChangedParts<ShardId>();
+  readonly #changedSessions = new ChangedParts<number>();
+  #ownChanged = true;
+  #accessChanged = true;
 
-  constructor(parts: OrderParts) {
-    const { store, access, nodes, rows = [wholeRow(nodes)], bounds } = parts;
-    this.map = new ShardMap(rows);
-    this.leases = new LeaseRegistry();
-    this.frontier = store.keys.revision;
+  constructor(parts: OrderParts, restored: Restored | null = null) {
+    const { store, access, nodes, rows = [wholeRow(nodes)], bounds, index = 0 } = parts;
+    const { leases = [], sessions = [] } = parts;
+    this.index = restored?.index ?? index;
+    this.frontier = restored?.frontier ?? store.keys.revision;
+    this.#forgotten = parts.forgotten ?? nothingForgotten;
+    this.#ownChain = new FactChain(this.index);
     this.#nextShard = Math.max(...rows.map(({ shard }) => shard)) + 1;
-    for (const { shard } of rows) if (shard !== orderShard) this.#chains.set(shard, new FactChain(0));
+    this.leases = restored?.leases ?? new LeaseRegistry();
+    this.configuration = restored?.configuration ?? new ClusterConfiguration(new ShardMap(rows, 0));
+    this.compactRevision = restored?.compactRevision ?? store.keys.compactRevision;
+    if (restored !== null) {
+      const surroundings = {
+        store,
+        access,
+        order: this.#ownOrder(),
+        ...(bounds === undefined ? {} : { bounds }),
+      };
+      const own = [...this.leases.of(orderShard)].map(({ lease }) => lease);
+      this.own = ShardMachine.decodeCore(restored.own, surroundings, restored.memory, own);
+      this.own.advance(this.index, this.frontier);
+      this.#restore(restored);
+      return;
+    }
     const row = this.map.row(orderShard);
     assert(row !== null, 'the order group has a shard of its own');
     const { span, membership, range } = row;
@@ -73,12 +162,28 @@ export class OrderMachine {
       store,
       access,
       order: this.#ownOrder(),
+      leases: leases.map(({ lease }) => lease),
       ...(bounds === undefined ? {} : { bounds }),
     });
-    this.own.advance(0, this.frontier);
+    this.own.compactRevision = this.compactRevision;
+    this.own.advance(this.index, this.frontier);
+    for (const { shard } of rows) if (shard !== orderShard) this.#openChain(shard, this.index);
+    this.configuration.begin(nodes, this.#place);
+    for (const lease of leases) this.leases.adopt(lease, [orderShard]);
+    for (const session of sessions) this.#adopt(session);
+    this.#effects = [{ kind: 'begun', fresh: true }];
   }
 
   // What is known of it.
+
+  get map(): ShardMap {
+    return this.configuration.map;
+  }
+
+  /** Of the entry that it began with. */
+  get firstEffects(): readonly OrderEffect[] {
+    return this.#effects;
+  }
 
   /** The last fact of a shard at an index: see `FactChain.lastAt`. Null: there is no such shard any more. */
   lastFact(shard: ShardId, index: number): number | null {
@@ -118,20 +223,32 @@ export class OrderMachine {
     return this.#sessions.has(session);
   }
 
+  /** The number of a session, by its name. */
   sessionOf(name: string): number | null {
-    for (const [session, known] of this.#sessions) if (known === name) return session;
-    return null;
+    return this.#sessionNumbers.get(name) ?? null;
+  }
+
+  session(number: number): OrderedSession | null {
+    return this.#sessions.get(number) ?? null;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Whether a session of this name has expired, as far as that is remembered: it opens none again. */
+  isForgotten(name: string): boolean {
+    return this.#forgotten.has(name);
   }
 
   /** Whether every shard has applied what an entry up to this one has said about users and compaction (rules 15, 16). */
   isEverywhere(index: number): boolean {
-    for (const chain of this.#chains.values()) {
+    for (const shard of this.#announced) {
+      const chain = this.#chains.get(shard);
       // It drained before, and its neighbour was told too.
-      if (chain.ended !== null) continue;
-      for (const kind of ['auth', 'compacted'] as const) {
-        const oldest = chain.oldest(kind);
-        if (oldest !== null && oldest <= index) return false;
-      }
+      const oldest = chain === undefined || chain.ended !== null ? null : oldestAnnouncement(chain);
+      if (oldest === null) this.#announced.delete(shard);
+      else if (oldest <= index) return false;
     }
     return true;
   }
@@ -147,8 +264,8 @@ export class OrderMachine {
   needs(entry: OrderEntry): { readonly drained: ShardId; readonly upTo: number } | null {
     if (entry.kind !== 'range' || entry.change.kind !== 'merge' || entry.change.into !== orderShard)
       return null;
-    const { change, range } = entry;
-    if (this.map.row(change.shard)?.range !== range || !this.#allows(change)) return null;
+    const { change, range, nodes } = entry;
+    if (this.map.row(change.shard)?.range !== range || !this.#allows(change, nodes)) return null;
     return { drained: change.shard, upTo: this.#chain(change.shard).last };
   }
 
@@ -163,34 +280,70 @@ export class OrderMachine {
     return this.#effects;
   }
 
+  /**
+   * Another entry of the order group's log than the order's: one of users, alarms, members, or none at all. It is carried
+   * out in `execute`, where requests can be recalled and sessions opened.
+   */
+  tell({ index }: LogPosition, execute: () => Told = () => nothingTold): OrderEffect[] {
+    this.index = index;
+    this.#effects = [];
+    const { change, origin, result } = execute();
+    if (change !== null) this.#sayToAll({ kind: 'auth', change });
+    if (origin !== null && result !== null) this.#answer(origin, result);
+    this.#close(null);
+    return this.#effects;
+  }
+
+  /** What has become of a request of the order group itself. Raises the floor of its session. */
+  recall(origin: RequestOrigin): Recalled {
+    return this.own.memory.recall(origin);
+  }
+
+  /** The number of the session of this name, opened if it has to be; null: it has expired. In the middle of {@link tell}. */
+  openSession(name: string, owner: string): number | null {
+    return this.sessionOf(name) ?? (this.#forgotten.has(name) ? null : this.#open(name, owner));
+  }
+
   #dispatch(entry: OrderEntry, term: number): void {
     switch (entry.kind) {
+      case 'begin':
+        this.#effects.push({ kind: 'begun', fresh: false });
+        return;
       case 'own':
+        this.#ownChanged = true;
         return this.#push(this.own.apply(entry.entry, this.index));
       case 'cut':
         return this.#cut(entry);
       case 'range':
-        return this.#changeRange(entry.change, entry.range);
+        return this.#changeRange(entry.change, entry.range, entry.nodes);
       case 'members':
         return this.#members(entry);
       case 'grant':
-        return this.#answered(entry.origin, () => this.#grant(entry.lease, entry.ttl));
+        return this.#answered(entry.origin, () => this.#grant(entry));
       case 'renew':
-        return this.#renew(entry.lease);
+        for (const lease of entry.leases) this.#renew(lease);
+        return;
       case 'revoke':
-        return this.#revokeFor(entry.origin, entry.lease);
+        return this.#revokeFor(entry);
       case 'expire':
-        return this.#expire(entry.lease, entry.generation, entry.term === term);
+        return this.#expire(entry, term);
+      case 'checkpoint':
+        for (const { lease, generation, remaining } of entry.leases) {
+          this.#checkpoint(lease, generation, remaining);
+        }
+        return;
       case 'register':
         return this.#register(entry.lease, entry.shard);
       case 'open-session':
-        return this.#openSession(entry.name);
+        return this.#openSession(entry.name, entry.owner);
       case 'expire-sessions':
         return this.#expireSessions(entry.sessions);
-      case 'auth':
-        return this.#answered(entry.origin, () => this.#sayToAll({ kind: 'auth', change: entry.change }));
       case 'compact':
-        return this.#answered(entry.origin, () => this.#compact(entry.revision));
+        return this.#answered(entry.origin, () => this.#compact(entry));
+      case 'node':
+        return this.#configured(this.configuration.changeNode(entry, this.#place));
+      case 'assign':
+        return this.#configured(this.configuration.assign(entry, this.#place));
       default:
         return unreachable(entry);
     }
@@ -200,9 +353,13 @@ export class OrderMachine {
   #close(drained: ShardMachine | null): void {
     this.#ownChain.close(this.index, this.frontier);
     const fact = this.#ownChain.of(this.index);
-    if (fact !== null) this.#push(this.own.ownFact(fact, drained));
+    if (fact !== null) {
+      this.#ownChanged = true;
+      this.#push(this.own.ownFact(fact, drained));
+    }
     this.#ownChain.forgetThrough(this.index);
-    for (const chain of this.#chains.values()) chain.close(this.index, this.frontier);
+    for (const chain of this.#speaking) chain.close(this.index, this.frontier);
+    this.#speaking.clear();
     this.own.advance(this.index, this.frontier);
   }
 
@@ -215,10 +372,17 @@ export class OrderMachine {
   #cut({ counts, decisions, logged }: OrderEntry & { readonly kind: 'cut' }): void {
     for (const { shard, upTo } of [...counts].sort((a, b) => a.shard - b.shard)) this.#count(shard, upTo);
     for (const decision of decisions) this.#decide(decision);
-    for (const { shard, index } of logged) this.#chains.get(shard)?.forgetThrough(index);
-    for (const [shard, { ended }] of this.#chains) {
+    for (const { shard, index } of logged) {
+      this.#chains.get(shard)?.forgetThrough(index);
+      this.#changedChains.add(shard);
+    }
+    for (const shard of this.#ended) {
+      const ended = this.#chains.get(shard)?.ended;
       // The neighbour has everything that was to be had of it.
-      if (ended !== null && this.logged(ended.into) >= ended.index) this.#chains.delete(shard);
+      if (ended === undefined || ended === null || this.logged(ended.into) < ended.index) continue;
+      this.#chains.delete(shard);
+      this.#changedChains.add(shard);
+      this.#ended.delete(shard);
     }
   }
 
@@ -226,7 +390,7 @@ export class OrderMachine {
     const chain = this.#chains.get(shard);
     if (chain === undefined || chain.ended !== null || upTo <= chain.numbered) return;
     const count = upTo - chain.numbered;
-    chain.count(this.index, count, this.frontier);
+    this.#speaks(shard).count(this.index, count, this.frontier);
     this.frontier += count;
   }
 
@@ -242,7 +406,7 @@ export class OrderMachine {
     const decision: Decision = { ...proposed, verdict, effective, revision: this.frontier };
     for (const shard of participants) {
       if (shard === orderShard) this.#ownChain.decide(this.index, decision);
-      else if (this.numbered(shard) !== null) this.#chain(shard).decide(this.index, decision);
+      else if (this.numbered(shard) !== null) this.#speaks(shard).decide(this.index, decision);
     }
     if (!participants.includes(orderShard)) memory.decided(decision);
     this.#effects.push({ kind: 'decided', decision });
@@ -258,30 +422,30 @@ export class OrderMachine {
 
   // Ranges: rule 13.
 
-  #changeRange(change: RangeChange, range: number): void {
+  #changeRange(change: RangeChange, range: number, nodes: readonly number[]): void {
     const row = this.map.row(change.shard);
     if (row === null || row.range !== range) return;
-    if (!this.#allows(change)) {
-      this.map = this.map.withVersion(change.shard);
+    if (!this.#allows(change, nodes)) {
+      this.configuration.refuse(change, this.#place);
       this.#say(change.shard, { kind: 'refused', range: range + 1 });
-      return;
-    }
-    if (change.kind === 'split') this.#split(change);
+    } else if (change.kind === 'split') this.#split(change, nodes);
     else this.#merge(change, row);
+    this.#configured(null);
   }
 
   /** The order group's own shard can be split, and take in others; it never goes. */
-  #allows(change: RangeChange): boolean {
+  #allows(change: RangeChange, nodes: readonly number[]): boolean {
     if (change.kind === 'merge' && change.shard === orderShard) return false;
-    return this.map.allows(change);
+    return this.map.allows(change) && this.configuration.refusalOf(change, nodes) === null;
   }
 
-  #split({ shard, at }: RangeChange & { readonly kind: 'split' }): void {
+  #split(change: RangeChange & { readonly kind: 'split' }, nodes: readonly number[]): void {
+    const { shard } = change;
     const child = this.#nextShard;
     this.#nextShard += 1;
-    this.map = this.map.split(shard, at, child);
+    this.configuration.split(change, child, nodes, this.#place);
     this.leases.split(shard, child);
-    this.#chains.set(child, new FactChain(this.index));
+    this.#openChain(child, this.index);
     const [parentRow, childRow] = [this.#row(shard), this.#row(child)];
     const { span, range } = parentRow;
     this.#say(shard, {
@@ -292,31 +456,44 @@ export class OrderMachine {
     });
   }
 
-  #merge({ shard, into }: RangeChange & { readonly kind: 'merge' }, drained: ShardRow): void {
-    this.map = this.map.merge(shard, into);
+  #merge(change: RangeChange & { readonly kind: 'merge' }, drained: ShardRow): void {
+    const { shard, into } = change;
+    this.configuration.merge(change, this.#place);
     this.leases.merge(shard, into);
     const chain = this.#chain(shard);
     const upTo = chain.last;
     this.#say(shard, { kind: 'absorbed', into });
     chain.ended = { index: this.index, into };
+    this.#ended.add(shard);
     const { span, range } = this.#row(into);
     this.#say(into, { kind: 'absorbs', span, range, drained: drained.shard, upTo });
   }
 
-  #members({ shard, membership, nodes }: OrderEntry & { readonly kind: 'members' }): void {
-    const row = this.map.row(shard);
-    if (row === null || row.membership >= membership) return;
-    this.map = this.map.withMembers(shard, membership, nodes);
+  #members(entry: OrderEntry & { readonly kind: 'members' }): void {
+    if (this.configuration.members(entry, this.#place)) this.#configured(null);
+  }
+
+  #configured(refusal: ReturnType<ClusterConfiguration['assign']>): void {
+    const { number: configuration } = this.configuration;
+    if (refusal === null) this.#effects.push({ kind: 'configured', configuration });
+    else this.#effects.push({ kind: 'configuration-refused', reason: refusal, configuration });
+  }
+
+  get #place(): ConfigurationPlace {
+    return { index: this.index, revision: this.frontier };
   }
 
   // Leases: rule 14.
 
-  #grant(id: bigint, ttl: number): ApplyResult {
-    if (ttl > limits.leaseTtlSeconds) return refusal(etcdErrors.leaseTtlTooLarge);
-    if (this.leases.get(id) !== null) return refusal(etcdErrors.leaseExists);
-    this.leases.grant(id, ttl, this.index);
+  #grant({ user, lease: id, ttl }: OrderEntry & { readonly kind: 'grant' }): ApplyResult {
+    this.own.access.administer(user, 'grant');
+    if (ttl > limits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
+    if (id === 0n) throw etcdErrors.leaseNotFound;
+    if (this.leases.get(id) !== null) throw etcdErrors.leaseExists;
+    const granted = Math.max(ttl, 1);
+    this.leases.grant(id, granted, this.index);
     this.#effects.push({ kind: 'lease-renewed', lease: id, generation: this.index });
-    const response = LeaseGrantResponse.create({ header: header(this.frontier), id, ttl });
+    const response = LeaseGrantResponse.create({ header: header(this.frontier), id, ttl: granted });
     return { kind: 'lease-grant', response };
   }
 
@@ -327,25 +504,39 @@ export class OrderMachine {
     this.#effects.push({ kind: 'lease-renewed', lease: id, generation: this.index });
   }
 
-  /** Not answered before the lease has ended. */
-  #revokeFor(origin: RequestOrigin, id: bigint): void {
-    if (this.#isKnown(origin)) return;
+  #checkpoint(id: bigint, generation: number, remaining: number): void {
     const lease = this.leases.get(id);
-    if (lease === null) this.#answer(origin, refusal(etcdErrors.leaseNotFound));
-    else this.#revoke(lease, origin);
+    if (lease === null || !this.leases.checkpoint(lease, generation, remaining)) return;
+    this.#effects.push({ kind: 'lease-checkpointed', lease: id, remaining: lease.remaining });
   }
 
-  #expire(id: bigint, generation: number, isOfThisTerm: boolean): void {
-    const lease = this.leases.get(id);
+  /** Not answered before the lease has ended. */
+  #revokeFor({ origin, user, lease: id }: OrderEntry & { readonly kind: 'revoke' }): void {
+    if (this.#isKnown(origin)) return;
+    try {
+      this.own.access.administer(user, 'revoke', () => this.own.keysOf(id));
+      const lease = this.leases.get(id);
+      if (lease === null) throw etcdErrors.leaseNotFound;
+      this.#revoke(lease, origin);
+    } catch (error) {
+      this.#answer(origin, refusalOf(error));
+    }
+  }
+
+  #expire({ term, leases }: OrderEntry & { readonly kind: 'expire' }, present: number): void {
     // The log carries a proposal on into the next term, where another member may have given the lease more time.
-    if (lease === null || lease.generation !== generation || !isOfThisTerm) return;
-    if (lease.life === 'live') this.#revoke(lease, null);
+    if (term !== present || !this.own.access.mayExpire) return;
+    for (const { lease: id, generation } of leases) {
+      const lease = this.leases.get(id);
+      if (lease?.generation === generation && lease.life === 'live') this.#revoke(lease, null);
+    }
   }
 
   #revoke(lease: OrderedLease, revoker: RequestOrigin | null): void {
     const { shards } = lease;
     const isOwn = shards.size === 1 && shards.has(orderShard);
     // Where nobody has keys of it there is nobody to ask, whatever transaction names it.
+    this.#ownChanged = true;
     const ends = lease.life === 'live' && (shards.size === 0 || (isOwn && this.own.revokeAlone(lease.lease)));
     if (ends) this.leases.addRevoker(lease, revoker);
     else this.leases.revoke(lease, this.index, revoker);
@@ -373,58 +564,121 @@ export class OrderMachine {
 
   // Sessions: rule 6.
 
-  #openSession(name: string): void {
-    let session = this.sessionOf(name);
-    if (session === null) {
-      session = this.#nextSession;
-      this.#nextSession += 1;
-      this.#sessions.set(session, name);
-      while (this.#sessions.size > limits.orderSessions) this.#expireSessions([this.#oldestSession()]);
+  #openSession(name: string, owner: string): void {
+    const session = this.openSession(name, owner);
+    if (session === null) this.#effects.push({ kind: 'session-refused', name });
+    else this.#effects.push({ kind: 'session-opened', name, session });
+    // An entry says one thing to a shard.
+    const { size } = this.#sessions;
+    if (size > limits.orderSessions) this.#expireSessions(this.#oldestSessions(size - limits.orderSessions));
+  }
+
+  #open(name: string, owner: string): number {
+    const session = this.#nextSession;
+    this.#nextSession += 1;
+    this.#setSession(session, { name, owner });
+    return session;
+  }
+
+  #adopt({ name, owner, floor, results }: AdoptedSession): void {
+    const session = this.#open(name, owner);
+    const { memory } = this.own;
+    memory.raiseFloor(session, floor);
+    for (const { request, revision, result } of results) {
+      memory.remember({ session, request }, { kind: 'written', seq: 0, from: 0, revision, result });
     }
-    this.#effects.push({ kind: 'session-opened', name, session });
+  }
+
+  #setSession(session: number, known: OrderedSession): void {
+    this.#sessions.set(session, known);
+    this.#sessionNumbers.set(known.name, session);
+    this.#changedSessions.add(session);
+  }
+
+  #dropSession(session: number): boolean {
+    const known = this.#sessions.get(session);
+    if (known === undefined) return false;
+    this.#sessions.delete(session);
+    this.#sessionNumbers.delete(known.name);
+    this.#forgotten.add(known.name);
+    this.#changedSessions.add(session);
+    return true;
   }
 
   /** What a session was answered is forgotten, and no copy of its requests is executed any more. */
   #expireSessions(sessions: readonly number[]): void {
-    const expired = sessions.filter((session) => this.#sessions.delete(session));
+    const expired = sessions.filter((session) => this.#dropSession(session));
     if (expired.length === 0) return;
     // Shards remember by number those that are expired beside a live one that is older.
     while (this.own.memory.expired + expired.length > limits.expiredSessions && this.#sessions.size > 0) {
-      const oldest = this.#oldestSession();
-      this.#sessions.delete(oldest);
+      const [oldest] = this.#oldestSessions(1) as [number];
+      this.#dropSession(oldest);
       expired.push(oldest);
     }
-    this.#sayToAll({ kind: 'sessions-expired', sessions: expired, lowest: this.#oldestSession() });
+    this.#sayToAll({
+      kind: 'sessions-expired',
+      sessions: expired,
+      lowest: this.#oldestSessions(1)[0] ?? this.#nextSession,
+    });
   }
 
-  #oldestSession(): number {
-    return Math.min(this.#nextSession, ...this.#sessions.keys());
+  /** Numbers are given in ascending order, and kept in it. */
+  #oldestSessions(count: number): number[] {
+    const oldest: number[] = [];
+    for (const session of this.#sessions.keys()) {
+      if (oldest.length === count) break;
+      oldest.push(session);
+    }
+    return oldest;
   }
 
   // Users and compaction: rules 15, 16.
 
-  #compact(revision: number): ApplyResult {
-    if (revision <= this.compactRevision) return refusal(etcdErrors.compacted);
-    if (revision > this.frontier) return refusal(etcdErrors.futureRevision);
+  #compact({ user, revision }: OrderEntry & { readonly kind: 'compact' }): ApplyResult {
+    this.own.access.administer(user, 'compact');
+    if (revision <= this.compactRevision) throw etcdErrors.compacted;
+    if (revision > this.frontier) throw etcdErrors.futureRevision;
     this.compactRevision = revision;
     this.#sayToAll({ kind: 'compacted', revision });
     return { kind: 'compact', response: CompactionResponse.create({ header: header(this.frontier) }) };
   }
 
-  #sayToAll(change: FactChange): ApplyResult {
+  #sayToAll(change: FactChange): void {
     for (const { shard } of this.map.rows) this.#say(shard, change);
-    return noAnswer;
   }
 
   #say(shard: ShardId, change: FactChange): void {
-    if (shard === orderShard) this.#ownChain.change(this.index, change);
-    else this.#chain(shard).change(this.index, change);
+    if (change.kind === 'auth') this.#accessChanged = true;
+    if (shard === orderShard) {
+      this.#ownChain.change(this.index, change);
+      return;
+    }
+    this.#speaks(shard).change(this.index, change);
+    if (change.kind === 'auth' || change.kind === 'compacted') this.#announced.add(shard);
+  }
+
+  #openChain(shard: ShardId, born: number): void {
+    this.#chains.set(shard, new FactChain(born));
+    this.#changedChains.add(shard);
+  }
+
+  /** The chain of a shard that something is said to. */
+  #speaks(shard: ShardId): FactChain {
+    const chain = this.#chain(shard);
+    this.#speaking.add(chain);
+    this.#changedChains.add(shard);
+    return chain;
   }
 
   // Requests of the order group itself.
 
   #answered(origin: RequestOrigin, execute: () => ApplyResult): void {
-    if (!this.#isKnown(origin)) this.#answer(origin, execute());
+    if (this.#isKnown(origin)) return;
+    try {
+      this.#answer(origin, execute());
+    } catch (error) {
+      this.#answer(origin, refusalOf(error));
+    }
   }
 
   #isKnown(origin: RequestOrigin): boolean {
@@ -470,87 +724,193 @@ export class OrderMachine {
     return row;
   }
 
-  // Its state, whole.
+  // Its state, in records: see `order-parts.ts`.
 
-  /** Everything but the numbered versions of its own shard, which the store has. */
-  encode(): Uint8Array {
-    return encodePlain({
-      index: this.index,
-      frontier: this.frontier,
-      rows: this.map.rows,
-      configuration: this.map.configuration,
-      compactRevision: this.compactRevision,
-      own: this.own.encode(),
-      leases: this.leases.toPlain(),
-      chains: [...this.#chains].map(([shard, chain]) => ({ shard, chain: chain.toPlain() })),
-      sessions: [...this.#sessions].map(([session, name]) => ({ session, name })),
-      nextSession: this.#nextSession,
-      nextShard: this.#nextShard,
-    });
+  /** Hands out the records that are others than at the last time; `everything`: all that there are, which is no such time. */
+  flush(write: WritePart, everything = false): void {
+    write(partKey(OrderPart.HEAD), this.#head());
+    this.configuration.flush(write, everything);
+    this.leases.flush(write, everything);
+    for (const shard of everything ? this.#chains.keys() : this.#changedChains.take()) {
+      write(numberedKey(OrderPart.CHAIN, shard), this.#chains.get(shard)?.encode() ?? null);
+    }
+    for (const session of everything ? this.#sessions.keys() : this.#changedSessions.take()) {
+      const known = this.#sessions.get(session);
+      write(numberedKey(OrderPart.SESSION, session), known === undefined ? null : encodePlain(known));
+    }
+    this.own.memory.flush((session, record) => {
+      write(session === null ? partKey(OrderPart.EXPIRED) : numberedKey(OrderPart.MEMORY, session), record);
+    }, everything);
+    if (everything || this.#ownChanged) write(partKey(OrderPart.OWN), this.own.encodeCore());
+    if (everything || this.#accessChanged) write(partKey(OrderPart.ACCESS), this.own.access.encode());
+    if (everything) return;
+    this.#ownChanged = false;
+    this.#accessChanged = false;
   }
 
-  static decode(
-    bytes: Uint8Array,
-    store: ShardStore,
-    access: (encoded: Uint8Array) => ShardAccess,
-    bounds?: ShardBounds,
-  ): OrderMachine {
-    return new OrderMachine({ store, access: access(new Uint8Array(0)), nodes: [] }).#restored(
-      decodePlain<StoredOrder>(bytes),
-      store,
-      access,
-      bounds,
+  /** Everything but the numbered versions of its own shard, which the store has. Equal for equal states. */
+  encode(): Uint8Array {
+    const parts = new PartMap();
+    this.flush(parts.write, true);
+    return parts.joined;
+  }
+
+  static decode(bytes: Uint8Array, surroundings: OrderSurroundings): OrderMachine {
+    return OrderMachine.open(separatedParts(bytes), surroundings);
+  }
+
+  /** What {@link flush} has handed out, over all times. Throws `FLOTILLA_STORAGE_VERSION` for what a newer program wrote. */
+  static open(parts: StoredParts, { store, access, ...rest }: OrderSurroundings): OrderMachine {
+    const stored = new StoredOrder(parts);
+    return new OrderMachine(
+      { store, access: access(stored.one(OrderPart.ACCESS)), nodes: [], ...rest },
+      stored.restored(),
     );
   }
 
-  #restored(
-    stored: StoredOrder,
-    store: ShardStore,
-    access: (encoded: Uint8Array) => ShardAccess,
-    bounds?: ShardBounds,
-  ): OrderMachine {
-    const order = this.#ownOrder();
-    const mutable = this as { -readonly [Field in 'own' | 'leases']: OrderMachine[Field] };
-    this.index = stored.index;
-    this.frontier = stored.frontier;
-    this.map = new ShardMap(stored.rows, stored.configuration);
-    this.compactRevision = stored.compactRevision;
-    mutable.own = ShardMachine.decode(stored.own, store, access, order, bounds);
-    mutable.leases = LeaseRegistry.fromPlain(stored.leases);
-    this.#chains.clear();
-    for (const { shard, chain } of stored.chains) this.#chains.set(shard, FactChain.fromPlain(chain));
-    for (const { session, name } of stored.sessions) this.#sessions.set(session, name);
-    this.#nextSession = stored.nextSession;
-    this.#nextShard = stored.nextShard;
-    this.#ownChain = new FactChain(stored.index);
-    return this;
+  #head(): Uint8Array {
+    headWriter.byte(headVersion);
+    headWriter.varint(this.index);
+    headWriter.varint(this.frontier);
+    headWriter.varint(this.configuration.number);
+    // −1 means that nothing was ever compacted.
+    headWriter.varint(this.compactRevision + 1);
+    headWriter.varint(this.#nextSession);
+    headWriter.varint(this.#nextShard);
+    return headWriter.take();
+  }
+
+  #restore({ chains, sessions, nextSession, nextShard }: Restored): void {
+    for (const [shard, chain] of chains) {
+      this.#chains.set(shard, chain);
+      if (chain.ended !== null) this.#ended.add(shard);
+      else if (oldestAnnouncement(chain) !== null) this.#announced.add(shard);
+    }
+    for (const [session, known] of sessions) this.#setSession(session, known);
+    this.#changedSessions.take();
+    this.#nextSession = nextSession;
+    this.#nextShard = nextShard;
+    this.#ownChanged = false;
+    this.#accessChanged = false;
   }
 }
 
-interface StoredOrder {
-  readonly index: number;
-  readonly frontier: number;
-  readonly rows: readonly ShardRow[];
-  readonly configuration: number;
-  readonly compactRevision: number;
-  readonly own: Uint8Array;
-  readonly leases: unknown;
-  readonly chains: readonly { readonly shard: ShardId; readonly chain: unknown }[];
-  readonly sessions: readonly { readonly session: number; readonly name: string }[];
-  readonly nextSession: number;
-  readonly nextShard: number;
+/** What another entry of the log has come to. */
+export interface Told {
+  /** What shards have to know of it, see `ShardAccess.apply`; null: nothing. */
+  readonly change: Uint8Array | null;
+  /** Whose request it was, if it was carried out now; null: nobody's that could come again. */
+  readonly origin: RequestOrigin | null;
+  readonly result: ApplyResult | null;
 }
 
-function wholeRow(nodes: readonly number[]): ShardRow {
+const nothingTold: Told = { change: null, origin: null, result: null };
+
+/** An order's state, as its records had it. */
+interface Restored {
+  readonly index: number;
+  readonly frontier: number;
+  readonly compactRevision: number;
+  readonly nextSession: number;
+  readonly nextShard: number;
+  readonly configuration: ClusterConfiguration;
+  readonly leases: LeaseRegistry;
+  readonly own: Uint8Array;
+  readonly memory: RequestMemory;
+  readonly chains: readonly (readonly [ShardId, FactChain])[];
+  readonly sessions: readonly (readonly [number, OrderedSession])[];
+}
+
+/** The records of an order, by what they are of. */
+class StoredOrder {
+  readonly #parts = new Map<OrderPart, (readonly [Uint8Array, Uint8Array])[]>();
+
+  constructor(parts: StoredParts) {
+    for (const [key, record] of parts) {
+      const part = partOf(key);
+      const before = this.#parts.get(part);
+      if (before === undefined) this.#parts.set(part, [[key, record]]);
+      else before.push([key, record]);
+    }
+  }
+
+  one(part: OrderPart): Uint8Array {
+    const [only] = this.#all(part);
+    assert(only !== undefined, () => `an order has a record of part ${part}`);
+    return only[1];
+  }
+
+  restored(): Restored {
+    const head = new ByteReader(this.one(OrderPart.HEAD));
+    const version = head.byte();
+    if (version !== headVersion) {
+      throw new FlotillaError(
+        'FLOTILLA_STORAGE_VERSION',
+        `the stored order has version ${version}; this program reads ${headVersion}`,
+      );
+    }
+    const [index, frontier, configuration] = [head.varint(), head.varint(), head.varint()];
+    const compactRevision = head.varint() - 1;
+    const [nextSession, nextShard] = [head.varint(), head.varint()];
+    const leases = new LeaseRegistry();
+    for (const [key, record] of this.#all(OrderPart.LEASE)) leases.restore(key, record);
+    const memory = new RequestMemory();
+    memory.restore(null, this.one(OrderPart.EXPIRED));
+    for (const [key, record] of this.#all(OrderPart.MEMORY)) memory.restore(idOf(key), record);
+    return {
+      index,
+      frontier,
+      compactRevision,
+      nextSession,
+      nextShard,
+      configuration: ClusterConfiguration.restored(configuration, {
+        rows: this.#records(OrderPart.ROW),
+        nodes: this.#records(OrderPart.NODE),
+        assignments: this.#records(OrderPart.ASSIGNMENT),
+        changes: this.#records(OrderPart.CHANGE),
+      }),
+      leases,
+      own: this.one(OrderPart.OWN),
+      memory,
+      chains: this.#all(OrderPart.CHAIN).map(([key, record]) => [idOf(key), FactChain.decode(record)]),
+      sessions: this.#all(OrderPart.SESSION).map(([key, record]) => [
+        idOf(key),
+        decodePlain<OrderedSession>(record),
+      ]),
+    };
+  }
+
+  #all(part: OrderPart): readonly (readonly [Uint8Array, Uint8Array])[] {
+    return this.#parts.get(part) ?? [];
+  }
+
+  #records(part: OrderPart): Uint8Array[] {
+    return this.#all(part).map(([, record]) => record);
+  }
+}
+
+const headVersion = 1;
+const headWriter = new ByteWriter(4 * 1024);
+
+/** For machines whose sessions have names that never come again. */
+const nothingForgotten: ForgottenNames = { has: () => false, add: () => undefined };
+
+function oldestAnnouncement(chain: FactChain): number | null {
+  const [auth, compacted] = [chain.oldest('auth'), chain.oldest('compacted')];
+  return auth === null || compacted === null ? (auth ?? compacted) : Math.min(auth, compacted);
+}
+
+function wholeRow(nodes: readonly NodeEntry[]): ShardRow {
   return {
     shard: orderShard,
     span: { from: new Uint8Array(0), to: null },
     range: 1,
     membership: 1,
-    nodes,
+    nodes: nodes.map(({ node }) => node),
   };
 }
 
-function refusal(error: (typeof etcdErrors)[keyof typeof etcdErrors]): ApplyResult {
+function refusalOf(error: unknown): ApplyResult {
+  if (!(error instanceof RpcError)) throw error;
   return { kind: 'error', error };
 }

@@ -18,10 +18,12 @@ export class ShardMap {
   readonly rows: readonly ShardRow[];
   /** Counts every change. */
   readonly configuration: number;
+  readonly #byShard: ReadonlyMap<ShardId, ShardRow>;
 
   constructor(rows: readonly ShardRow[], configuration = 1) {
     this.rows = [...rows].sort((a, b) => compareBytes(a.span.from, b.span.from));
     this.configuration = configuration;
+    this.#byShard = new Map(rows.map((row) => [row.shard, row]));
     this.rows.forEach((row, place) => {
       const next = this.rows[place + 1];
       assert(
@@ -32,18 +34,30 @@ export class ShardMap {
   }
 
   row(shard: ShardId): ShardRow | null {
-    return this.rows.find((row) => row.shard === shard) ?? null;
+    return this.#byShard.get(shard) ?? null;
   }
 
   /** The shards that have keys of these spans, in the order of their keys. */
   of(spans: readonly KeySpan[]): ShardRow[] {
-    return this.rows.filter((row) => spans.some((span) => overlaps(row.span, span)));
+    const found = new Set<number>();
+    for (const span of spans) {
+      let place = this.#placeOf(span.from);
+      for (
+        let row = this.rows[place];
+        row !== undefined && overlaps(row.span, span);
+        row = this.rows[place]
+      ) {
+        found.add(place);
+        place += 1;
+      }
+    }
+    return [...found].sort((a, b) => a - b).map((place) => this.rows[place] as ShardRow);
   }
 
   /** The shard of a request that has no keys, too. */
   ofKey(key: Uint8Array): ShardRow {
-    const row = this.rows.find(({ span }) => holdsKey(span, key));
-    assert(row !== undefined, 'every key has a shard');
+    const row = this.rows[this.#placeOf(key)];
+    assert(row !== undefined && holdsKey(row.span, key), 'every key has a shard');
     return row;
   }
 
@@ -56,14 +70,15 @@ export class ShardMap {
     return this.#with(this.rows.map((row) => (row.shard === shard ? { ...row, range: row.range + 1 } : row)));
   }
 
-  split(shard: ShardId, at: Uint8Array, child: ShardId): ShardMap {
+  /** `nodes`: of the child. */
+  split(shard: ShardId, at: Uint8Array, child: ShardId, nodes: readonly number[]): ShardMap {
     return this.#with(
       this.rows.flatMap((row) => {
         if (row.shard !== shard) return [row];
         const { from, to } = row.span;
         return [
           { ...row, span: { from, to: at }, range: row.range + 1 },
-          { ...row, shard: child, span: { from: at, to }, range: 1 },
+          { ...row, shard: child, span: { from: at, to }, range: 1, nodes },
         ];
       }),
     );
@@ -94,6 +109,23 @@ export class ShardMap {
     const into = this.row(change.into);
     if (into === null || into.shard === row.shard) return false;
     return touches(row.span, into.span) || touches(into.span, row.span);
+  }
+
+  /** Something that it is numbered for has changed beside it. */
+  renumbered(): ShardMap {
+    return this.#with(this.rows);
+  }
+
+  /** The last row that begins at or before a key. */
+  #placeOf(key: Uint8Array): number {
+    let low = 0;
+    let high = this.rows.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareBytes((this.rows[middle] as ShardRow).span.from, key) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(0, low - 1);
   }
 
   #with(rows: readonly ShardRow[]): ShardMap {

@@ -1,7 +1,10 @@
 import { assert, unreachable } from '@flotilla/platform';
 import { TxnResponse } from '@flotilla/wire';
 import type { ApplyResult } from '../apply-result.ts';
+import { ChangedParts } from '../changed-parts.ts';
+import { decodePlain, encodePlain } from '../encoding/plain.ts';
 import { decodeReply, encodeReply } from '../sessions/reply.ts';
+import { sessionErrors } from '../sessions/session-errors.ts';
 import type { Decision } from './shard-entry.ts';
 
 /** By the order group's log; of one session each number stands for one request. */
@@ -79,6 +82,9 @@ export class RequestMemory {
   #lowestSession = 0;
   /** Of requests that changed nothing: those whose bound is open. */
   readonly open = new Set<UnchangedOutcome>();
+  /** Sessions of which something else is remembered than was written down. */
+  readonly #changed = new ChangedParts<number>();
+  #expiredChanged = true;
 
   /** Of a session that is expired, every request is finished. */
   floorOf(session: number): number {
@@ -117,6 +123,7 @@ export class RequestMemory {
     if (request < memory.floor) return;
     assert(!memory.outcomes.has(request), 'a request of a session is executed once');
     memory.outcomes.set(request, outcome);
+    this.#changed.add(session);
     if (outcome.kind === 'unchanged' && outcome.bound === null) this.open.add(outcome);
   }
 
@@ -125,6 +132,7 @@ export class RequestMemory {
     const memory = this.#session(session);
     if (floor <= memory.floor) return;
     memory.floor = floor;
+    this.#changed.add(session);
     for (const [request, outcome] of memory.outcomes) {
       if (request >= floor) continue;
       memory.outcomes.delete(request);
@@ -147,12 +155,14 @@ export class RequestMemory {
     const { transaction, origin } = decision;
     if (origin.request < this.floorOf(origin.session)) return;
     this.#decided.set(transaction, decision);
+    this.#changed.add(origin.session);
   }
 
   // Sessions.
 
   /** `lowest`: every session with a lower number is expired. */
   expire(sessions: readonly number[], lowest: number): void {
+    this.#expiredChanged = true;
     for (const session of sessions) {
       this.#forget(session);
       this.#expired.add(session);
@@ -188,6 +198,7 @@ export class RequestMemory {
         const mine = this.outcomeOf({ session, request });
         if (mine === null) this.remember({ session, request }, copyOf(outcome, bound));
         else if (mine.kind === 'committed' && outcome.kind === 'committed') addParts(mine, outcome);
+        this.#changed.add(session);
       }
     }
     for (const decision of other.#decided.values()) this.decided(decision);
@@ -205,18 +216,62 @@ export class RequestMemory {
     return size;
   }
 
+  /**
+   * Hands out one record for each session of which something has changed, and one for those that are expired. An outcome
+   * that is settled later (there are none in the order group's own shard) is no change.
+   */
+  flush(write: WriteMemory, everything: boolean): void {
+    if (everything || this.#expiredChanged) {
+      const expired = [...this.#expired].sort((a, b) => a - b);
+      write(null, encodePlain({ expired, lowest: this.#lowestSession }));
+    }
+    const changed = everything ? null : this.#changed.take();
+    if (!everything) this.#expiredChanged = false;
+    if (changed?.size === 0) return;
+    const decided = new Map<number, Decision[]>();
+    for (const decision of this.#decided.values()) {
+      const { session } = decision.origin;
+      if (changed?.has(session) === false) continue;
+      const before = decided.get(session);
+      if (before === undefined) decided.set(session, [decision]);
+      else before.push(decision);
+    }
+    for (const session of changed ?? new Set([...this.#sessions.keys(), ...decided.keys()])) {
+      const memory = this.#sessions.get(session);
+      const decisions = decided.get(session) ?? [];
+      if (memory === undefined && decisions.length === 0) write(session, null);
+      else write(session, encodeSession(memory ?? null, decisions));
+    }
+  }
+
+  /** What {@link flush} has handed out; the one of the expired sessions first. */
+  restore(session: number | null, record: Uint8Array): void {
+    if (session === null) {
+      const { expired, lowest } = decodePlain<{ expired: number[]; lowest: number }>(record);
+      this.expire(expired, lowest);
+      this.#expiredChanged = false;
+      return;
+    }
+    const { floor, outcomes, decided } = decodePlain<PlainSession>(record);
+    if (floor !== null) {
+      this.#sessions.set(session, { floor, outcomes: new Map() });
+      for (const { request, outcome } of outcomes) {
+        this.remember({ session, request }, outcomeFromPlain(outcome));
+      }
+    }
+    for (const decision of decided) this.#decided.set(decision.transaction, decision);
+    this.#changed.take();
+  }
+
   /** Plain data. */
   toPlain(): unknown {
     return {
       sessions: sorted(this.#sessions).map(([session, { floor, outcomes }]) => ({
         session,
         floor,
-        outcomes: sorted(outcomes).map(([request, outcome]) => ({
-          request,
-          outcome: outcomeToPlain(outcome),
-        })),
+        outcomes: plainOutcomes(outcomes),
       })),
-      decided: [...this.#decided.values()].sort((a, b) => (a.transaction < b.transaction ? -1 : 1)),
+      decided: sortedDecisions(this.#decided.values()),
       expired: [...this.#expired].sort((a, b) => a - b),
       lowestSession: this.#lowestSession,
     };
@@ -250,6 +305,7 @@ export class RequestMemory {
       if (outcome.kind === 'unchanged') this.open.delete(outcome);
     }
     this.#sessions.delete(session);
+    this.#changed.add(session);
     this.#forgetDecided(session, Infinity);
   }
 
@@ -258,6 +314,25 @@ export class RequestMemory {
       if (origin.session === session && origin.request < floor) this.#decided.delete(transaction);
     }
   }
+}
+
+/** `session` null: of those that are expired. `record` null: nothing is kept any more. */
+export type WriteMemory = (session: number | null, record: Uint8Array | null) => void;
+
+function encodeSession(memory: SessionMemory | null, decided: readonly Decision[]): Uint8Array {
+  return encodePlain({
+    floor: memory?.floor ?? null,
+    outcomes: plainOutcomes(memory?.outcomes ?? new Map<number, Outcome>()),
+    decided: sortedDecisions(decided),
+  });
+}
+
+function plainOutcomes(outcomes: ReadonlyMap<number, Outcome>): PlainSession['outcomes'] {
+  return sorted(outcomes).map(([request, outcome]) => ({ request, outcome: outcomeToPlain(outcome) }));
+}
+
+function sortedDecisions(decided: Iterable<Decision>): Decision[] {
+  return [...decided].sort((a, b) => (a.transaction < b.transaction ? -1 : 1));
 }
 
 function addParts(mine: CommittedOutcome, other: CommittedOutcome): void {
@@ -293,6 +368,13 @@ interface PlainMemory {
   readonly decided: readonly Decision[];
   readonly expired: readonly number[];
   readonly lowestSession: number;
+}
+
+interface PlainSession {
+  /** Null: nothing but decisions is kept. */
+  readonly floor: number | null;
+  readonly outcomes: readonly { readonly request: number; readonly outcome: PlainOutcome }[];
+  readonly decided: readonly Decision[];
 }
 
 type PlainOutcome =
@@ -335,8 +417,7 @@ function outcomeFromPlain(plain: PlainOutcome): Outcome {
   };
 }
 
+/** What was too large to be written down is known to have been executed, and no more. */
 function resultOf(bytes: Uint8Array): ApplyResult {
-  const { result } = decodeReply(bytes);
-  assert(result !== null, 'what a shard remembers is small enough to be kept');
-  return result;
+  return decodeReply(bytes).result ?? { kind: 'error', error: sessionErrors.replyDropped };
 }

@@ -109,6 +109,8 @@ export class ShardLeader {
       read.asked = true;
       asks = true;
     }
+    const position = machine.frontierWantedAt;
+    if (this.#wanted === null && position !== null) this.wantFrontier(position);
     if (this.#wanted !== null && !this.#wanted.asked) {
       this.#wanted.asked = true;
       asks = true;

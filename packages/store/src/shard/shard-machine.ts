@@ -59,6 +59,8 @@ export interface ShardParts {
   readonly access: ShardAccess;
   /** Null: revisions come with the cuts. */
   readonly order: OwnOrder | null;
+  /** That are registered here from the beginning. */
+  readonly leases?: readonly bigint[];
   readonly bounds?: ShardBounds;
 }
 
@@ -131,6 +133,7 @@ export class ShardMachine {
     this.memory = memory;
     this.#order = parts.order;
     this.#bounds = parts.bounds ?? defaultBounds;
+    for (const lease of parts.leases ?? []) this.#leases.add(lease);
     this.#bind(0);
   }
 
@@ -157,6 +160,10 @@ export class ShardMachine {
     return this.#leases.has(id);
   }
 
+  /** Its keys that go with a lease, in their order. */
+  readonly keysOf = (lease: bigint): readonly Uint8Array[] =>
+    leasedKeys(this.#overlay, this.store.attachments.keysOf(lease), lease, this.span);
+
   /** Whether everything that the barrier waits for is over: the range can be changed. */
   get isDrained(): boolean {
     return this.#prepared.size === 0 && this.#waiting.length === 0 && this.seq === this.numbered;
@@ -169,6 +176,18 @@ export class ShardMachine {
   /** Whether this replica may answer reads of `spans` at an index whose last fact for this shard is `lastFact` (rule 10). */
   serves(spans: readonly KeySpan[], lastFact: number): boolean {
     return this.ordered >= lastFact && this.owns(spans);
+  }
+
+  /**
+   * The place in the log of the newest request that waits for a frontier; null: none does. A leader asks for as long as it
+   * is there: whoever led when it came may have gone without asking.
+   */
+  get frontierWantedAt(): number | null {
+    let position: number | null = null;
+    for (const item of this.#waiting) {
+      if (item.fresh === null && item.footprint.newestRead > this.known) position = item.position;
+    }
+    return position;
   }
 
   /** Whether history may be dropped now: no transaction that is prepared wants to read below the compaction. */
@@ -243,7 +262,7 @@ export class ShardMachine {
 
   /** Revokes a lease that no other shard knows. False: something here claims it, and it must be asked to vote. */
   revokeAlone(lease: bigint): boolean {
-    const keys = this.#keysOf(lease);
+    const keys = this.keysOf(lease);
     const claim = { spans: keys.map(spanOfKey), leases: [], revokes: lease };
     for (const prepared of this.#prepared.values()) if (conflicts(prepared, claim)) return false;
     const state = this.#current();
@@ -337,7 +356,7 @@ export class ShardMachine {
 
   #evaluate(origin: RequestOrigin, user: RequestEntry['user'], write: WriteRequest): Evaluation {
     try {
-      this.access.check(user, write);
+      this.access.check(user, write, this.keysOf);
       return this.#overlay === null ? this.#evaluateOrdered(write) : this.#overlay.evaluate(origin, write);
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
@@ -506,7 +525,7 @@ export class ShardMachine {
   #claimOf({ footprint }: Item, { revokes }: PrepareEntry): Claim {
     const { spans, leases } = footprint;
     if (revokes === null) return { spans, leases, revokes };
-    const keys = this.#keysOf(revokes);
+    const keys = this.keysOf(revokes);
     return { spans: keys.map(spanOfKey), leases, revokes };
   }
 
@@ -523,7 +542,7 @@ export class ShardMachine {
     }
     let error: VoteError | null = null;
     try {
-      this.access.check(user, { kind: 'txn', request: fragment });
+      this.access.check(user, { kind: 'txn', request: fragment }, this.keysOf);
     } catch (refusal) {
       if (!(refusal instanceof RpcError)) throw refusal;
       error = voteErrorOf(refusal);
@@ -595,14 +614,10 @@ export class ShardMachine {
   #revoke(keys: MultiVersionState, lease: bigint): void {
     // One operation, however many shards have keys of it.
     keys.place = 1;
-    for (const key of this.#keysOf(lease)) keys.executeDelete(DeleteRangeRequest.create({ key }));
+    for (const key of this.keysOf(lease)) keys.executeDelete(DeleteRangeRequest.create({ key }));
     keys.place = 0;
     keys.end();
     this.#leases.delete(lease);
-  }
-
-  #keysOf(lease: bigint): Uint8Array[] {
-    return leasedKeys(this.#overlay, this.store.attachments.keysOf(lease), lease, this.span);
   }
 
   #live(
@@ -783,6 +798,20 @@ export class ShardMachine {
   /** Everything but the numbered versions, which the store has. */
   encode(): Uint8Array {
     return encodePlain({
+      ...this.#plainCore(),
+      access: this.access.encode(),
+      memory: this.memory.toPlain(),
+      leases: [...this.#leases].sort((a, b) => (a < b ? -1 : 1)),
+    });
+  }
+
+  /** The same without what others keep: the order group has its own shard's users, memory and leases apart. */
+  encodeCore(): Uint8Array {
+    return encodePlain(this.#plainCore());
+  }
+
+  #plainCore(): StoredCore {
+    return {
       shard: this.shard,
       span: this.span,
       epoch: this.epoch,
@@ -793,15 +822,12 @@ export class ShardMachine {
       numbered: this.numbered,
       seq: this.seq,
       compactRevision: this.compactRevision,
-      access: this.access.encode(),
-      memory: this.memory.toPlain(),
       pending: this.#overlay?.pending ?? [],
       numbers: this.#numbers.runs,
       prepared: [...this.#prepared.values()],
       preparedCount: this.#preparedCount,
       waiting: this.#waiting.map(({ entry, position, fresh }) => ({ entry, position, fresh })),
-      leases: [...this.#leases].sort((a, b) => (a < b ? -1 : 1)),
-    });
+    };
   }
 
   /** `access`: opens what its `encode` has written. */
@@ -817,17 +843,31 @@ export class ShardMachine {
     const parts = { shard, span, epoch, store, access: access(stored.access), order };
     const memory = RequestMemory.fromPlain(stored.memory);
     const machine = new ShardMachine(bounds === undefined ? parts : { ...parts, bounds }, memory);
-    machine.#restore(stored);
+    machine.#restore(stored, stored.leases);
     return machine;
   }
 
-  #restore(stored: StoredShard): void {
+  /** What {@link encodeCore} has written, and what was kept apart. */
+  static decodeCore(
+    core: Uint8Array,
+    parts: Pick<ShardParts, 'store' | 'access' | 'order' | 'bounds'>,
+    memory: RequestMemory,
+    leases: Iterable<bigint>,
+  ): ShardMachine {
+    const stored = decodePlain<StoredCore>(core);
+    const { shard, span, epoch } = stored;
+    const machine = new ShardMachine({ ...parts, shard, span, epoch }, memory);
+    machine.#restore(stored, leases);
+    return machine;
+  }
+
+  #restore(stored: StoredCore, leases: Iterable<bigint>): void {
     this.life = stored.life;
     this.barrier = stored.barrier;
     this.ordered = stored.ordered;
     this.numbered = stored.numbered;
     this.compactRevision = stored.compactRevision;
-    for (const lease of stored.leases) this.#leases.add(lease);
+    for (const lease of leases) this.#leases.add(lease);
     this.#bind(stored.seq);
     this.#know(stored.known);
     this.#overlay?.restore(stored.pending);
@@ -897,7 +937,13 @@ const defaultBounds: ShardBounds = {
   preparedTransactions: limits.preparedTransactions,
 };
 
-interface StoredShard {
+interface StoredShard extends StoredCore {
+  readonly access: Uint8Array;
+  readonly memory: unknown;
+  readonly leases: readonly bigint[];
+}
+
+interface StoredCore {
   readonly shard: ShardId;
   readonly span: KeySpan;
   readonly epoch: Epoch;
@@ -908,14 +954,11 @@ interface StoredShard {
   readonly numbered: number;
   readonly seq: number;
   readonly compactRevision: number;
-  readonly access: Uint8Array;
-  readonly memory: unknown;
   readonly pending: readonly PendingWrite[];
   readonly numbers: NumberRuns['runs'];
   readonly prepared: readonly Prepared[];
   readonly preparedCount: number;
   readonly waiting: readonly Pick<Item, 'entry' | 'position' | 'fresh'>[];
-  readonly leases: readonly bigint[];
 }
 
 function execute(keys: MultiVersionState, write: WriteRequest): ApplyResult {

@@ -17,10 +17,19 @@ export interface ShardStore {
   absorb(drained: ShardStore, span: KeySpan): void;
 }
 
-/** Who may write what, as far as the shard has heard. */
+/** A request of the order group that a user makes. */
+export type OrderRequestKind = 'grant' | 'revoke' | 'compact';
+
+export type KeysOfLease = (lease: bigint) => readonly Uint8Array[];
+
+/** Who may write what, as far as the shard has heard; and whether anybody may. */
 export interface ShardAccess {
-  /** Throws what etcd answers to a request that its user is not allowed. */
-  check(user: RequestUser | null, write: WriteRequest): void;
+  /** Throws what etcd answers to a request that is not allowed. `keysOf`: those of this shard that go with a lease. */
+  check(user: RequestUser | null, write: WriteRequest, keysOf: KeysOfLease): void;
+  /** The same of a request of the order group. `keys`: of the lease that it is about. */
+  administer(user: RequestUser | null, kind: OrderRequestKind, keys?: () => readonly Uint8Array[]): void;
+  /** Leases end by themselves, unless the state is known to be corrupt. */
+  readonly mayExpire: boolean;
   apply(change: Uint8Array): void;
   encode(): Uint8Array;
   fork(): ShardAccess;
