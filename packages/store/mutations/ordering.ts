@@ -41,6 +41,13 @@ export const mutations: readonly Mutation[] = [
     "return result.kind === 'error' && result.error === etcdErrors.futureRevision ? this.known : null;",
     "return result.kind === 'error' && result.error === etcdErrors.futureRevision ? null : null;",
   ),
+  rare(
+    'rule 7: only the first leader fetches the frontier',
+    'When it goes, a request that names a later revision waits for ever, and all behind it.',
+    shardLeader,
+    'if (this.#wanted === null && position !== null) this.wantFrontier(position);',
+    '',
+  ),
   rule(
     'rule 5: what changed nothing is not remembered',
     'A late copy takes effect after its client was told that nothing changed.',

@@ -77,6 +77,11 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     const [answer] = leader.ready(machine, order);
     return answer?.result.kind === 'error' && answer.revision === 1;
   },
+  'a frontier that a request waits for is fetched by the next leader': () => {
+    const machine = shard();
+    machine.apply(readingAt(1, 2), 1);
+    return new ShardLeader(1).asks(machine);
+  },
   'a replica that has not heard of a split is not complete after it': () => {
     const chain = new FactChain(0);
     const child = { shard: 2, span: { from: k, to: null }, range: 1 };
