@@ -192,3 +192,41 @@ it('a member that cannot read the snapshots of a newer version goes on, asks aga
     hosts.converge();
   });
 });
+
+/** Has no room for another state until somebody else makes some. */
+class CrowdedMachine extends ListMachine {
+  hasRoom = false;
+  refused = 0;
+
+  override async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    const sink = await super.install(meta);
+    const write = (chunk: Uint8Array): Promise<void> => {
+      if (this.hasRoom) return sink.write(chunk);
+      this.refused += 1;
+      return Promise.reject(new FlotillaError('FLOTILLA_SNAPSHOT_BUSY', 'there is no room'));
+    };
+    return { ...sink, write };
+  }
+}
+
+it('a snapshot that there is no room for comes again, now and then, until there is', () =>
+  SimulatedHosts.run(
+    {
+      config: { limits },
+      machine: ({ image }) => new CrowdedMachine(image, { chunkValues: valuesPerChunk }),
+    },
+    (hosts) => {
+      const [behind] = hosts.followers;
+      hosts.leaveBehind(behind, values);
+      const machine = (): CrowdedMachine => behind.machine as CrowdedMachine;
+      hosts.until('a refusal', () => machine().refused > 0);
+      hosts.sleep(10_000);
+      expect(behind.host.metrics.snapshotsReceived).toBe(0);
+      // It asks about once an election time-out, and the leader offers its own.
+      expect(machine().refused).toBeGreaterThan(2);
+      expect(machine().refused).toBeLessThan(60);
+      machine().hasRoom = true;
+      hosts.converge();
+      expect(behind.host.metrics.snapshotsReceived).toBe(1);
+    },
+  ));

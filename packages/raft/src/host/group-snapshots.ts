@@ -293,8 +293,8 @@ export class GroupSnapshots<Result> {
   #failed({ link, incarnation }: SnapshotReceive, failure: SnapshotFailure): void {
     const { context, group } = this.#options;
     this.#options.life.fire('cut-off');
-    // The next heartbeat asks.
-    this.#askedMs = -Infinity;
+    // The next heartbeat asks; what there is no room for is asked for again after a while.
+    this.#askedMs = failure === 'FLOTILLA_SNAPSHOT_BUSY' ? context.platform.now() : -Infinity;
     if (failure === 'FLOTILLA_SNAPSHOT_DAMAGED') {
       this.#damages.set(link.id, (this.#damages.get(link.id) ?? 0) + 1);
     } else if (failure === 'FLOTILLA_SNAPSHOT_VERSION') this.#backOff(link, incarnation);

@@ -145,12 +145,16 @@ export class SnapshotReceive {
     flushSoon();
   }
 
-  /** False: it comes from a newer version. Stopping for it would help nobody: after a restart it would come again. */
+  /** False: it is refused. Stopping for it would help nobody: after a restart it would come again. */
   async #taken(sink: SnapshotSink, chunk: SnapshotChunk): Promise<boolean> {
     try {
       await sink.write(chunk.bytes);
       return true;
     } catch (error) {
+      if (isFlotillaError(error, 'FLOTILLA_SNAPSHOT_BUSY')) {
+        this.abort('FLOTILLA_SNAPSHOT_BUSY');
+        return false;
+      }
       if (!isFlotillaError(error, 'FLOTILLA_SNAPSHOT_VERSION')) throw error;
       this.#options.platform.log.error('a snapshot comes from a newer version: upgrade this member', {
         peer: this.link.id,

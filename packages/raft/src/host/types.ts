@@ -92,8 +92,8 @@ export interface SnapshotSource {
 export interface SnapshotSink {
   /**
    * The next chunk, in order. The promise holds the sender up. Rejecting with `FLOTILLA_SNAPSHOT_VERSION` refuses the
-   * snapshot of a newer version: it is aborted, and the member goes on and asks again later. Any other error stops the
-   * member.
+   * snapshot of a newer version: it is aborted, and the member goes on and asks again later. So does it with
+   * `FLOTILLA_SNAPSHOT_BUSY`: there is no room for it yet. Any other error stops the member.
    */
   write(chunk: Uint8Array): Promise<void>;
   /** Resolves when the installed state is durable and live. */
