@@ -18,12 +18,16 @@ export function encodeInstalled({ index, term, configuration }: SnapshotMeta): U
   writer.byte(storedFormats.keys);
   writer.varint(index);
   writer.varint(term);
+  writeConfiguration(writer, configuration);
+  return writer.take();
+}
+
+export function writeConfiguration(writer: ByteWriter, configuration: Configuration): void {
   for (const ids of listsOf(configuration)) {
     writer.varint(ids.length);
     for (const id of ids) writer.varint(id);
   }
   writer.byte(configuration.autoLeave ? 1 : 0);
-  return writer.take();
 }
 
 export function decodeInstalled(record: Uint8Array): SnapshotMeta {
@@ -31,6 +35,10 @@ export function decodeInstalled(record: Uint8Array): SnapshotMeta {
   checkFormat(reader.byte());
   const index = reader.varint() as Index;
   const term = reader.varint() as Term;
+  return { index, term, configuration: readConfiguration(reader) };
+}
+
+export function readConfiguration(reader: ByteReader): Configuration {
   const ids = (): NodeId[] => {
     const list: NodeId[] = [];
     for (let left = reader.varint(); left > 0; left -= 1) list.push(reader.varint() as NodeId);
@@ -41,12 +49,7 @@ export function decodeInstalled(record: Uint8Array): SnapshotMeta {
   const learners = ids();
   const learnersNext = ids();
   const removed = ids();
-  const autoLeave = reader.byte() === 1;
-  return {
-    index,
-    term,
-    configuration: { voters, votersOutgoing, learners, learnersNext, removed, autoLeave },
-  };
+  return { voters, votersOutgoing, learners, learnersNext, removed, autoLeave: reader.byte() === 1 };
 }
 
 /** Where the state in `storage` comes from, without opening it as a database. A state that was being installed is none. */

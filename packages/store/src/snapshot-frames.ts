@@ -3,6 +3,8 @@ import type { Platform } from '@flotilla/platform';
 import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
 import { limits } from './limits.ts';
+import { keyOfHistory } from './mvcc/keys.ts';
+import { readPastVersion, readVersion, versionBytes } from './mvcc/records.ts';
 import { Table } from './mvcc/tables.ts';
 
 /**
@@ -183,6 +185,16 @@ function readEntries(reader: ByteReader): SnapshotEntry[] {
   }
   assert(entries.length > 0, 'a frame of entries has some');
   return entries;
+}
+
+/** Of the versions among them, see {@link versionBytes}. */
+export function liveBytesOf({ table, entries }: SnapshotEntries): number {
+  let bytes = 0;
+  for (const { key, value } of entries) {
+    if (table === Table.LATEST) bytes += versionBytes(readVersion(key, value));
+    else if (table === Table.HISTORY) bytes += versionBytes(readPastVersion(keyOfHistory(key), value).kv);
+  }
+  return bytes;
 }
 
 export function damaged(what: string): FlotillaError {

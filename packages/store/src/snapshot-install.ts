@@ -4,7 +4,6 @@ import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
 import { limits } from './limits.ts';
 import { placeOf, writeBucketCount } from './mvcc/key-counts.ts';
-import { keyOfHistory } from './mvcc/keys.ts';
 import type { SnapshotMeta } from '@flotilla/raft';
 import { encodeInstalled } from './installed-snapshot.ts';
 import {
@@ -18,9 +17,8 @@ import {
   writeMembers,
 } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
-import { readPastVersion, readVersion, versionBytes } from './mvcc/records.ts';
 import { Table } from './mvcc/tables.ts';
-import { damaged, type SnapshotEntries, SnapshotIntake } from './snapshot-frames.ts';
+import { damaged, liveBytesOf, type SnapshotEntries, SnapshotIntake } from './snapshot-frames.ts';
 import { readDatabaseHeader } from './snapshot-stream.ts';
 import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
 
@@ -78,19 +76,16 @@ export class SnapshotInstall {
     return state;
   }
 
-  #takeEntries({ table, entries }: SnapshotEntries): void {
+  #takeEntries(part: SnapshotEntries): void {
+    const { table, entries } = part;
     const writes = this.#tables[table] as { keys: Uint8Array[]; values: Uint8Array[] };
     for (const { key, value } of entries) {
       writes.keys.push(key);
       writes.values.push(value);
       this.#bytes += key.length + value.length;
-      if (table === Table.LATEST) {
-        this.#liveBytes += versionBytes(readVersion(key, value));
-        this.#buckets.add(key);
-      } else if (table === Table.HISTORY) {
-        this.#liveBytes += versionBytes(readPastVersion(keyOfHistory(key), value).kv);
-      }
+      if (table === Table.LATEST) this.#buckets.add(key);
     }
+    this.#liveBytes += liveBytesOf(part);
   }
 
   /** With a state: the last commit, awaited until it is durable. */

@@ -1,0 +1,455 @@
+import { assert } from '@flotilla/platform';
+import type { Platform } from '@flotilla/platform';
+import { applyChange, decodeMembershipChange, emptyConfiguration } from '@flotilla/raft';
+import type {
+  Configuration,
+  Entry,
+  Index,
+  SnapshotMeta,
+  SnapshotSink,
+  SnapshotSource,
+  StateMachine,
+  Term,
+} from '@flotilla/raft';
+import { decodeInstalled, encodeInstalled } from '../installed-snapshot.ts';
+import { limits } from '../limits.ts';
+import type { LogPosition } from '../mvcc/meta.ts';
+import type { StateSummary } from '../mvcc/state.ts';
+import type {
+  MetaRow,
+  NodeStore,
+  PartState,
+  SharedShardStore,
+  ShardInstall,
+  StoredShard,
+  StorePart,
+} from '../node-store/node-store.ts';
+import { ShardRowName, shardRowKey } from '../node-store/shard-rows.ts';
+import type { ShardEffect, ShardEntry, ShardId } from './shard-entry.ts';
+import { decodeShardEntry, mayNeedNeighbour } from './shard-entry-codec.ts';
+import { type InstallTarget, ShardSnapshotSink } from './shard-install.ts';
+import { type ShardBounds, ShardMachine } from './shard-machine.ts';
+import {
+  decodeInstallNote,
+  decodeShardRecord,
+  encodeInstallNote,
+  encodeShardRecord,
+} from './shard-record.ts';
+import type { GroupConfigurations } from './shard-record.ts';
+import { ShardSnapshot } from './shard-snapshot.ts';
+import type { ShardSnapshotHeader } from './shard-snapshot.ts';
+import type { ShardAccess } from './shard-store.ts';
+
+interface Position {
+  readonly index: Index;
+  readonly term: Term;
+}
+
+/** An entry of a shard's log that a replica has applied. */
+export interface ReplicaApplied extends Position {
+  /** Null: it says nothing to the shard, as what a leader begins its term with. */
+  readonly entry: ShardEntry | null;
+  /** In the order in which they came about. */
+  readonly effects: readonly ShardEffect[];
+}
+
+/**
+ * The node that a replica is on. Called in the middle of applying, so that what is done here is in the same commit:
+ * nothing here may apply, commit or read by a barrier.
+ */
+export interface ReplicaObserver {
+  applied(replica: ShardReplica, applied: ReplicaApplied): void;
+  /**
+   * A child has begun where its parent was split, and is stored with it. Its group is to be opened with
+   * {@link ShardReplica.initialConfiguration}. A node that takes no part in it, or has a replica already, removes it.
+   */
+  spawned(child: ShardReplica, parent: ShardReplica): void;
+  /**
+   * The replica has taken over a neighbour, which is none any more: its group is to be closed. `flushed`: when a crash
+   * does not bring it back. Only then may its log go: a replay before that needs it.
+   */
+  absorbed(replica: ShardReplica, drained: ShardReplica, flushed: Promise<void>): void;
+  /** A snapshot has put another state in the place of the one before, if there was one. */
+  restored(replica: ShardReplica): void;
+}
+
+/** A neighbour that has drained, with everything that was said to it up to an index of the order. */
+export interface NeighbourNeed {
+  readonly drained: ShardId;
+  readonly upTo: number;
+}
+
+export interface ReplicaParts {
+  readonly platform: Platform;
+  readonly store: NodeStore;
+  readonly observer: ReplicaObserver;
+  /** Opens what the `encode` of a shard's access has written. */
+  readonly access: (encoded: Uint8Array) => ShardAccess;
+  /** Another replica of this node; null: there is none. */
+  readonly neighbour: (shard: ShardId) => ShardReplica | null;
+  readonly bounds?: ShardBounds;
+}
+
+/**
+ * A shard as Raft's state machine: applies its log to a {@link ShardMachine} over the store that all replicas of the node
+ * share. As with a database, what is applied runs ahead of what is stored, and a commit has each replica after some entry
+ * of its log; what several replicas did in one turn (a split, a merge) is in one commit.
+ *
+ * ```
+ *   entries ─▶ decode ─▶ machine ─▶ effects ─▶ node: answers, votes, child, neighbour taken over
+ *                          │
+ *                          └─▶ rows of its span ─┐
+ *   position, machine, configuration ────────────┴─▶ one commit of the node
+ * ```
+ */
+export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
+  readonly id: ShardId;
+  readonly #parts: ReplicaParts;
+  /** What the node's store sees of it. */
+  readonly #part: StorePart;
+  /** Null: there is no state. */
+  #state: ReplicaState | null = null;
+  #configurations: GroupConfigurations;
+  #applied: Position = nowhere;
+  #flushed: Position = nowhere;
+  #installed: SnapshotMeta | null = null;
+  /** What the snapshot that is coming in is of. */
+  #installing: SnapshotMeta | null = null;
+  /** Handed over to a neighbour, or removed. */
+  #ended = false;
+  /** Neighbours that were taken over, until that survives a crash. */
+  #taken: TakenNeighbour[] = [];
+  #compactionDue = false;
+  #waitsFor: NeighbourNeed | null = null;
+
+  /** A replica that was stored. Throws `FLOTILLA_STORAGE_VERSION`. */
+  static open(parts: ReplicaParts, { shard, rows, mark }: StoredShard): ShardReplica {
+    if (mark !== null) return new ShardReplica(parts, shard, configurationsOf(decodeInstallNote(mark.note)));
+    const row = (name: number): Uint8Array | null =>
+      rows.find((one) => one.name.length === 1 && one.name[0] === name)?.value ?? null;
+    const [stored, record, installed] = [
+      row(ShardRowName.STORE),
+      row(ShardRowName.STATE),
+      row(ShardRowName.INSTALLED),
+    ];
+    assert(stored !== null && record !== null, 'what is stored of a replica is whole');
+    const { applied, configurations, machine } = decodeShardRecord(record);
+    const replica = new ShardReplica(parts, shard, configurations);
+    replica.#applied = applied as Position;
+    replica.#flushed = applied as Position;
+    replica.#installed = installed === null ? null : decodeInstalled(installed);
+    replica.#begin(parts.store.openShard(shard, stored), machine);
+    return replica;
+  }
+
+  /** One that waits for a snapshot. Nothing of it is stored before that comes. */
+  static empty(parts: ReplicaParts, shard: ShardId): ShardReplica {
+    return new ShardReplica(parts, shard, configurationsOf(emptyConfiguration));
+  }
+
+  /** The child of a split. `configuration`: who begins its group. */
+  static spawn(parts: ReplicaParts, child: ShardMachine, configuration: Configuration): ShardReplica {
+    const replica = new ShardReplica(parts, child.shard, configurationsOf(configuration));
+    replica.#live({ machine: child, store: child.store as SharedShardStore });
+    return replica;
+  }
+
+  private constructor(parts: ReplicaParts, shard: ShardId, configurations: GroupConfigurations) {
+    this.id = shard;
+    this.#parts = parts;
+    this.#configurations = configurations;
+    this.#part = {
+      id: shard,
+      freeze: () => this.#freeze(),
+      flushed: (applied) => this.#flushedThrough(applied),
+    };
+  }
+
+  // What is known of it.
+
+  get applied(): Position {
+    return this.#applied;
+  }
+
+  get flushed(): Position {
+    return this.#flushed;
+  }
+
+  get installed(): SnapshotMeta | null {
+    return this.#installed;
+  }
+
+  /** Its log may begin with the first entry, and what that was applied to is gone. */
+  get stateMissing(): boolean {
+    return this.#state === null;
+  }
+
+  /** Whether there is a state to be read, see {@link ShardReplica.machine}. */
+  get isReady(): boolean {
+    return this.#state !== null && !this.#ended;
+  }
+
+  /** What the entry that is held waits for: that neighbour, complete, on this node. Null: nothing is held. */
+  get waitsFor(): NeighbourNeed | null {
+    return this.#waitsFor;
+  }
+
+  /** Not to be kept: a snapshot puts another in its place. */
+  get machine(): ShardMachine {
+    return this.#present.machine;
+  }
+
+  get store(): SharedShardStore {
+    return this.#present.store;
+  }
+
+  /** What its group is to be opened with, at every start. */
+  get initialConfiguration(): Configuration {
+    return this.#configurations.initial;
+  }
+
+  /** As of what is applied. */
+  get configuration(): Configuration {
+    return this.#configurations.present;
+  }
+
+  /** Handed over or removed: it is nothing any more, whatever its group still does. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  // The log.
+
+  apply(entries: readonly Entry[]): readonly (readonly ShardEffect[])[] {
+    assert(this.#installing === null, 'nothing is applied while a snapshot is being installed');
+    assert(!this.#ended, 'what has ended holds every entry');
+    const results = entries.map((entry) => this.#applyEntry(entry));
+    const { store } = this.#parts;
+    store.changed(this.id);
+    store.schedule();
+    this.#scheduleCompaction();
+    return results;
+  }
+
+  holds(entry: Entry): boolean {
+    if (this.#ended) return true;
+    if (entry.kind !== 'command' || !mayNeedNeighbour(entry.payload)) return false;
+    // What comes before it may change what it needs.
+    if (entry.index !== this.#applied.index + 1) return true;
+    const decoded = decodeShardEntry(entry.payload);
+    const isMissing = this.#neighbourFor(decoded) === 'missing';
+    this.#waitsFor = isMissing ? this.machine.needs(decoded) : null;
+    return isMissing;
+  }
+
+  #applyEntry({ index, term, kind, payload }: Entry): readonly ShardEffect[] {
+    assert(index === this.#applied.index + 1, 'entries are applied one after the other, each once');
+    const { machine } = this.#present;
+    const entry = this.#entryOf(kind, payload);
+    const drained = entry === null ? null : this.#neighbourFor(entry);
+    assert(drained !== 'missing', 'an entry is held until its neighbour is complete');
+    const effects = entry === null ? noEffects : machine.apply(entry, index, drained?.machine ?? null);
+    this.#applied = { index, term };
+    if (drained !== null) this.#take(drained);
+    for (const effect of effects) if (effect.kind === 'split') this.#spawn(effect.child);
+    this.#parts.observer.applied(this, { index, term, entry, effects });
+    return effects;
+  }
+
+  /** Null: it says nothing to the shard. */
+  #entryOf(kind: Entry['kind'], payload: Uint8Array): ShardEntry | null {
+    if (kind === 'command') return decodeShardEntry(payload);
+    if (kind !== 'membership') return null;
+    const { initial, present } = this.#configurations;
+    const result = applyChange(present, decodeMembershipChange(payload));
+    if (result.ok) this.#configurations = { initial, present: result.configuration };
+    // Counted, so that every replica says the same.
+    return { kind: 'members', membership: this.machine.epoch.membership + 1 };
+  }
+
+  /** Who must be taken over with the entry; null: nobody. */
+  #neighbourFor(entry: ShardEntry): ShardReplica | 'missing' | null {
+    const needs = this.#present.machine.needs(entry);
+    if (needs === null) return null;
+    const neighbour = this.#parts.neighbour(needs.drained);
+    const isThere = neighbour !== null && !neighbour.#ended && neighbour.#isComplete(needs.upTo);
+    return isThere ? neighbour : 'missing';
+  }
+
+  #isComplete(upTo: number): boolean {
+    return this.#installing === null && this.#state !== null && this.#state.machine.isComplete(upTo);
+  }
+
+  #take(drained: ShardReplica): void {
+    const { store, observer } = this.#parts;
+    store.drop(drained.#part);
+    drained.#ended = true;
+    let flushed = (): void => undefined;
+    const durable = new Promise<void>((resolve) => {
+      flushed = resolve;
+    });
+    this.#taken.push({ shard: drained.id, index: this.#applied.index, flushed });
+    observer.absorbed(this, drained, durable);
+  }
+
+  #spawn(machine: ShardMachine): void {
+    const child = ShardReplica.spawn(this.#parts, machine, this.#configurations.present);
+    this.#parts.observer.spawned(child, this);
+  }
+
+  // The store.
+
+  #freeze(): PartState {
+    const { machine, store } = this.#present;
+    const configurations = this.#configurations;
+    const applied = this.#applied;
+    const record = encodeShardRecord({ applied, configurations, machine: machine.encode() });
+    const rows: MetaRow[] = [store.row(), this.#row(ShardRowName.STATE, record)];
+    const installed = this.#installed;
+    // What was installed is forgotten with the first entry that is stored after it.
+    if (installed !== null && applied.index > installed.index) {
+      rows.push(this.#row(ShardRowName.INSTALLED, null));
+    }
+    for (const { shard } of this.#taken) rows.push(...rowsOfNone(shard));
+    return { applied, rows };
+  }
+
+  #flushedThrough(applied: LogPosition): void {
+    // A flush may complete after a snapshot has replaced what it was of.
+    if (applied.index <= this.#flushed.index) return;
+    this.#flushed = applied as Position;
+    if (this.#installed !== null && applied.index > this.#installed.index) this.#installed = null;
+    const over = this.#taken.filter(({ index }) => index <= applied.index);
+    this.#taken = this.#taken.filter(({ index }) => index > applied.index);
+    for (const { flushed } of over) flushed();
+  }
+
+  /** This node has no part in the shard any more: its rows go. Resolves when its keys may be claimed again. */
+  async remove(): Promise<void> {
+    assert(!this.#ended, 'a replica ends once');
+    const state = this.#state;
+    this.#ended = true;
+    this.#state = null;
+    if (state === null) return;
+    this.#parts.store.drop(this.#part);
+    await this.#parts.store.removeShard(state.store);
+  }
+
+  #row(name: number, value: Uint8Array | null): MetaRow {
+    return { key: shardRowKey(this.id, name), value };
+  }
+
+  get #present(): ReplicaState {
+    assert(this.#state !== null, 'a replica without a state is not asked for it');
+    return this.#state;
+  }
+
+  #begin(store: SharedShardStore, machine: Uint8Array): void {
+    const { access, bounds } = this.#parts;
+    this.#live({ store, machine: ShardMachine.decode(machine, store, access, null, bounds) });
+    this.#scheduleCompaction();
+  }
+
+  #live(state: ReplicaState): void {
+    this.#state = state;
+    this.#parts.store.add(this.#part);
+  }
+
+  /** History that nobody may read goes in its own time. */
+  #scheduleCompaction(): void {
+    if (this.#compactionDue || !this.#mayCompact) return;
+    this.#compactionDue = true;
+    this.#parts.platform.timer(limits.compactionPauseMs, 'shard-compaction', () => {
+      this.#compactionDue = false;
+      if (!this.#mayCompact) return;
+      const { store } = this.#parts;
+      // The disk is behind: compaction can wait, it only makes more work for it.
+      if (!store.overloaded) this.store.compact(limits.compactionSliceEvents);
+      store.changed(this.id);
+      store.schedule();
+      this.#scheduleCompaction();
+    });
+  }
+
+  get #mayCompact(): boolean {
+    if (this.#state === null || this.#ended || this.#installing !== null) return false;
+    const { machine, store } = this.#state;
+    return machine.mayCompact && store.keys.compactedThrough < store.keys.compactRevision;
+  }
+
+  // Snapshots.
+
+  snapshot(): SnapshotSource {
+    const { machine, store } = this.#present;
+    return new ShardSnapshot(this.#parts.platform, machine, store, this.#applied);
+  }
+
+  /** What there is stays until the header of the snapshot is here. */
+  install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    assert(meta.index >= this.#applied.index, 'a snapshot is not installed over newer state');
+    this.#installing = meta;
+    const target: InstallTarget = {
+      hasRoom: ({ span }) => !this.#ended && this.#parts.store.hasRoom(span, this.id),
+      begin: (header) => this.#giveWay(header),
+      finish: (install, header, summary) => this.#replace(meta, install, header, summary),
+    };
+    return Promise.resolve(new ShardSnapshotSink(this.#parts.platform, target));
+  }
+
+  #giveWay({ span }: ShardSnapshotHeader): Promise<ShardInstall> {
+    const { store } = this.#parts;
+    const old = this.#state;
+    this.#state = null;
+    if (old !== null) store.drop(this.#part);
+    const note = encodeInstallNote(this.#configurations.initial);
+    return store.install(this.id, span, old?.store ?? null, note);
+  }
+
+  async #replace(
+    meta: SnapshotMeta,
+    install: ShardInstall,
+    { machine }: ShardSnapshotHeader,
+    summary: StateSummary,
+  ): Promise<void> {
+    const applied = { index: meta.index, term: meta.term };
+    const configurations = { initial: this.#configurations.initial, present: meta.configuration };
+    const record = encodeShardRecord({ applied, configurations, machine });
+    const store = await install.finish(summary, (made) => [
+      made.row(),
+      this.#row(ShardRowName.STATE, record),
+      this.#row(ShardRowName.INSTALLED, encodeInstalled(meta)),
+    ]);
+    this.#applied = applied;
+    this.#flushed = applied;
+    this.#installed = meta;
+    this.#installing = null;
+    this.#waitsFor = null;
+    this.#configurations = configurations;
+    this.#begin(store, machine);
+    this.#parts.observer.restored(this);
+  }
+}
+
+interface ReplicaState {
+  readonly machine: ShardMachine;
+  readonly store: SharedShardStore;
+}
+
+interface TakenNeighbour {
+  readonly shard: ShardId;
+  /** Of the entry with which it was taken over. */
+  readonly index: Index;
+  readonly flushed: () => void;
+}
+
+const nowhere: Position = { index: 0 as Index, term: 0 as Term };
+const noEffects: readonly ShardEffect[] = [];
+
+function configurationsOf(initial: Configuration): GroupConfigurations {
+  return { initial, present: initial };
+}
+
+/** Of a replica that is no more. */
+function rowsOfNone(shard: ShardId): MetaRow[] {
+  return Object.values(ShardRowName).map((name) => ({ key: shardRowKey(shard, name), value: null }));
+}

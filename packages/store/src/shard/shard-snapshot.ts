@@ -1,0 +1,88 @@
+import type { Platform } from '@flotilla/platform';
+import type { Index, SnapshotSource, Term } from '@flotilla/raft';
+import type { ByteReader } from '../encoding/byte-reader.ts';
+import type { LogPosition } from '../mvcc/meta.ts';
+import type { Pinned } from '../mvcc/pinned.ts';
+import type { SharedShardStore } from '../node-store/node-store.ts';
+import { checkSnapshotFormat, chunksOf, SnapshotFrames } from '../snapshot-frames.ts';
+import { historyEntries, latestEntries } from '../snapshot-stream.ts';
+import { readSpan, writeSpan } from './entry-fields.ts';
+import type { KeySpan } from './key-span.ts';
+import type { ShardMachine } from './shard-machine.ts';
+
+/** Of snapshots of shards. A newer one is refused before anything is replaced. */
+const shardSnapshotFormat = 1;
+
+/** What a snapshot of a shard begins with; rows of its span follow. */
+export interface ShardSnapshotHeader {
+  readonly span: KeySpan;
+  readonly revision: number;
+  readonly compactRevision: number;
+  /** As `ShardMachine.encode` gives it. */
+  readonly machine: Uint8Array;
+}
+
+/** Streams a shard as it is at the call: the machine, and the rows of its span. */
+export class ShardSnapshot implements SnapshotSource {
+  readonly index: Index;
+  readonly term: Term;
+  readonly #platform: Platform;
+  readonly #store: SharedShardStore;
+  readonly #pinned: Pinned;
+  readonly #header: ShardSnapshotHeader;
+  #isReleased = false;
+
+  constructor(platform: Platform, machine: ShardMachine, store: SharedShardStore, applied: LogPosition) {
+    this.#platform = platform;
+    this.#store = store;
+    this.#pinned = store.pin();
+    const { revision, compactRevision } = this.#pinned;
+    this.#header = { span: machine.span, revision, compactRevision, machine: machine.encode() };
+    this.index = applied.index as Index;
+    this.term = applied.term as Term;
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#pinned.release();
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {
+    try {
+      yield* chunksOf(this.#platform, this.#frames());
+    } finally {
+      this.release();
+    }
+  }
+
+  *#frames(): Iterable<Uint8Array> {
+    const frames = new SnapshotFrames(this.#platform);
+    const { span, revision, compactRevision, machine } = this.#header;
+    const { layers } = this.#pinned;
+    yield frames.head('shard', (writer) => {
+      writer.byte(shardSnapshotFormat);
+      writeSpan(writer, span);
+      writer.varint(revision);
+      // −1 means that nothing was ever compacted.
+      writer.varint(compactRevision + 1);
+      writer.bytes(machine);
+    });
+    yield* frames.table('latest', latestEntries(layers));
+    yield* frames.table('history', historyEntries(layers, compactRevision));
+    yield* frames.table('events', this.#store.eventChunks(this.#pinned));
+    yield frames.end();
+  }
+}
+
+/** Throws `FLOTILLA_SNAPSHOT_VERSION`. */
+export function readShardHeader(reader: ByteReader): ShardSnapshotHeader {
+  checkSnapshotFormat(reader.byte(), [shardSnapshotFormat]);
+  const span = readSpan(reader);
+  return {
+    span,
+    revision: reader.varint(),
+    compactRevision: reader.varint() - 1,
+    machine: reader.rest().slice(),
+  };
+}
