@@ -17,6 +17,7 @@ import { MemberRegistry } from './cluster/member-registry.ts';
 import { decodeMembershipContext } from './cluster/registered-member.ts';
 import { Leases } from './leases/leases.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
+import { LayerStack } from './mvcc/layer-stack.ts';
 import { Layers } from './mvcc/layers.ts';
 import { MultiVersionState } from './mvcc/state.ts';
 import { executeTxn } from './mvcc/txn.ts';
@@ -46,7 +47,10 @@ export class AppliedState {
   members: MemberRecords;
 
   constructor(storage: StorageReader, stored: StoredState) {
-    this.keys = new MultiVersionState(new Layers(new WriteBuffer(), [], storage), stored.summary);
+    this.keys = new MultiVersionState(
+      new Layers(new LayerStack(new WriteBuffer(), [], storage)),
+      stored.summary,
+    );
     this.system = new SystemTable(this.keys, stored.usesSystem);
     this.members = stored.members;
     this.leases = new Leases(this.system, this.keys);

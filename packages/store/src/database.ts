@@ -620,8 +620,8 @@ export class Database implements StateMachine<ApplyResult> {
     const { value } = this.#sum;
     const sum = value === null ? null : encodeSum(this.#applied, value);
     this.#frozen.push({ buffer: layers.active, applied: this.#applied, record, sum });
-    layers.frozen = [layers.active, ...layers.frozen];
-    layers.active = new WriteBuffer();
+    layers.stack.frozen = [layers.active, ...layers.frozen];
+    layers.stack.active = new WriteBuffer();
     this.#frozenApplied = this.#applied.index;
   }
 
@@ -645,7 +645,7 @@ export class Database implements StateMachine<ApplyResult> {
     const committing = committed.then(() => {
       this.#commitObserver?.(this.#platform.now() - startMs);
       this.#frozen.shift();
-      layers.frozen = layers.frozen.slice(0, -1);
+      layers.stack.frozen = layers.frozen.slice(0, -1);
       this.#committing = null;
       this.#scheduleCommit();
     });

@@ -39,6 +39,9 @@ export const limits = {
 
   /** An event chunk is closed at this size. */
   eventChunkBytes: 16 * 1024,
+  /** Slabs that chunks are written in: of the database, and of each shard that has been written to lately. */
+  eventSlabBytes: 64 * 1024,
+  shardEventSlabBytes: 4 * 1024,
 
   /** Keys that a sliced range visits in one turn. */
   rangeSliceKeys: 2_000,

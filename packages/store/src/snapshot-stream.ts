@@ -3,7 +3,7 @@ import type { Index, SnapshotSource, Term } from '@flotilla/raft';
 import { successor } from './bytes.ts';
 import type { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
-import { eventKey } from './mvcc/keys.ts';
+import { eventKey, eventsEnd } from './mvcc/keys.ts';
 import type { Layers } from './mvcc/layers.ts';
 import { formatOf, readState, storedFormats, writeState } from './mvcc/meta.ts';
 import type { StoredState } from './mvcc/meta.ts';
@@ -56,11 +56,11 @@ export class DatabaseSnapshot implements SnapshotSource {
   *#events(): Iterable<SnapshotEntry> {
     const { layers, compactRevision } = this.#pinned;
     // From the chunk on that holds the compaction revision: a watch may start there.
-    const start = successor(eventKey(Math.max(compactRevision, 0), 0));
+    const start = successor(eventKey(0, Math.max(compactRevision, 0), 0));
     const floor = layers.scanEvents({ from: null, to: start, reverse: true });
     const from = floor.key;
     floor.close();
-    const cursor = layers.scanEvents({ from, to: null, reverse: false });
+    const cursor = layers.scanEvents({ from, to: eventsEnd(0), reverse: false });
     for (; cursor.key !== null; cursor.advance()) yield { key: cursor.key, value: cursor.value };
   }
 }

@@ -1,6 +1,6 @@
 import type { KeyValue } from '@flotilla/wire';
 import { compareBytes } from '../../src/bytes.ts';
-import { EventCursor } from '../../src/mvcc/event-log.ts';
+import { EventCursor } from '../../src/mvcc/event-cursor.ts';
 import { holdsKey, type KeySpan } from '../../src/shard/key-span.ts';
 import type { ShardMachine } from '../../src/shard/shard-machine.ts';
 import type { Cluster } from './cluster.ts';

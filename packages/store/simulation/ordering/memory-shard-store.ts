@@ -4,6 +4,7 @@ import { decodePlain, encodePlain } from '../../src/encoding/plain.ts';
 import { keptRecords } from '../../src/hash/kept-records.ts';
 import type { KeptRecord } from '../../src/hash/kept-records.ts';
 import { LeaseRecords } from '../../src/leases/lease-records.ts';
+import { LayerStack } from '../../src/mvcc/layer-stack.ts';
 import { Layers } from '../../src/mvcc/layers.ts';
 import { emptySummary, MultiVersionState, type StateSummary } from '../../src/mvcc/state.ts';
 import { WriteBuffer } from '../../src/mvcc/write-buffer.ts';
@@ -30,7 +31,7 @@ export class MemoryShardStore implements ShardStore {
   attachments: LeaseRecords;
 
   constructor(buffer = new WriteBuffer(), summary: StateSummary = emptySummary) {
-    this.keys = new MultiVersionState(new Layers(buffer, [], emptyStorage), summary);
+    this.keys = new MultiVersionState(new Layers(new LayerStack(buffer, [], emptyStorage)), summary);
     this.attachments = new LeaseRecords(new SystemTable(this.keys, true));
   }
 
@@ -99,6 +100,10 @@ export class SimulatedAccess implements ShardAccess {
 
   check(user: RequestUser | null): void {
     if (user !== null && this.#denied.has(user.name)) throw etcdErrors.permissionDenied;
+  }
+
+  isCurrent(): boolean {
+    return true;
   }
 
   administer(): void {}

@@ -5,6 +5,7 @@ import { bytesToText } from '../encoding/text.ts';
 import { tombstoneMark, underscore } from '../hash/hash-kv.ts';
 import { Leases } from '../leases/leases.ts';
 import { limits } from '../limits.ts';
+import { LayerStack } from '../mvcc/layer-stack.ts';
 import { Layers } from '../mvcc/layers.ts';
 import {
   encodeState,
@@ -81,7 +82,7 @@ class EtcdRestore {
 
   constructor(storage: OrderedStorage, compactRevision: number) {
     this.#storage = storage;
-    const layers = new Layers(new WriteBuffer(), [], storage);
+    const layers = new Layers(new LayerStack(new WriteBuffer(), [], storage));
     const compactedThrough = Math.max(compactRevision, 0);
     this.#keys = new MultiVersionState(layers, { ...emptySummary, compactRevision, compactedThrough });
     this.#system = new SystemTable(this.#keys, false);
@@ -185,7 +186,7 @@ class EtcdRestore {
     const { layers } = this.#keys;
     const { committed, flushed } = this.#storage.commit(layers.active.encode(meta));
     await committed;
-    layers.active = new WriteBuffer();
+    layers.stack.active = new WriteBuffer();
     if (meta.keys.length > 0) await flushed;
   }
 }

@@ -1,7 +1,7 @@
 import { assert } from '@flotilla/platform';
 import type { KeyValue } from '@flotilla/wire';
 import { limits } from '../limits.ts';
-import { EventCursor } from '../mvcc/event-log.ts';
+import { EventCursor } from '../mvcc/event-cursor.ts';
 import { keyOfHistory } from '../mvcc/keys.ts';
 import type { ReadPoint } from '../mvcc/range.ts';
 import { subOf } from '../mvcc/records.ts';

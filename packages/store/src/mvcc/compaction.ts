@@ -1,6 +1,7 @@
 import { limits } from '../limits.ts';
 import { ByteTree, type TreeCursor } from '../tree/byte-tree.ts';
-import { EventCursor, type EventRecord } from './event-log.ts';
+import { EventCursor } from './event-cursor.ts';
+import type { EventRecord } from './event-log.ts';
 import { eventKey, historyKey } from './keys.ts';
 import type { MultiVersionState } from './state.ts';
 
@@ -31,15 +32,33 @@ export class Compactor {
   slice(maxEvents: number): boolean {
     const state = this.#state;
     if (state.compactedThrough >= state.compactRevision) return true;
-    this.#window ??= new Window(state.compactedThrough);
+    this.#window ??= new Window(state.compactedThrough, state.compactedThrough < state.unevenThrough);
     const window = this.#window;
     if (!window.gathered) gather(state, window, maxEvents);
-    else if (!remove(state, window, maxEvents)) {
-      state.compactedThrough = window.through;
-      state.liveBytes -= window.removedBytes;
-      this.#window = null;
-    }
+    else if (!remove(state, window, maxEvents)) this.#end(window);
     return state.compactedThrough >= state.compactRevision;
+  }
+
+  /** The shard's keys change: what has begun is given up, and what was removed by it counted off. */
+  abandon(): void {
+    const window = this.#window;
+    if (window === null) return;
+    if (window.removing?.key === null) {
+      this.#end(window);
+      return;
+    }
+    this.#window = null;
+    if (window.removing === null) return;
+    const state = this.#state;
+    state.unevenThrough = Math.max(state.unevenThrough, window.through);
+    if (!window.isUneven) state.liveBytes -= window.bytesBefore(window.removing.key);
+  }
+
+  #end(window: Window): void {
+    const state = this.#state;
+    state.compactedThrough = window.through;
+    if (!window.isUneven) state.liveBytes -= window.removedBytes;
+    this.#window = null;
   }
 }
 
@@ -49,22 +68,24 @@ class Window {
   readonly from: number;
   /** All events up to and including this revision have been looked at. */
   through: number;
+  /** Some of it may have been removed before: what is there is looked up, and counted off when it goes. */
+  readonly isUneven: boolean;
   gathered = false;
   events = 0;
-  /** Places in the history. */
-  readonly places = new ByteTree<null>();
+  /** Places in the history, and what the versions there count as live. */
+  readonly places = new ByteTree<number>();
   placeBytes = 0;
-  /** What the versions there count as live. */
   removedBytes = 0;
-  removing: TreeCursor<null> | null = null;
+  removing: TreeCursor<number> | null = null;
   /** Chunks of events before this one are removed; null: none is. */
   chunk: Uint8Array | null = null;
   /** What events of the last revision so far replaced that was made at that very revision. */
   #inBetween: Version[] = [];
 
-  constructor(from: number) {
+  constructor(from: number, isUneven: boolean) {
     this.from = from;
     this.through = from;
+    this.isUneven = isUneven;
   }
 
   get isFull(): boolean {
@@ -84,8 +105,15 @@ class Window {
     this.#inBetween = [];
   }
 
+  bytesBefore(place: Uint8Array): number {
+    let bytes = 0;
+    const cursor = this.places.scan({ from: null, to: place, reverse: false });
+    for (; cursor.key !== null; cursor.advance()) bytes += cursor.value;
+    return bytes;
+  }
+
   #take({ place, bytes }: Version): void {
-    this.places.set(place, null);
+    this.places.set(place, bytes);
     this.placeBytes += place.length;
     this.removedBytes += bytes;
   }
@@ -122,7 +150,9 @@ function gather(state: MultiVersionState, window: Window, maxEvents: number): vo
     }
     visited += 1;
     last = event.revision;
-    if (event.previousRevision > 0) window.add(event);
+    if (event.previousRevision === 0) continue;
+    if (window.isUneven && state.layers.past(event.key, event.previousRevision) === null) continue;
+    window.add(event);
   }
   cursor.close();
   window.through = target;
@@ -132,25 +162,31 @@ function gather(state: MultiVersionState, window: Window, maxEvents: number): vo
 /** Whether something is left to remove. */
 function remove(state: MultiVersionState, window: Window, maxEvents: number): boolean {
   window.removing ??= window.places.scan({ from: null, to: null, reverse: false });
+  state.removedThrough = Math.max(state.removedThrough, window.through);
   const { removing } = window;
   if (removing.key === null) return removeChunks(state, window, maxEvents);
   for (let left = maxEvents; left > 0 && removing.key !== null; left -= 1) {
     state.forget(removing.key);
+    if (window.isUneven) state.liveBytes -= removing.value;
     removing.advance();
   }
   return true;
 }
 
 /**
- * Removes chunks that hold only events below what was compacted: all that another one follows which begins there, or
+ * Removes chunks of the own log that hold only events below what was compacted: all that another one follows which begins there, or
  * with the first event after it. One that begins in the middle of a revision leaves that revision's first events before
  * it. Whether some are left.
  */
 function removeChunks(state: MultiVersionState, window: Window, maxChunks: number): boolean {
   const { layers } = state;
+  // Others are read by other shards too: when nobody lists one any more, it goes as a whole.
+  const { own } = layers.scope.logs;
+  if (own === null) return false;
   const through = Math.min(window.through, state.compactRevision - 1);
   const removable: Uint8Array[] = [];
-  const chunks = layers.scanEvents({ from: window.chunk, to: eventKey(through + 1, 1), reverse: false });
+  const from = window.chunk ?? eventKey(own, 0, 0);
+  const chunks = layers.scanEvents({ from, to: eventKey(own, through + 1, 1), reverse: false });
   let previous: Uint8Array | null = null;
   for (; chunks.key !== null && removable.length < maxChunks; chunks.advance()) {
     if (previous !== null) removable.push(previous);

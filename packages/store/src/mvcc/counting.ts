@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import { EventCursor } from './event-log.ts';
+import { EventCursor } from './event-cursor.ts';
 import { countKeys } from './key-counts.ts';
 import type { KeyRange } from './key-range.ts';
 import { contains, isEmpty } from './key-range.ts';

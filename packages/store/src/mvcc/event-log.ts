@@ -1,9 +1,6 @@
-import { successor } from '../bytes.ts';
-import { ByteReader } from '../encoding/byte-reader.ts';
 import { ByteWriter } from '../encoding/byte-writer.ts';
 import { limits } from '../limits.ts';
-import type { Cursor } from '../storage.ts';
-import { eventKey, readRevision, readUint32 } from './keys.ts';
+import { eventKey } from './keys.ts';
 import type { Layers } from './layers.ts';
 
 /**
@@ -29,37 +26,47 @@ export interface EventRecord {
   readonly place: number;
 }
 
-const deletedFlag = 1;
-const createdFlag = 2;
-const nextRevisionFlag = 4;
-const placedFlag = 8;
+export const EventFlag = {
+  DELETED: 1,
+  CREATED: 2,
+  /** The first of the next revision. */
+  NEXT_REVISION: 4,
+  /** Has a place, which follows. */
+  PLACED: 8,
+  /** The first of a later revision; how much later follows. Only where there are shards a revision has no events. */
+  LATER_REVISION: 16,
+} as const;
 
-/**
- * Writes events into chunks: one storage record for some hundreds of them. The open chunk is sealed before each
- * commit and before each read.
- */
-export class EventLog {
-  readonly #writer = new ByteWriter();
-  #firstRevision = 0;
-  #firstSub = 0;
+/** Writes events into chunks: one storage record for some hundreds of them. */
+export class EventChunkWriter {
+  readonly #writer: ByteWriter;
+  /** Of the chunk that is open. */
+  firstRevision = 0;
+  firstSub = 0;
   #lastRevision = 0;
+
+  constructor(slabBytes: number) {
+    this.#writer = new ByteWriter(slabBytes);
+  }
 
   append(event: EventRecord): void {
     const writer = this.#writer;
     if (writer.length === 0) {
-      this.#firstRevision = event.revision;
-      this.#firstSub = event.sub;
+      this.firstRevision = event.revision;
+      this.firstSub = event.sub;
       this.#lastRevision = event.revision;
     }
-    // Within one revision sub-revisions are dense, and so are revisions: a flag tells where an event is.
-    const next = event.revision !== this.#lastRevision;
+    // Within one revision sub-revisions are dense: a flag tells where an event is.
+    const distance = event.revision - this.#lastRevision;
     this.#lastRevision = event.revision;
     writer.byte(
-      (event.deleted ? deletedFlag : 0) |
-        (event.created ? createdFlag : 0) |
-        (next ? nextRevisionFlag : 0) |
-        (event.place > 0 ? placedFlag : 0),
+      (event.deleted ? EventFlag.DELETED : 0) |
+        (event.created ? EventFlag.CREATED : 0) |
+        (distance === 1 ? EventFlag.NEXT_REVISION : 0) |
+        (event.place > 0 ? EventFlag.PLACED : 0) |
+        (distance > 1 ? EventFlag.LATER_REVISION : 0),
     );
+    if (distance > 1) writer.varint(distance);
     writer.lengthPrefixed(event.key);
     // A key that one transaction puts and then deletes replaces a version of the same revision.
     writer.varint(event.previousRevision === 0 ? 0 : event.revision - event.previousRevision + 1);
@@ -67,85 +74,43 @@ export class EventLog {
     if (event.place > 0) writer.varint(event.place);
   }
 
-  get full(): boolean {
+  get isEmpty(): boolean {
+    return this.#writer.length === 0;
+  }
+
+  get isFull(): boolean {
     return this.#writer.length >= limits.eventChunkBytes;
   }
 
-  /** Puts the open chunk into the active write buffer. */
-  seal(layers: Layers): void {
-    if (this.#writer.length === 0) return;
-    const chunk = this.#writer.take();
-    layers.active.events.set(eventKey(this.#firstRevision, this.#firstSub), chunk);
-    layers.active.bytes += chunk.length;
+  take(): Uint8Array {
+    return this.#writer.take();
   }
 }
 
-/** Walks events in order, from the first one at or after `from`. Valid until the next write to the layers. */
-export class EventCursor {
-  /** Null: beyond the last event. */
-  event: EventRecord | null = null;
-  readonly #chunks: Cursor<Uint8Array>;
-  #reader = new ByteReader(new Uint8Array(0));
-  #revision = 0;
-  #sub = 0;
+/** The log that a shard, or the database, writes. The open chunk is sealed before each commit and before each read. */
+export class EventLog {
+  readonly #layers: Layers;
+  readonly #chunk: EventChunkWriter;
 
-  constructor(layers: Layers, from: number) {
-    layers.settle();
-    const start = eventKey(from, 0);
-    const floor = layers.scanEvents({ from: null, to: successor(start), reverse: true });
-    const first = floor.key ?? start;
-    floor.close();
-    this.#chunks = layers.scanEvents({ from: first, to: null, reverse: false });
-    this.#open();
-    while (this.event !== null && this.event.revision < from) this.advance();
+  constructor(layers: Layers) {
+    this.#layers = layers;
+    this.#chunk = new EventChunkWriter(
+      layers.scope.isWhole ? limits.eventSlabBytes : limits.shardEventSlabBytes,
+    );
   }
 
-  advance(): void {
-    if (this.#reader.remaining > 0) {
-      this.event = this.#read();
-      return;
-    }
-    this.#chunks.advance();
-    this.#open();
+  append(event: EventRecord): void {
+    this.#chunk.append(event);
+    if (this.#chunk.isFull) this.seal();
   }
 
-  close(): void {
-    this.event = null;
-    this.#chunks.close();
-  }
-
-  #open(): void {
-    const key = this.#chunks.key;
-    if (key === null) {
-      this.event = null;
-      return;
-    }
-    this.#revision = readRevision(key, 0);
-    this.#sub = readUint32(key, 8) - 1;
-    this.#reader = new ByteReader(this.#chunks.value);
-    this.event = this.#read();
-  }
-
-  #read(): EventRecord {
-    const reader = this.#reader;
-    const flags = reader.byte();
-    if ((flags & nextRevisionFlag) === 0) {
-      this.#sub += 1;
-    } else {
-      this.#revision += 1;
-      this.#sub = 0;
-    }
-    const key = reader.lengthPrefixed();
-    const distance = reader.varint();
-    return {
-      revision: this.#revision,
-      sub: this.#sub,
-      deleted: (flags & deletedFlag) !== 0,
-      created: (flags & createdFlag) !== 0,
-      key,
-      previousRevision: distance === 0 ? 0 : this.#revision - distance + 1,
-      previousBytes: distance === 0 ? 0 : reader.varint(),
-      place: (flags & placedFlag) === 0 ? 0 : reader.varint(),
-    };
+  /** Puts the open chunk into the active write buffer. */
+  seal(): void {
+    if (this.#chunk.isEmpty) return;
+    const { firstRevision, firstSub } = this.#chunk;
+    const { active, scope } = this.#layers;
+    const chunk = this.#chunk.take();
+    active.events.set(eventKey(scope.logs.open(), firstRevision, firstSub), chunk);
+    active.bytes += chunk.length;
   }
 }

@@ -75,9 +75,13 @@ export class KeyCounts {
     this.#dirtyGroups = [];
   }
 
-  /** Forgets what is cached: the layers were replaced. Nothing may be unflushed. */
-  reset(): void {
-    assert(this.#dirtyBuckets.length === 0, 'counts are flushed before they are forgotten');
+  get cachedBuckets(): number {
+    return this.#buckets.size;
+  }
+
+  /** Puts down what is cached, and forgets it. */
+  #reset(): void {
+    this.flush();
     this.#buckets = new ByteTree();
     this.#groups = new ByteTree();
     this.#last = null;
@@ -111,10 +115,7 @@ export class KeyCounts {
   }
 
   #load(key: Uint8Array): Bucket {
-    if (this.#buckets.size >= limits.cachedBuckets) {
-      this.flush();
-      this.reset();
-    }
+    if (this.#buckets.size >= limits.cachedBuckets) this.#reset();
     const group = this.#findGroup(key);
     const { start, end, count } = this.#stored(bucketLevel, key);
     const bucket: Bucket = { start, end, keys: count.keys, group, dirty: false };
@@ -142,7 +143,14 @@ export class KeyCounts {
     });
     const end = next.key === null ? null : next.key.subarray(1);
     next.close();
-    return { start: floor.start, end, count: floor.count };
+    // What comes after the span is counted by others, and they come and go.
+    return { start: floor.start, end: this.#layers.scope.earlierEnd(end), count: floor.count };
+  }
+
+  /** Whether a bucket or group is the last of the span. */
+  #isLast(end: Uint8Array | null): boolean {
+    const { to } = this.#layers.scope.span;
+    return end === null || to === null ? end === to : compareBytes(end, to) === 0;
   }
 
   #split(bucket: Bucket): void {
@@ -151,7 +159,7 @@ export class KeyCounts {
     for (; cursor.key !== null; cursor.advance()) keys.push(cursor.key);
     assert(keys.length === bucket.keys, 'a bucket counts the keys in it');
     // A load in key order would leave every bucket half full; the last key alone starts a new one.
-    const at = bucket.end === null ? keys.length - 1 : keys.length >> 1;
+    const at = this.#isLast(bucket.end) ? keys.length - 1 : keys.length >> 1;
     const right: Bucket = {
       start: copyBytes(keys[at] as Uint8Array),
       end: bucket.end,
@@ -183,7 +191,7 @@ export class KeyCounts {
       counts.push(cursor.value.keys);
     }
     assert(starts.length === group.buckets, 'a group counts the buckets in it');
-    const at = group.end === null ? starts.length - 1 : starts.length >> 1;
+    const at = this.#isLast(group.end) ? starts.length - 1 : starts.length >> 1;
     let keys = 0;
     for (let i = at; i < counts.length; i += 1) keys += counts[i] as number;
     const right: Group = {
@@ -215,7 +223,8 @@ export class KeyCounts {
       group.buckets -= 1;
       this.#touchGroup(group);
     }
-    if (group.keys === 0 && group.buckets === 1 && group.start.length > 0) this.#removeGroup(group);
+    const isFirstOfAll = compareBytes(group.start, this.#layers.scope.span.from) <= 0;
+    if (group.keys === 0 && group.buckets === 1 && !isFirstOfAll) this.#removeGroup(group);
   }
 
   /** Removes the bucket that starts at `start`; the one before it, if cached, is forgotten, since its end moved. */
@@ -244,17 +253,18 @@ export class KeyCounts {
 }
 
 /** Live keys in [from, to) at the latest revision; `to` null: no end. */
-export function countKeys(layers: Layers, from: Uint8Array, to: Uint8Array | null): number {
+export function countKeys(layers: Layers, first: Uint8Array, end: Uint8Array | null): number {
   layers.settle();
+  const { from, to } = layers.scope.counted(first, end);
   if (to !== null && compareBytes(from, to) >= 0) return 0;
-  const first = bucketAround(layers, from);
-  if (first.end === null || (to !== null && compareBytes(to, first.end) <= 0)) {
+  const head = bucketAround(layers, from);
+  if (head.end === null || (to !== null && compareBytes(to, head.end) <= 0)) {
     return scanCount(layers, from, to);
   }
-  const head = scanCount(layers, from, first.end);
-  if (to === null) return head + sumBuckets(layers, first.end, null);
+  const keysOfHead = scanCount(layers, from, head.end);
+  if (to === null) return keysOfHead + sumBuckets(layers, head.end, null);
   const last = floorOf(layers, bucketLevel, to);
-  return head + sumBuckets(layers, first.end, last.start) + scanCount(layers, last.start, to);
+  return keysOfHead + sumBuckets(layers, head.end, last.start) + scanCount(layers, last.start, to);
 }
 
 /** Keys between two bucket borders: single buckets up to the first group, whole groups, single buckets again. */
@@ -291,7 +301,7 @@ function sumLevel(layers: Layers, from: Uint8Array, to: Uint8Array | null): numb
   return total;
 }
 
-function scanCount(layers: Layers, from: Uint8Array, to: Uint8Array | null): number {
+export function scanCount(layers: Layers, from: Uint8Array, to: Uint8Array | null): number {
   const cursor = layers.scanLatest({ from, to, reverse: false });
   let total = 0;
   for (; cursor.key !== null; cursor.advance()) total += 1;
@@ -309,7 +319,11 @@ function bucketAround(layers: Layers, key: Uint8Array): { end: Uint8Array | null
   return { end };
 }
 
-function floorOf(layers: Layers, level: Level, key: Uint8Array): { start: Uint8Array; count: BucketCount } {
+export function floorOf(
+  layers: Layers,
+  level: Level,
+  key: Uint8Array,
+): { start: Uint8Array; count: BucketCount } {
   const cursor = layers.scanBuckets({
     from: placeOf(level, emptyBytes),
     to: successor(placeOf(level, key)),
@@ -341,9 +355,9 @@ interface Bucket {
 }
 
 /** Buckets sort before groups in the table. */
-type Level = 0 | 1;
-const bucketLevel: Level = 0;
-const groupLevel: Level = 1;
+export type Level = 0 | 1;
+export const bucketLevel: Level = 0;
+export const groupLevel: Level = 1;
 
 function covers(interval: { start: Uint8Array; end: Uint8Array | null }, key: Uint8Array): boolean {
   return (

@@ -1,6 +1,10 @@
 import { writeUint32 } from '../encoding/byte-writer.ts';
 
 const revisionBytes = 8;
+const eventBytes = revisionBytes + 4;
+/** The first byte of a revision is 0: it is a safe integer. */
+const otherLogs = 1;
+const logPrefixBytes = 5;
 
 /**
  * The place of one version of a key in the history table: by key, then by revision. Zero bytes of the key are
@@ -45,15 +49,40 @@ export function keyOfHistory(place: Uint8Array): Uint8Array {
   return key.subarray(0, length);
 }
 
-/** The place of an event: revision, then sub-revision. A revision's events may span chunks. */
-export function eventKey(revision: number, sub: number): Uint8Array {
-  const key = new Uint8Array(revisionBytes + 4);
-  writeRevision(key, 0, revision);
-  writeUint32(key, revisionBytes, sub);
+/**
+ * The place of an event: revision, then sub-revision. A revision's events may span chunks. Log 0 is the one that there
+ * was before there were shards. All others' places begin with a byte that no revision begins with, and the log.
+ */
+export function eventKey(log: number, revision: number, sub: number): Uint8Array {
+  const prefix = log === 0 ? 0 : logPrefixBytes;
+  const key = new Uint8Array(prefix + eventBytes);
+  if (log > 0) {
+    key[0] = otherLogs;
+    writeUint32(key, 1, log);
+  }
+  writeRevision(key, prefix, revision);
+  writeUint32(key, prefix + revisionBytes, sub);
   return key;
 }
 
-export function readRevision(bytes: Uint8Array, at: number): number {
+/** Where the places of a log end. They begin with `eventKey(log, 0, 0)`. */
+export function eventsEnd(log: number): Uint8Array {
+  return log === 0 ? Uint8Array.of(otherLogs) : eventKey(log + 1, 0, 0);
+}
+
+export function logOfEvent(key: Uint8Array): number {
+  return key.length === eventBytes ? 0 : readUint32(key, 1);
+}
+
+export function revisionOfEvent(key: Uint8Array): number {
+  return readRevision(key, key.length - eventBytes);
+}
+
+export function subOfEvent(key: Uint8Array): number {
+  return readUint32(key, key.length - 4);
+}
+
+function readRevision(bytes: Uint8Array, at: number): number {
   return readUint32(bytes, at) * 0x1_0000_0000 + readUint32(bytes, at + 4);
 }
 

@@ -17,7 +17,8 @@ import { header } from './header.ts';
 import { KeyCounts } from './key-counts.ts';
 import { isEmpty, keyRange } from './key-range.ts';
 import { historyKey } from './keys.ts';
-import type { Layers, Pending } from './layers.ts';
+import type { Pending } from './layer-stack.ts';
+import type { Layers } from './layers.ts';
 import { range } from './range.ts';
 import { PlacedVersion, versionBytes } from './records.ts';
 import type { TxnState } from './txn.ts';
@@ -84,7 +85,13 @@ export class MultiVersionState implements TxnState, Pending {
   revision: number;
   compactRevision: number;
   compactedThrough: number;
-  liveBytes: number;
+  /** What happened up to here, and what that replaced, may be gone already. Above it everything is there. */
+  removedThrough: number;
+  /**
+   * What events up to and including this revision have replaced may have been removed already, at most once more than is
+   * known: two shards were merged whose compaction had come differently far, or one was split in the middle of it.
+   */
+  unevenThrough = 0;
   /** Receives every change, in order, while it listens. */
   observer: ChangeObserver | null = null;
   /** Null: nobody sums. */
@@ -93,8 +100,12 @@ export class MultiVersionState implements TxnState, Pending {
   leases: LeaseBook | null = null;
   /** Of the operation in progress within a transaction over several shards, from 1; see {@link EventRecord.place}. */
   place = 0;
-  readonly #counts: KeyCounts;
-  readonly #events = new EventLog();
+  /** Null: none are cached. */
+  #counts: KeyCounts | null = null;
+  /** Null: no chunk is open. */
+  #events: EventLog | null = null;
+  #isSettled = true;
+  #liveBytes: number;
   /** Changes in the write in progress. */
   #sub = 0;
   /** Where {@link restore} is. */
@@ -105,9 +116,30 @@ export class MultiVersionState implements TxnState, Pending {
     this.revision = summary.revision;
     this.compactRevision = summary.compactRevision;
     this.compactedThrough = summary.compactedThrough;
-    this.liveBytes = summary.liveBytes;
-    this.#counts = new KeyCounts(layers);
+    this.removedThrough = summary.compactRevision;
+    this.#liveBytes = summary.liveBytes;
+    layers.stack.liveBytes += summary.liveBytes;
     layers.pending = this;
+  }
+
+  /** Of all versions that are kept, see {@link versionBytes}. Of a shard that was split it is an estimate, and may be less than 0. */
+  get liveBytes(): number {
+    return this.#liveBytes;
+  }
+
+  set liveBytes(bytes: number) {
+    this.layers.stack.liveBytes += bytes - this.#liveBytes;
+    this.#liveBytes = bytes;
+  }
+
+  get counts(): KeyCounts {
+    this.#counts ??= new KeyCounts(this.layers);
+    return this.#counts;
+  }
+
+  get #log(): EventLog {
+    this.#events ??= new EventLog(this.layers);
+    return this.#events;
   }
 
   get summary(): StateSummary {
@@ -116,8 +148,29 @@ export class MultiVersionState implements TxnState, Pending {
   }
 
   settle(): void {
-    this.#counts.flush();
-    this.#events.seal(this.layers);
+    if (this.#isSettled) return;
+    this.#counts?.flush();
+    this.#events?.seal();
+    this.layers.stack.unsettled.delete(this);
+    this.#isSettled = true;
+  }
+
+  /** Lets go of what is only there to be fast. */
+  forgetCaches(): void {
+    this.settle();
+    this.#counts = null;
+    this.#events = null;
+  }
+
+  /** Bucket descriptors that it keeps on the heap. */
+  get cachedBuckets(): number {
+    return this.#counts === null ? 0 : this.#counts.cachedBuckets;
+  }
+
+  #touch(): void {
+    if (!this.#isSettled) return;
+    this.#isSettled = false;
+    this.layers.stack.unsettled.add(this);
   }
 
   // Requests that are one write each.
@@ -209,7 +262,7 @@ export class MultiVersionState implements TxnState, Pending {
     const follows =
       revision === last.revision ? sub === last.sub + 1 : sub === 0 && revision === last.revision + 1;
     // Events of one chunk are numbered one by one.
-    if (!follows || !last.hasEvent) this.#events.seal(this.layers);
+    if (!follows || !last.hasEvent) this.#events?.seal();
     // A restore of etcd's that has raised the revision has left a record without a key, which no storage may be asked for.
     const previous = kv.key.length === 0 ? null : this.layers.latest(kv.key);
     const isChange = kv.key.length > 0 && !(deleted && previous === null);
@@ -235,8 +288,9 @@ export class MultiVersionState implements TxnState, Pending {
     if (!deleted) this.liveBytes += versionBytes(kv);
     const lease = previous === null ? 0n : previous.lease;
     if (lease !== kv.lease) this.leases?.moved(kv.key, lease, kv.lease);
-    if (previous === null) this.#counts.add(kv.key);
-    else if (deleted) this.#counts.remove(kv.key);
+    this.#touch();
+    if (previous === null) this.counts.add(kv.key);
+    else if (deleted) this.counts.remove(kv.key);
   }
 
   /** As the write in progress sees it: earlier changes of it included. */
@@ -256,9 +310,6 @@ export class MultiVersionState implements TxnState, Pending {
       this.#sub === 0 && revision >= this.revision,
       'revisions are passed over between writes, forwards',
     );
-    if (revision === this.revision) return;
-    // Events of one chunk are numbered one by one.
-    this.#events.seal(this.layers);
     this.revision = revision;
   }
 
@@ -296,7 +347,8 @@ export class MultiVersionState implements TxnState, Pending {
     deleted: boolean,
     previous: KeyValue | null,
   ): void {
-    this.#events.append({
+    this.#touch();
+    this.#log.append({
       revision,
       sub,
       deleted,
@@ -306,7 +358,6 @@ export class MultiVersionState implements TxnState, Pending {
       previousBytes: previous === null ? 0 : versionBytes(previous),
       place: this.place,
     });
-    if (this.#events.full) this.#events.seal(this.layers);
   }
 
   #placed(kv: KeyValue): KeyValue {
@@ -326,8 +377,8 @@ export class MultiVersionState implements TxnState, Pending {
     }
     const before = previous === null ? 0n : previous.lease;
     if (before !== kv.lease) this.leases?.moved(key, before, kv.lease);
-    if (previous === null) this.#counts.add(key);
-    else if (deleted) this.#counts.remove(key);
+    if (previous === null) this.counts.add(key);
+    else if (deleted) this.counts.remove(key);
     this.#appendEvent(modRevision, this.#sub, kv, deleted, previous);
     this.#sub += 1;
     if (this.observer !== null && this.observer.listening) {

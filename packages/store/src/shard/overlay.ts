@@ -6,6 +6,7 @@ import { bytesToString } from '../bytes.ts';
 import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import { isEmpty, type KeyRange, keyRange } from '../mvcc/key-range.ts';
+import { LayerStack } from '../mvcc/layer-stack.ts';
 import { Layers } from '../mvcc/layers.ts';
 import { range } from '../mvcc/range.ts';
 import type { MultiVersionState } from '../mvcc/state.ts';
@@ -256,7 +257,8 @@ export class OverlaidLayers extends Layers {
   readonly #numbered: MultiVersionState;
 
   constructor(numbered: MultiVersionState) {
-    super(new WriteBuffer(), [], numbered.layers.storage);
+    const { storage, scope } = numbered.layers;
+    super(new LayerStack(new WriteBuffer(), [], storage), scope);
     this.#numbered = numbered;
     this.refresh();
   }
@@ -265,7 +267,7 @@ export class OverlaidLayers extends Layers {
   refresh(): void {
     const { active, frozen } = this.#numbered.layers;
     if (this.frozen[0] === active && this.frozen.length === frozen.length + 1) return;
-    this.frozen = [active, ...frozen];
+    this.stack.frozen = [active, ...frozen];
   }
 
   override get counted(): Layers {

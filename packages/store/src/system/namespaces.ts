@@ -15,6 +15,11 @@ export const Namespace = {
   MEMBER: 8,
   /** What is true of the cluster as a whole. */
   CLUSTER: 9,
+  /**
+   * Shard → its own records, of all shards but 0: what {@link LEASE_KEY} is there. Of a shard alone, and of a node that
+   * has a replica of it.
+   */
+  SHARD: 10,
 } as const;
 
 export type Namespace = (typeof Namespace)[keyof typeof Namespace];

@@ -1,6 +1,6 @@
 import type { Event } from '@flotilla/wire';
 import { limits } from '../limits.ts';
-import { EventCursor } from '../mvcc/event-log.ts';
+import { EventCursor } from '../mvcc/event-cursor.ts';
 import type { ReadPoint } from '../mvcc/range.ts';
 import type { Change } from '../mvcc/state.ts';
 import { collect, plainEvent, revisionOf, sendBatch } from './batch.ts';
