@@ -4,6 +4,7 @@ export { readRevision, scanLimit, sortAndCut } from './mvcc/range.ts';
 export { checkRange, holdsForAll } from './mvcc/txn.ts';
 export { decodePlain, encodePlain } from './encoding/plain.ts';
 export { type Assignment, ClusterConfiguration, type ClusterNode } from './order/cluster-configuration.ts';
+export { everyShard, type Wish, type WishKind } from './order/cluster-wishes.ts';
 export type { ConfigurationChange, ConfigurationStep } from './order/configuration-history.ts';
 export * from './order/order-entry.ts';
 export { decodeOrderEntry, encodeOrderEntry } from './order/order-entry-codec.ts';

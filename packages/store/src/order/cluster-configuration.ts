@@ -7,6 +7,7 @@ import {
   ConfigurationHistory,
   type ConfigurationStep,
 } from './configuration-history.ts';
+import { ClusterWishes, everyShard, type Wish, wishPlace } from './cluster-wishes.ts';
 import { nodeLives } from './node-life.ts';
 import type { ConfigurationRefusal, NodeEntry, NodeState, OrderEntry } from './order-entry.ts';
 import { numberedKey, OrderPart, type WritePart } from './order-parts.ts';
@@ -49,6 +50,8 @@ export class ClusterConfiguration {
   readonly #changedNodes = new ChangedParts<number>();
   readonly #changedAssignments = new ChangedParts<ShardId>();
   readonly #changedRows = new ChangedParts<ShardId>();
+  readonly #wishes = new ClusterWishes((wish, id) => this.#changedWishes.add(wishPlace(wish, id)));
+  readonly #changedWishes = new ChangedParts<number>();
 
   constructor(map: ShardMap) {
     this.#map = map;
@@ -96,6 +99,10 @@ export class ClusterConfiguration {
     return this.#assignments.values();
   }
 
+  get wishes(): Pick<ClusterWishes, 'get' | 'of'> {
+    return this.#wishes;
+  }
+
   /** The configuration since which a shard is what it is. */
   since(shard: ShardId): number {
     return this.#since.get(shard) ?? 0;
@@ -125,11 +132,13 @@ export class ClusterConfiguration {
     assert(row !== null, 'a shard that is split is there');
     const of = shard === orderShard ? nodes : row.nodes;
     this.#become(this.#map.split(shard, at, child, of), { kind: 'split', shard, at, child }, place);
+    this.#wishes.split(shard, child, this.number);
   }
 
   merge({ shard, into }: RangeChange & { readonly kind: 'merge' }, place: ConfigurationPlace): void {
     if (this.#assignments.delete(shard)) this.#changedAssignments.add(shard);
     this.#become(this.#map.merge(shard, into), { kind: 'merge', shard, into }, place);
+    this.#wishes.merged(shard);
   }
 
   refuse(change: RangeChange, place: ConfigurationPlace): void {
@@ -169,6 +178,7 @@ export class ClusterConfiguration {
         : this.#map.withMembers(orderShard, row.membership + 1, nodes);
     this.#become(map, { kind: 'node', node, state }, place);
     this.#setNode({ node, zone, labels }, state, this.number);
+    if (state !== 'draining') this.#wishes.set('leaving', node, null, this.number);
     return null;
   }
 
@@ -189,6 +199,34 @@ export class ClusterConfiguration {
     this.#assignments.set(shard, { shard, nodes, since: this.number });
     this.#changedAssignments.add(shard);
     return null;
+  }
+
+  /** Null: it is done. */
+  wish(
+    entry: OrderEntry & { readonly kind: 'wish' },
+    place: ConfigurationPlace,
+  ): ConfigurationRefusal | null {
+    const { wish, id, value, configuration } = entry;
+    if ((this.#wishes.get(wish, id)?.since ?? 0) > configuration) return 'stale';
+    const refusal = this.#wishRefusal(entry);
+    if (refusal !== null) return refusal;
+    this.#become(this.#map.renumbered(), { kind: 'wish', wish, id, value }, place);
+    this.#wishes.set(wish, id, value, this.number);
+    return null;
+  }
+
+  #wishRefusal({ wish, id, value }: OrderEntry & { readonly kind: 'wish' }): ConfigurationRefusal | null {
+    if (wish === 'leaving') {
+      const state = this.#nodes.get(id)?.state ?? null;
+      if (state === null) return 'unknown-node';
+      return state === 'left' ? 'node-left' : null;
+    }
+    if (wish === 'replicas' && id === everyShard) return value === null || value < 1 ? 'bad-value' : null;
+    if (this.#map.row(id) === null) return 'no-such-shard';
+    if (id === orderShard && wish !== 'kept') return 'order-shard';
+    if (wish === 'replicas') return value !== null && value < 1 ? 'bad-value' : null;
+    if (wish === 'kept' || value === null) return null;
+    return this.#map.allows({ kind: 'merge', shard: id, into: value }) ? null : 'no-neighbours';
   }
 
   /** `present`: nodes that may stay although they are being emptied. */
@@ -256,6 +294,10 @@ export class ClusterConfiguration {
         assignment === undefined ? null : encodePlain(assignment),
       );
     }
+    for (const place of everything ? this.#wishes.places() : this.#changedWishes.take()) {
+      const wish = this.#wishes.at(place);
+      write(numberedKey(OrderPart.WISH, place), wish === null ? null : encodePlain(wish));
+    }
     this.#history.flush(write, everything);
   }
 
@@ -277,6 +319,7 @@ export class ClusterConfiguration {
       const assignment = decodePlain<Assignment>(record);
       configuration.#assignments.set(assignment.shard, assignment);
     }
+    for (const record of stored.wishes) configuration.#wishes.restore(decodePlain<Wish>(record));
     for (const record of stored.changes) configuration.#history.restore(record);
     return configuration;
   }
@@ -288,6 +331,7 @@ export interface StoredConfiguration {
   readonly nodes: readonly Uint8Array[];
   readonly assignments: readonly Uint8Array[];
   readonly changes: readonly Uint8Array[];
+  readonly wishes: readonly Uint8Array[];
 }
 
 interface StoredRow {
@@ -312,6 +356,7 @@ function shardsOf(step: ConfigurationStep): readonly ShardId[] {
     case 'node':
       return [orderShard];
     case 'begin':
+    case 'wish':
       return [];
     default:
       return unreachable(step);

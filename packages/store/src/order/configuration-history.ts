@@ -2,6 +2,7 @@ import { ChangedParts } from '../changed-parts.ts';
 import { decodePlain, encodePlain } from '../encoding/plain.ts';
 import { limits } from '../limits.ts';
 import type { RangeChange, ShardId } from '../shard/shard-entry.ts';
+import type { WishKind } from './cluster-wishes.ts';
 import type { NodeState } from './order-entry.ts';
 import { numberedKey, OrderPart, type WritePart } from './order-parts.ts';
 import { ShardMap, type ShardRow } from './shard-map.ts';
@@ -14,7 +15,8 @@ export type ConfigurationStep =
   | { readonly kind: 'refused'; readonly change: RangeChange }
   | { readonly kind: 'members'; readonly shard: ShardId; readonly nodes: readonly number[] }
   | { readonly kind: 'node'; readonly node: number; readonly state: NodeState }
-  | { readonly kind: 'assign'; readonly shard: ShardId; readonly nodes: readonly number[] };
+  | { readonly kind: 'assign'; readonly shard: ShardId; readonly nodes: readonly number[] }
+  | { readonly kind: 'wish'; readonly wish: WishKind; readonly id: number; readonly value: number | null };
 
 export interface ConfigurationChange {
   /** The number of the configuration that it made. */

@@ -23,6 +23,7 @@ import {
   writeUser,
 } from '../shard/entry-fields.ts';
 import { decodeShardEntry, encodeShardEntry } from '../shard/shard-entry-codec.ts';
+import { wishKinds } from './cluster-wishes.ts';
 import type { Count, NodeEntry, NodeLabel, NodeState, OrderedGeneration, OrderEntry } from './order-entry.ts';
 
 /** Every node applies equal entries equally or not at all, so an entry of a newer version stops a member. */
@@ -47,6 +48,7 @@ const kinds: readonly (OrderEntry['kind'] | null)[] = [
   'compact',
   'node',
   'assign',
+  'wish',
 ];
 
 /** Logs have their places. */
@@ -178,6 +180,12 @@ function write(writer: ByteWriter, entry: Exclude<OrderEntry, { kind: 'own' }>):
       writer.varint(entry.shard);
       writeList(writer, entry.nodes, writeNumber);
       return writer.varint(entry.configuration);
+    case 'wish':
+      writer.byte(wishKinds.indexOf(entry.wish));
+      // −1 stands for all shards.
+      writer.varint(entry.id + 1);
+      writeOptional(writer, entry.value, writeNumber);
+      return writer.varint(entry.configuration);
     default:
       return unreachable(entry);
   }
@@ -238,6 +246,10 @@ function read(reader: ByteReader, kind: OrderEntry['kind']): OrderEntry {
     case 'assign': {
       const shard = reader.varint();
       return { kind, shard, nodes: readList(reader, readNumber), configuration: reader.varint() };
+    }
+    case 'wish': {
+      const what = { wish: readCode(reader, wishKinds), id: reader.varint() - 1 };
+      return { kind, ...what, value: readOptional(reader, readNumber), configuration: reader.varint() };
     }
     default:
       return unreachable(kind);

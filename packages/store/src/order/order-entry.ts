@@ -1,6 +1,7 @@
 import type { RequestUser } from '../proposal.ts';
 import type { RequestOrigin, UnchangedOutcome, WrittenOutcome } from '../shard/request-memory.ts';
 import type { Decision, RangeChange, ShardEffect, ShardEntry, ShardId } from '../shard/shard-entry.ts';
+import type { WishKind } from './cluster-wishes.ts';
 
 /** What a cut numbers of one shard: everything up to a seq. Cumulative, so that what comes twice does nothing. */
 export interface Count {
@@ -104,6 +105,14 @@ export type OrderEntry =
       readonly shard: ShardId;
       readonly nodes: readonly number[];
       readonly configuration: number;
+    }
+  /** See {@link WishKind}. Null: it is not wished any more. */
+  | {
+      readonly kind: 'wish';
+      readonly wish: WishKind;
+      readonly id: number;
+      readonly value: number | null;
+      readonly configuration: number;
     };
 
 /** Why the cluster's configuration is not what an entry wanted. */
@@ -119,7 +128,11 @@ export type ConfigurationRefusal =
   /** It cannot leave: a shard has a replica there, or should have one. */
   | 'node-in-use'
   /** The order group's own shard is on every node. */
-  | 'order-shard';
+  | 'order-shard'
+  /** Shards that have no border in common cannot be merged. */
+  | 'no-neighbours'
+  /** A number that makes no sense. */
+  | 'bad-value';
 
 export type OrderEffect =
   /** `fresh` false: the cluster was sharded already. */

@@ -344,6 +344,8 @@ export class OrderMachine {
         return this.#configured(this.configuration.changeNode(entry, this.#place));
       case 'assign':
         return this.#configured(this.configuration.assign(entry, this.#place));
+      case 'wish':
+        return this.#configured(this.configuration.wish(entry, this.#place));
       default:
         return unreachable(entry);
     }
@@ -868,6 +870,7 @@ class StoredOrder {
         nodes: this.#records(OrderPart.NODE),
         assignments: this.#records(OrderPart.ASSIGNMENT),
         changes: this.#records(OrderPart.CHANGE),
+        wishes: this.#records(OrderPart.WISH),
       }),
       leases,
       own: this.one(OrderPart.OWN),

@@ -21,6 +21,7 @@ export const OrderPart = {
   NODE: 9,
   ASSIGNMENT: 10,
   CHANGE: 11,
+  WISH: 12,
 } as const;
 
 export type OrderPart = (typeof OrderPart)[keyof typeof OrderPart];
@@ -92,6 +93,6 @@ export class PartMap {
 
 export function partOf(key: Uint8Array): OrderPart {
   const [part] = key;
-  assert(part !== undefined && part <= OrderPart.CHANGE, () => `${part} is a part of the order`);
+  assert(part !== undefined && part <= OrderPart.WISH, () => `${part} is a part of the order`);
   return part as OrderPart;
 }
