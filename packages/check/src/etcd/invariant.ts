@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 import { verdictOf, type Verdict, type Violation } from '../violation.ts';
 import { describeCall } from './describe.ts';
-import { isEffective, type EtcdCall, type KeyValue, type RevisionEvents } from './requests.ts';
+import { inRange, isEffective, type EtcdCall, type KeyValue, type RevisionEvents } from './requests.ts';
 import { latestRanges, type LatestRange } from './latest-ranges.ts';
 
 /** What every state of some keys must be like, whoever has written them, and however many at once. */
@@ -63,7 +63,7 @@ function whatIsShown({ operation, outcome }: EtcdCall, { ranges }: Invariant): M
   for (const wanted of ranges) {
     const found = shown.find(({ request }) => covers(request, wanted));
     if (found === undefined) return null;
-    for (const kv of found.result.kvs) if (isIn(kv.key, wanted)) keys.set(kv.key, kv);
+    for (const kv of found.result.kvs) if (inRange(kv.key, wanted.key, wanted.rangeEnd)) keys.set(kv.key, kv);
   }
   return keys;
 }
@@ -77,7 +77,7 @@ function* states(
     let hasChanged = false;
     for (const event of events) {
       const key = event.type === 'put' ? event.kv.key : event.key;
-      if (!ranges.some((range) => isIn(key, range))) continue;
+      if (!ranges.some((range) => inRange(key, range.key, range.rangeEnd))) continue;
       hasChanged = true;
       if (event.type === 'put') keys.set(key, event.kv);
       else keys.delete(key);
@@ -88,13 +88,8 @@ function* states(
 
 type Bounds = Invariant['ranges'][number];
 
-function isIn(key: string, { key: from, rangeEnd }: Bounds): boolean {
-  if (rangeEnd === '') return key === from;
-  return key >= from && (rangeEnd === '\0' || key < rangeEnd);
-}
-
 function covers({ key, rangeEnd }: LatestRange['request'], wanted: Bounds): boolean {
-  if (rangeEnd === '' || wanted.rangeEnd === '') return isIn(wanted.key, { key, rangeEnd });
+  if (rangeEnd === '' || wanted.rangeEnd === '') return inRange(wanted.key, key, rangeEnd);
   if (key > wanted.key) return false;
   return rangeEnd === '\0' || (wanted.rangeEnd !== '\0' && rangeEnd >= wanted.rangeEnd);
 }

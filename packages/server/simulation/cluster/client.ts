@@ -51,6 +51,11 @@ export class SimClient {
     );
   }
 
+  /** For what no history has, such as leases. */
+  channel(member: number): RpcChannel {
+    return this.#channels[member] as RpcChannel;
+  }
+
   close(): void {
     for (const channel of this.#channels) channel.close();
   }
@@ -65,7 +70,7 @@ export class SimClient {
       await new Promise<void>((resolve) => platform.timer(thinkMs, 'think', resolve));
       if (world.tape.chance(1, 5, 'change the member'))
         member = world.tape.choose(this.#channels.length, 'member');
-      await this.#request(this.#channels[member] as RpcChannel);
+      await this.#request(this.channel(member));
     }
     this.close();
     this.finished = true;
@@ -78,7 +83,7 @@ export class SimClient {
     timeoutMs: number,
     metadata: CallOptions['metadata'] = {},
   ): Promise<EtcdResponse | null> {
-    return this.#perform(this.#channels[member] as RpcChannel, given, { timeoutMs, metadata });
+    return this.#perform(this.channel(member), given, { timeoutMs, metadata });
   }
 
   async #request(channel: RpcChannel): Promise<void> {

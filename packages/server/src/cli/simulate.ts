@@ -15,8 +15,9 @@ export async function run(args: readonly string[]): Promise<number> {
   const command = subcommand('simulate', 'run the database in the simulator under faults')
     .option(
       '--scenario <name>',
-      'cluster (the whole database), members (while its members come and go), core (consensus alone), storm (its ' +
-        'members change), host, host-membership, host-snapshots, host-leases, replica, or placement',
+      'cluster (the whole database), members (while its members come and go), bank, list-append, long-fork, ' +
+        'write-skew, phantom or registers (transactions on it), core (consensus alone), storm (its members change), ' +
+        'host, host-membership, host-snapshots, host-leases, replica, or placement',
       'cluster',
     )
     .option('--seed <number>', 'run one seed')

@@ -1,0 +1,13 @@
+import { explore } from '@flotilla/sim';
+import { expect, test } from 'vitest';
+import { transactionScenarios } from './transactions.ts';
+
+// A bounded form: `npx flotilla simulate --scenario bank --seeds 4000` and so on.
+for (const scenario of transactionScenarios) {
+  test(`${scenario.name}: under faults what all clients are told is one strictly serializable history`, async () => {
+    const { finding, coverage } = await explore({ scenario, from: 1, seeds: 1, repeatEvery: 0 });
+    expect(finding?.result.violation ?? null).toBeNull();
+    expect(coverage.get('errand')).toBeGreaterThan(50);
+    expect(coverage.get('calls judged')).toBeGreaterThan(50);
+  });
+}

@@ -1,0 +1,115 @@
+import { describeVerdict, History, put, range } from '@flotilla/check';
+import type { EtcdRequest } from '@flotilla/check';
+import type { Platform } from '@flotilla/platform';
+import type { RunResult, Scenario, Tape } from '@flotilla/sim';
+import { SimClient } from '../cluster/client.ts';
+import type { EtcdHistory } from '../cluster/client.ts';
+import { FaultyCluster } from '../cluster/faulty-cluster.ts';
+import { WrittenHistory } from '../cluster/written-history.ts';
+import { judgeTransactions } from './judge-transactions.ts';
+import { spreadKeys } from './key-spread.ts';
+import { TransactionClient } from './transaction-client.ts';
+import type { Workload } from './workload.ts';
+import { workloads } from './workloads.ts';
+
+const measures = {
+  faultsMs: 12_000,
+  /** From the end of all faults to members that agree, with clients that have ended. */
+  convergenceMs: 60_000,
+  /** For a transaction over all keys in a cluster without faults: no transaction is in doubt for longer. */
+  inDoubtMs: 5_000,
+} as const;
+
+/** One scenario for each workload, by its name. */
+export const transactionScenarios: readonly Scenario[] = workloads.map(scenarioOf);
+
+/**
+ * Clients of a workload on a cluster under faults. When all is healed every member answers a transaction that reads
+ * and writes the whole key space, and what all clients were told was one strictly serializable history.
+ */
+export function scenarioOf(workload: Workload): Scenario {
+  return { name: workload.name, run: (tape) => new TransactionsRun(tape, workload).run() };
+}
+
+class TransactionsRun {
+  readonly #cluster: FaultyCluster;
+  readonly #workload: Workload;
+  readonly #history: EtcdHistory;
+  readonly #clients: TransactionClient[] = [];
+
+  constructor(tape: Tape, workload: Workload) {
+    this.#cluster = new FaultyCluster(tape, (world) => new WrittenHistory(world));
+    this.#workload = workload;
+    // Events, not time: at one instant many things happen one after the other.
+    this.#history = new History(() => this.#cluster.world.events);
+    for (let number = 0; number < this.#cluster.settings.clients; number += 1) this.#addClient(number);
+    this.#cluster.arm();
+  }
+
+  run(): RunResult {
+    const cluster = this.#cluster;
+    cluster.begin();
+    cluster.unleash();
+    cluster.world.run(measures.faultsMs);
+    cluster.heal();
+    this.#converge(() => this.#clients.every((client) => client.finished));
+    this.#askEverybody();
+    if (cluster.world.violation === null) this.#judge();
+    return cluster.end();
+  }
+
+  #addClient(number: number): void {
+    const { world, settings, names: memberNames } = this.#cluster;
+    const goesOn = (): boolean => world.now < measures.faultsMs;
+    const options = { world, settings, number, memberNames, history: this.#history, goesOn };
+    const client = new TransactionClient(options, this.#workload);
+    this.#clients.push(client);
+    world.addNode(`c${number + 1}`, (platform) => client.main(platform));
+  }
+
+  #converge(isDone: () => boolean): void {
+    const converged = (): boolean => isDone() && this.#cluster.agrees;
+    const describe = (): string => {
+      const waiting = this.#clients.filter((client) => !client.finished).length;
+      return `${this.#cluster.describe()}; ${waiting} clients are waiting`;
+    };
+    this.#cluster.await('no convergence', measures.convergenceMs, converged, describe);
+  }
+
+  /** Nothing that a client has begun is in the way of anybody. */
+  #askEverybody(): void {
+    const { world, settings, names: memberNames } = this.#cluster;
+    if (world.violation !== null) return;
+    const options = { world, settings, memberNames, history: this.#history, goesOn: () => false };
+    const last = new SimClient({ ...options, number: settings.clients });
+    let done = false;
+    const main = async (platform: Platform): Promise<void> => {
+      last.open(platform);
+      for (const [member, name] of memberNames.entries()) {
+        const answer = await last.request(member, everywhere(name), measures.inDoubtMs);
+        if (answer === null) world.violate('in doubt', `${name} did not answer a last transaction`);
+      }
+      last.close();
+      done = true;
+    };
+    world.addNode('last', main).start();
+    this.#converge(() => done);
+  }
+
+  #judge(): void {
+    const { world, written } = this.#cluster;
+    const { calls } = this.#history;
+    world.coverage.count('calls judged', calls.length);
+    for (const [name, verdict] of judgeTransactions(this.#workload, calls, written.complete())) {
+      if (verdict.outcome === 'ok') continue;
+      const rule = verdict.outcome === 'illegal' ? verdict.violations[0]?.rule : null;
+      world.violate(rule ?? name, describeVerdict(verdict));
+    }
+  }
+}
+
+/** Writes all over the key space, and reads all that is there. */
+function everywhere(value: string): EtcdRequest {
+  const success = [range('\0', { rangeEnd: '\0' }), ...spreadKeys(13, 'last/').map((key) => put(key, value))];
+  return { type: 'txn', compare: [], success, failure: [] };
+}
