@@ -1,9 +1,8 @@
 import type { Platform } from '@flotilla/platform';
-import { compareBytes, emptyBytes } from './bytes.ts';
 import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
 import { limits } from './limits.ts';
-import { placeOf, writeBucketCount } from './mvcc/key-counts.ts';
+import { BucketBuilder } from './mvcc/bucket-builder.ts';
 import type { SnapshotMeta } from '@flotilla/raft';
 import { encodeInstalled } from './installed-snapshot.ts';
 import {
@@ -18,7 +17,7 @@ import {
 } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Table } from './mvcc/tables.ts';
-import { damaged, liveBytesOf, type SnapshotEntries, SnapshotIntake } from './snapshot-frames.ts';
+import { liveBytesOf, type SnapshotEntries, SnapshotIntake } from './snapshot-frames.ts';
 import { readDatabaseHeader } from './snapshot-stream.ts';
 import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
 
@@ -146,74 +145,4 @@ export function decodeMark(record: Uint8Array): InstallMark {
   // Earlier versions ended here.
   if (reader.remaining === 0) return { position, known: { at: 0, members: new Map() } };
   return { position, known: { at: reader.varint(), members: readMembers(reader) } };
-}
-
-/** Key counts for keys that come in order: buckets and groups three quarters full, so that they do not split at once. */
-class BucketBuilder {
-  readonly #writer = new ByteWriter();
-  #buckets: { keys: Uint8Array[]; values: Uint8Array[] } = { keys: [], values: [] };
-  #groups: { keys: Uint8Array[]; values: Uint8Array[] } = { keys: [], values: [] };
-  #bucketStart: Uint8Array = emptyBytes;
-  #bucketKeys = 0;
-  #groupStart: Uint8Array = emptyBytes;
-  #groupKeys = 0;
-  #groupBuckets = 0;
-  #lastKey: Uint8Array | null = null;
-
-  add(key: Uint8Array): void {
-    if (this.#lastKey !== null && compareBytes(this.#lastKey, key) >= 0) throw damaged('keys out of order');
-    this.#lastKey = key;
-    if (this.#bucketKeys >= (limits.bucketKeys * 3) / 4) this.#endBucket(key);
-    this.#bucketKeys += 1;
-  }
-
-  end(): void {
-    this.#writeBucket();
-    this.#writeGroup();
-  }
-
-  /** What is complete, as sorted writes: group places sort after all bucket places. */
-  take(): TableWrites {
-    const writes = {
-      keys: [...this.#buckets.keys, ...this.#groups.keys],
-      values: [...this.#buckets.values, ...this.#groups.values],
-    };
-    this.#buckets = { keys: [], values: [] };
-    this.#groups = { keys: [], values: [] };
-    return writes;
-  }
-
-  #endBucket(next: Uint8Array): void {
-    this.#writeBucket();
-    if (this.#groupBuckets >= (limits.groupBuckets * 3) / 4) {
-      this.#writeGroup();
-      this.#groupStart = next;
-      this.#groupKeys = 0;
-      this.#groupBuckets = 0;
-    }
-    this.#bucketStart = next;
-    this.#bucketKeys = 0;
-  }
-
-  #writeBucket(): void {
-    this.#put(this.#buckets, 0, this.#bucketStart, this.#bucketKeys, 0);
-    this.#groupKeys += this.#bucketKeys;
-    this.#groupBuckets += 1;
-  }
-
-  #writeGroup(): void {
-    this.#put(this.#groups, 1, this.#groupStart, this.#groupKeys, this.#groupBuckets);
-  }
-
-  #put(
-    target: { keys: Uint8Array[]; values: Uint8Array[] },
-    level: 0 | 1,
-    start: Uint8Array,
-    keys: number,
-    buckets: number,
-  ): void {
-    target.keys.push(placeOf(level, start));
-    writeBucketCount(this.#writer, { keys, buckets });
-    target.values.push(this.#writer.take());
-  }
 }

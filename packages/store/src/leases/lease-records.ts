@@ -19,15 +19,20 @@ export interface Lease {
   readonly remaining: number;
 }
 
+/** What there is to know of leases, wherever they are kept. */
+export type LeaseReader = Pick<LeaseRecords, 'get' | 'has' | 'all' | 'keysOf' | 'countKeys'>;
+
 /**
  * Leases and the keys that go with them, in the system table alone: nothing on the heap grows with either. Attached
  * keys are records of their own, in the order in which a revocation deletes them.
  */
 export class LeaseRecords {
   readonly #table: SystemTable;
+  readonly #attached: AttachmentPlace;
 
-  constructor(table: SystemTable) {
+  constructor(table: SystemTable, attached: AttachmentPlace = ownAttachments) {
     this.#table = table;
+    this.#attached = attached;
   }
 
   get(id: bigint): Lease | null {
@@ -53,9 +58,9 @@ export class LeaseRecords {
 
   /** The keys that are attached to a lease, sorted. They are the caller's. */
   keysOf(id: bigint): Uint8Array[] {
-    const prefix = encodeId(id);
+    const prefix = this.#placeOf(id, noBytes);
     const keys: Uint8Array[] = [];
-    const cursor = this.#table.scan(Namespace.LEASE_KEY, prefix);
+    const cursor = this.#table.scan(this.#attached.namespace, prefix);
     for (; cursor.key !== null; cursor.advance()) {
       keys.push(copyBytes(keyOf(cursor.key).subarray(prefix.length)));
     }
@@ -65,7 +70,7 @@ export class LeaseRecords {
   /** How many keys are attached to a lease, up to `most`. */
   countKeys(id: bigint, most: number): number {
     let count = 0;
-    const cursor = this.#table.scan(Namespace.LEASE_KEY, encodeId(id));
+    const cursor = this.#table.scan(this.#attached.namespace, this.#placeOf(id, noBytes));
     for (; cursor.key !== null && count < most; cursor.advance()) count += 1;
     cursor.close();
     return count;
@@ -80,16 +85,49 @@ export class LeaseRecords {
   }
 
   attach(id: bigint, key: Uint8Array): void {
-    this.#table.set(Namespace.LEASE_KEY, attachment(id, key), noBytes);
+    this.#table.set(this.#attached.namespace, this.#placeOf(id, key), noBytes);
   }
 
   detach(id: bigint, key: Uint8Array): void {
-    this.#table.set(Namespace.LEASE_KEY, attachment(id, key), null);
+    this.#table.set(this.#attached.namespace, this.#placeOf(id, key), null);
   }
+
+  /** Every key that is attached, with its lease. */
+  attachments(): Attachment[] {
+    const { namespace, prefix } = this.#attached;
+    const attachments: Attachment[] = [];
+    const cursor = this.#table.scan(namespace, prefix);
+    for (; cursor.key !== null; cursor.advance()) {
+      const place = copyBytes(keyOf(cursor.key).subarray(prefix.length));
+      attachments.push({ id: decodeId(place), key: place.subarray(idBytes) });
+    }
+    return attachments;
+  }
+
+  #placeOf(id: bigint, key: Uint8Array): Uint8Array {
+    const { prefix } = this.#attached;
+    const place = new Uint8Array(prefix.length + idBytes + key.length);
+    place.set(prefix);
+    place.set(encodeId(id), prefix.length);
+    place.set(key, prefix.length + idBytes);
+    return place;
+  }
+}
+
+/** Where the keys that go with a lease are recorded. */
+export interface AttachmentPlace {
+  readonly namespace: Namespace;
+  readonly prefix: Uint8Array;
+}
+
+export interface Attachment {
+  readonly id: bigint;
+  readonly key: Uint8Array;
 }
 
 const idBytes = 8;
 const noBytes = new Uint8Array(0);
+const ownAttachments: AttachmentPlace = { namespace: Namespace.LEASE_KEY, prefix: noBytes };
 const writer = new ByteWriter(8 * 1024);
 
 function encodeLease({ ttl, generation, remaining }: Lease): Uint8Array {
@@ -111,11 +149,4 @@ function encodeId(id: bigint): Uint8Array {
 
 function decodeId(key: Uint8Array): bigint {
   return new ByteReader(key).bigint64();
-}
-
-function attachment(id: bigint, key: Uint8Array): Uint8Array {
-  const place = new Uint8Array(idBytes + key.length);
-  place.set(encodeId(id));
-  place.set(key, idBytes);
-  return place;
 }
