@@ -80,8 +80,8 @@ export class RequestMemory {
   readonly #expired = new Set<number>();
   /** Sessions with lower numbers are all expired. */
   #lowestSession = 0;
-  /** Of requests that changed nothing: those whose bound is open. */
-  readonly open = new Set<UnchangedOutcome>();
+  /** Of requests that changed nothing: those whose bound is open, with their sessions. */
+  readonly #open = new Map<UnchangedOutcome, number>();
   /** Sessions of which something else is remembered than was written down. */
   readonly #changed = new ChangedParts<number>();
   #expiredChanged = true;
@@ -124,7 +124,7 @@ export class RequestMemory {
     assert(!memory.outcomes.has(request), 'a request of a session is executed once');
     memory.outcomes.set(request, outcome);
     this.#changed.add(session);
-    if (outcome.kind === 'unchanged' && outcome.bound === null) this.open.add(outcome);
+    if (outcome.kind === 'unchanged' && outcome.bound === null) this.#open.set(outcome, session);
   }
 
   raiseFloor(session: number, floor: number): void {
@@ -136,7 +136,7 @@ export class RequestMemory {
     for (const [request, outcome] of memory.outcomes) {
       if (request >= floor) continue;
       memory.outcomes.delete(request);
-      if (outcome.kind === 'unchanged') this.open.delete(outcome);
+      if (outcome.kind === 'unchanged') this.#open.delete(outcome);
     }
     this.#forgetDecided(session, floor);
   }
@@ -174,16 +174,24 @@ export class RequestMemory {
 
   /** Sets the bound of the open outcomes that `includes` picks. */
   close(includes: (outcome: UnchangedOutcome) => boolean, bound: number): void {
-    for (const outcome of this.open) {
+    for (const [outcome, session] of this.#open) {
       if (!includes(outcome)) continue;
       outcome.bound = bound;
-      this.open.delete(outcome);
+      this.#open.delete(outcome);
+      this.#changed.add(session);
     }
   }
 
-  /** Every outcome that is kept. */
-  *outcomes(): IterableIterator<Outcome> {
-    for (const { outcomes } of this.#sessions.values()) yield* outcomes.values();
+  /** An outcome of this session is known better than when it was remembered. */
+  settled(session: number): void {
+    this.#changed.add(session);
+  }
+
+  /** Every outcome that is kept, with its session. */
+  *outcomes(): IterableIterator<readonly [session: number, outcome: Outcome]> {
+    for (const [session, { outcomes }] of this.#sessions) {
+      for (const outcome of outcomes.values()) yield [session, outcome];
+    }
   }
 
   /**
@@ -216,10 +224,7 @@ export class RequestMemory {
     return size;
   }
 
-  /**
-   * Hands out one record for each session of which something has changed, and one for those that are expired. An outcome
-   * that is settled later (there are none in the order group's own shard) is no change.
-   */
+  /** Hands out one record for each session of which something has changed, and one for those that are expired. */
   flush(write: WriteMemory, everything: boolean): void {
     if (everything || this.#expiredChanged) {
       const expired = [...this.#expired].sort((a, b) => a - b);
@@ -302,7 +307,7 @@ export class RequestMemory {
 
   #forget(session: number): void {
     for (const outcome of this.#sessions.get(session)?.outcomes.values() ?? []) {
-      if (outcome.kind === 'unchanged') this.open.delete(outcome);
+      if (outcome.kind === 'unchanged') this.#open.delete(outcome);
     }
     this.#sessions.delete(session);
     this.#changed.add(session);

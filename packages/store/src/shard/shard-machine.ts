@@ -16,6 +16,7 @@ import {
   type UnchangedOutcome,
   type WrittenOutcome,
 } from './request-memory.ts';
+import { RegisteredLeases } from './registered-leases.ts';
 import { settle } from './settle.ts';
 import type {
   Decision,
@@ -32,6 +33,7 @@ import type {
   Vote,
 } from './shard-entry.ts';
 import { type ShardLife, shardLives } from './shard-life.ts';
+import { shardPartKeys, type ShardRecords, sortedShardParts, type WriteShardPart } from './shard-parts.ts';
 import type { ShardAccess, ShardStore } from './shard-store.ts';
 import { type TransactionLife, transactionLives } from './transaction-life.ts';
 import { errorOf, type VoteError, voteErrorOf, voteOn, type VoteTree } from './vote.ts';
@@ -78,6 +80,7 @@ interface Item {
 
 /** An outcome whose answer names writes that have no revision yet. */
 interface Unsettled {
+  readonly session: number;
   readonly outcome: WrittenOutcome | UnchangedOutcome;
   /** It is settled when this seq is numbered. */
   readonly at: number;
@@ -121,7 +124,9 @@ export class ShardMachine {
   #preparedCount = 0;
   /** In the order of the log. */
   #waiting: Item[] = [];
-  readonly #leases = new Set<bigint>();
+  readonly #leases = new RegisteredLeases();
+  /** Since it was written down. */
+  #accessChanged = true;
   #effects: ShardEffect[] = [];
 
   constructor(parts: ShardParts, memory = new RequestMemory()) {
@@ -133,7 +138,7 @@ export class ShardMachine {
     this.memory = memory;
     this.#order = parts.order;
     this.#bounds = parts.bounds ?? defaultBounds;
-    for (const lease of parts.leases ?? []) this.#leases.add(lease);
+    this.#leases.addAll(parts.leases ?? []);
     this.#bind(0);
   }
 
@@ -381,20 +386,20 @@ export class ShardMachine {
   }
 
   #record(origin: RequestOrigin, { result, effective }: Evaluation): void {
-    const outcome = effective ? this.#written(result) : this.#unchanged(result);
+    const outcome = effective ? this.#written(origin, result) : this.#unchanged(origin, result);
     this.memory.remember(origin, outcome);
     this.#effects.push({ kind: 'outcome', origin, outcome, known: false });
   }
 
-  #written(result: ApplyResult): WrittenOutcome {
+  #written({ session }: RequestOrigin, result: ApplyResult): WrittenOutcome {
     const { seq, numbered: from } = this;
     if (this.#overlay === null) return { kind: 'written', seq, from, revision: this.known, result };
     const outcome: WrittenOutcome = { kind: 'written', seq, from, revision: null, result };
-    this.#unsettled.push({ outcome, at: seq });
+    this.#unsettled.push({ session, outcome, at: seq });
     return outcome;
   }
 
-  #unchanged(result: ApplyResult): UnchangedOutcome {
+  #unchanged({ session }: RequestOrigin, result: ApplyResult): UnchangedOutcome {
     const { seq: seen, numbered: from } = this;
     const bound = this.#order === null ? this.#horizonOf(result) : this.#order.frontier;
     const outcome: UnchangedOutcome = {
@@ -405,7 +410,7 @@ export class ShardMachine {
       prepared: this.#preparedCount,
       bound,
     };
-    if (seen > from) this.#unsettled.push({ outcome, at: seen });
+    if (seen > from) this.#unsettled.push({ session, outcome, at: seen });
     return outcome;
   }
 
@@ -669,8 +674,9 @@ export class ShardMachine {
   /** Answers that wait for nothing more than what was numbered now. */
   #settle(revision: number): void {
     const numbers = { revisionOf: (seq: number): number => this.#numbers.revisionOf(seq) };
-    this.#unsettled = this.#unsettled.filter(({ outcome, at }) => {
+    this.#unsettled = this.#unsettled.filter(({ session, outcome, at }) => {
       if (at > this.numbered) return true;
+      this.memory.settled(session);
       if (outcome.kind === 'written') {
         outcome.revision = revision;
         outcome.result = settle(outcome.result, { ...numbers, own: revision, effective: true });
@@ -694,6 +700,7 @@ export class ShardMachine {
         return;
       case 'auth':
         this.access.apply(change.change);
+        this.#accessChanged = true;
         return;
       case 'compacted':
         this.#compact(change.revision, fact.revision);
@@ -757,7 +764,7 @@ export class ShardMachine {
 
   #inherit(parent: ShardMachine, fact: Fact): void {
     this.memory.unite(parent.memory, fact.revision);
-    for (const lease of parent.#leases) this.#leases.add(lease);
+    this.#leases.addAll(parent.#leases);
     this.compactRevision = parent.compactRevision;
     this.ordered = fact.index;
     this.#bind(0);
@@ -771,7 +778,7 @@ export class ShardMachine {
     );
     this.store.absorb(drained.store, drained.span);
     this.memory.unite(drained.memory, fact.revision);
-    for (const lease of drained.#leases) this.#leases.add(lease);
+    this.#leases.addAll(drained.#leases);
     this.span = change.span;
     this.epoch = { ...this.epoch, range: change.range };
     if (this.life === 'serving') this.life = shardLives.fire(this.life, 'widened');
@@ -801,13 +808,49 @@ export class ShardMachine {
       ...this.#plainCore(),
       access: this.access.encode(),
       memory: this.memory.toPlain(),
-      leases: [...this.#leases].sort((a, b) => (a < b ? -1 : 1)),
+      leases: this.#leases.sorted,
     });
   }
 
   /** The same without what others keep: the order group has its own shard's users, memory and leases apart. */
   encodeCore(): Uint8Array {
     return encodePlain(this.#plainCore());
+  }
+
+  /** The same as {@link encode}, in records: those that may have changed since the last time, or all of them. */
+  flush(write: WriteShardPart, everything: boolean): void {
+    write(shardPartKeys.core, this.encodeCore());
+    this.memory.flush((session, record) => {
+      write(session === null ? shardPartKeys.expired : shardPartKeys.memory(session), record);
+    }, everything);
+    if (everything || this.#accessChanged) write(shardPartKeys.access, this.access.encode());
+    this.#accessChanged = false;
+    for (const lease of this.#leases.take(everything)) {
+      write(shardPartKeys.lease(lease), this.#leases.has(lease) ? noRecord : null);
+    }
+  }
+
+  /** What {@link flush} has handed out. `access`: opens what its `encode` has written. */
+  static open(
+    records: ShardRecords,
+    store: ShardStore,
+    access: (encoded: Uint8Array) => ShardAccess,
+    bounds?: ShardBounds,
+  ): ShardMachine {
+    const parts = sortedShardParts(records);
+    const memory = new RequestMemory();
+    memory.restore(null, parts.expired);
+    for (const [session, record] of parts.memory) memory.restore(session, record);
+    const surroundings = {
+      store,
+      access: access(parts.access),
+      order: null,
+      ...(bounds === undefined ? {} : { bounds }),
+    };
+    const machine = ShardMachine.decodeCore(parts.core, surroundings, memory, parts.leases);
+    machine.#accessChanged = false;
+    machine.#leases.take(false);
+    return machine;
   }
 
   #plainCore(): StoredCore {
@@ -867,7 +910,7 @@ export class ShardMachine {
     this.ordered = stored.ordered;
     this.numbered = stored.numbered;
     this.compactRevision = stored.compactRevision;
-    for (const lease of leases) this.#leases.add(lease);
+    this.#leases.addAll(leases);
     this.#bind(stored.seq);
     this.#know(stored.known);
     this.#overlay?.restore(stored.pending);
@@ -931,6 +974,8 @@ export function answeredAt(result: ApplyResult, revision: number): ApplyResult {
   });
 }
 
+const noRecord = new Uint8Array(0);
+
 const defaultBounds: ShardBounds = {
   overlayBytes: limits.overlayBytes,
   waitingEntries: limits.waitingEntries,
@@ -989,10 +1034,12 @@ function isPrepareOf(entry: RequestEntry | PrepareEntry, transaction: string): b
 
 function unsettledOf(memory: RequestMemory, numbered: number): Unsettled[] {
   const unsettled: Unsettled[] = [];
-  for (const outcome of memory.outcomes()) {
-    if (outcome.kind === 'written' && outcome.revision === null) unsettled.push({ outcome, at: outcome.seq });
+  for (const [session, outcome] of memory.outcomes()) {
+    if (outcome.kind === 'written' && outcome.revision === null) {
+      unsettled.push({ session, outcome, at: outcome.seq });
+    }
     if (outcome.kind === 'unchanged' && outcome.seen > numbered) {
-      unsettled.push({ outcome, at: outcome.seen });
+      unsettled.push({ session, outcome, at: outcome.seen });
     }
   }
   return unsettled.sort((a, b) => a.at - b.at);

@@ -8,12 +8,10 @@ import type { LogPosition } from '../mvcc/meta.ts';
 /** A newer one is refused before anything is read. */
 const recordVersion = 1;
 
-/** What a replica stores of itself beside the rows of its keys. */
+/** What a replica stores of itself beside its machine and the rows of its keys. */
 export interface ShardRecord {
   readonly applied: LogPosition;
   readonly configurations: GroupConfigurations;
-  /** As `ShardMachine.encode` gives it. */
-  readonly machine: Uint8Array;
 }
 
 export interface GroupConfigurations {
@@ -23,13 +21,12 @@ export interface GroupConfigurations {
   readonly present: Configuration;
 }
 
-export function encodeShardRecord({ applied, configurations, machine }: ShardRecord): Uint8Array {
-  const writer = new ByteWriter(machine.length + 128);
+export function encodeShardRecord({ applied, configurations }: ShardRecord): Uint8Array {
+  const writer = new ByteWriter(128);
   writer.byte(recordVersion);
   writer.varint(applied.index);
   writer.varint(applied.term);
   writeConfigurations(writer, configurations);
-  writer.bytes(machine);
   return writer.take();
 }
 
@@ -37,7 +34,7 @@ export function encodeShardRecord({ applied, configurations, machine }: ShardRec
 export function decodeShardRecord(record: Uint8Array): ShardRecord {
   const reader = begin(record);
   const applied = { index: reader.varint(), term: reader.varint() };
-  return { applied, configurations: readConfigurations(reader), machine: reader.rest() };
+  return { applied, configurations: readConfigurations(reader) };
 }
 
 /** What stays known while there is no state. */

@@ -11,6 +11,7 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
+import { bytesToString } from '../bytes.ts';
 import { decodeInstalled, encodeInstalled } from '../installed-snapshot.ts';
 import { limits } from '../limits.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
@@ -24,7 +25,7 @@ import type {
   StoredShard,
   StorePart,
 } from '../node-store/node-store.ts';
-import { ShardRowName, shardRowKey } from '../node-store/shard-rows.ts';
+import { ShardRowName, shardRowsOf } from '../node-store/shard-rows.ts';
 import type { ShardEffect, ShardEntry, ShardId } from './shard-entry.ts';
 import { decodeShardEntry, mayNeedNeighbour } from './shard-entry-codec.ts';
 import { type InstallTarget, ShardSnapshotSink } from './shard-install.ts';
@@ -36,6 +37,7 @@ import {
   encodeShardRecord,
 } from './shard-record.ts';
 import type { GroupConfigurations } from './shard-record.ts';
+import { ShardPart } from './shard-parts.ts';
 import { ShardSnapshot } from './shard-snapshot.ts';
 import type { ShardSnapshotHeader } from './shard-snapshot.ts';
 import type { ShardAccess } from './shard-store.ts';
@@ -117,6 +119,8 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   #installing: SnapshotMeta | null = null;
   /** Handed over to a neighbour, or removed. */
   #ended = false;
+  /** Names of the rows that the machine has in META. */
+  readonly #stored = new Map<string, Uint8Array>();
   /** Neighbours that were taken over, until that survives a crash. */
   #taken: TakenNeighbour[] = [];
   #compactionDue = false;
@@ -127,18 +131,22 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     if (mark !== null) return new ShardReplica(parts, shard, configurationsOf(decodeInstallNote(mark.note)));
     const row = (name: number): Uint8Array | null =>
       rows.find((one) => one.name.length === 1 && one.name[0] === name)?.value ?? null;
-    const [stored, record, installed] = [
-      row(ShardRowName.STORE),
-      row(ShardRowName.STATE),
-      row(ShardRowName.INSTALLED),
-    ];
-    assert(stored !== null && record !== null, 'what is stored of a replica is whole');
-    const { applied, configurations, machine } = decodeShardRecord(record);
+    const record = row(ShardRowName.STATE);
+    const store = row(ShardRowName.STORE);
+    const installed = row(ShardRowName.INSTALLED);
+    assert(store !== null && record !== null, 'what is stored of a replica is whole');
+    const { applied, configurations } = decodeShardRecord(record);
     const replica = new ShardReplica(parts, shard, configurations);
     replica.#applied = applied as Position;
     replica.#flushed = applied as Position;
     replica.#installed = installed === null ? null : decodeInstalled(installed);
-    replica.#begin(parts.store.openShard(shard, stored), machine);
+    const opened = parts.store.openShard(shard, store);
+    const records = rows.filter(({ name }) => (name[0] as number) >= ShardPart.CORE);
+    for (const { name } of records) replica.#stored.set(bytesToString(name), name);
+    const pairs = records.map(({ name, value }) => [name, value] as const);
+    const machine = ShardMachine.open(pairs, opened, parts.access, parts.bounds);
+    replica.#live({ store: opened, machine });
+    replica.#scheduleCompaction();
     return replica;
   }
 
@@ -288,7 +296,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const durable = new Promise<void>((resolve) => {
       flushed = resolve;
     });
-    this.#taken.push({ shard: drained.id, index: this.#applied.index, flushed });
+    this.#taken.push({ rows: drained.#noRows, index: this.#applied.index, flushed });
     observer.absorbed(this, drained, durable);
   }
 
@@ -303,15 +311,36 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const { machine, store } = this.#present;
     const configurations = this.#configurations;
     const applied = this.#applied;
-    const record = encodeShardRecord({ applied, configurations, machine: machine.encode() });
+    const record = encodeShardRecord({ applied, configurations });
     const rows: MetaRow[] = [store.row(), this.#row(ShardRowName.STATE, record)];
+    rows.push(...this.#machineRows(machine, this.#stored.size === 0));
     const installed = this.#installed;
     // What was installed is forgotten with the first entry that is stored after it.
     if (installed !== null && applied.index > installed.index) {
       rows.push(this.#row(ShardRowName.INSTALLED, null));
     }
-    for (const { shard } of this.#taken) rows.push(...rowsOfNone(shard));
+    for (const { rows: gone } of this.#taken) rows.push(...gone);
     return { applied, rows };
+  }
+
+  /** What of the machine is not stored as it is. */
+  #machineRows(machine: ShardMachine, everything: boolean): MetaRow[] {
+    const rows: MetaRow[] = [];
+    machine.flush((name, value) => {
+      if (value === null) this.#stored.delete(bytesToString(name));
+      else this.#stored.set(bytesToString(name), name);
+      rows.push({ key: shardRowKeyOf(this.id, name), value });
+    }, everything);
+    return rows;
+  }
+
+  /** Takes away everything that is stored of it. */
+  get #noRows(): MetaRow[] {
+    const own = Object.values(ShardRowName).map((name) => Uint8Array.of(name));
+    return [...own, ...this.#stored.values()].map((name) => ({
+      key: shardRowKeyOf(this.id, name),
+      value: null,
+    }));
   }
 
   #flushedThrough(applied: LogPosition): void {
@@ -336,18 +365,12 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   }
 
   #row(name: number, value: Uint8Array | null): MetaRow {
-    return { key: shardRowKey(this.id, name), value };
+    return { key: shardRowKeyOf(this.id, Uint8Array.of(name)), value };
   }
 
   get #present(): ReplicaState {
     assert(this.#state !== null, 'a replica without a state is not asked for it');
     return this.#state;
-  }
-
-  #begin(store: SharedShardStore, machine: Uint8Array): void {
-    const { access, bounds } = this.#parts;
-    this.#live({ store, machine: ShardMachine.decode(machine, store, access, null, bounds) });
-    this.#scheduleCompaction();
   }
 
   #live(state: ReplicaState): void {
@@ -413,19 +436,28 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   ): Promise<void> {
     const applied = { index: meta.index, term: meta.term };
     const configurations = { initial: this.#configurations.initial, present: meta.configuration };
-    const record = encodeShardRecord({ applied, configurations, machine });
-    const store = await install.finish(summary, (made) => [
-      made.row(),
-      this.#row(ShardRowName.STATE, record),
-      this.#row(ShardRowName.INSTALLED, encodeInstalled(meta)),
-    ]);
+    const record = encodeShardRecord({ applied, configurations });
+    let live: ReplicaState | null = null;
+    const { access, bounds } = this.#parts;
+    await install.finish(summary, (store) => {
+      live = { store, machine: ShardMachine.decode(machine, store, access, null, bounds) };
+      this.#stored.clear();
+      return [
+        store.row(),
+        this.#row(ShardRowName.STATE, record),
+        this.#row(ShardRowName.INSTALLED, encodeInstalled(meta)),
+        ...this.#machineRows(live.machine, true),
+      ];
+    });
+    assert(live !== null, 'an install ends with its rows');
     this.#applied = applied;
     this.#flushed = applied;
     this.#installed = meta;
     this.#installing = null;
     this.#waitsFor = null;
     this.#configurations = configurations;
-    this.#begin(store, machine);
+    this.#live(live);
+    this.#scheduleCompaction();
     this.#parts.observer.restored(this);
   }
 }
@@ -436,7 +468,8 @@ interface ReplicaState {
 }
 
 interface TakenNeighbour {
-  readonly shard: ShardId;
+  /** Of what was stored of it. */
+  readonly rows: readonly MetaRow[];
   /** Of the entry with which it was taken over. */
   readonly index: Index;
   readonly flushed: () => void;
@@ -449,7 +482,10 @@ function configurationsOf(initial: Configuration): GroupConfigurations {
   return { initial, present: initial };
 }
 
-/** Of a replica that is no more. */
-function rowsOfNone(shard: ShardId): MetaRow[] {
-  return Object.values(ShardRowName).map((name) => ({ key: shardRowKey(shard, name), value: null }));
+function shardRowKeyOf(shard: ShardId, name: Uint8Array): Uint8Array {
+  const prefix = shardRowsOf(shard);
+  const key = new Uint8Array(prefix.length + name.length);
+  key.set(prefix);
+  key.set(name, prefix.length);
+  return key;
 }
