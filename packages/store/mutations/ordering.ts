@@ -45,8 +45,15 @@ export const mutations: readonly Mutation[] = [
     'rule 7: only the first leader fetches the frontier',
     'When it goes, a request that names a later revision waits for ever, and all behind it.',
     shardLeader,
-    'if (this.#wanted === null && position !== null) this.wantFrontier(position);',
-    '',
+    'this.#wanted === null ? machine.frontierWantedAt : null',
+    'null',
+  ),
+  rare(
+    'rule 5: a frontier answers for who came after it was asked for',
+    'It may be older than what its client has seen.',
+    shardLeader,
+    'for (const read of reads) read.frontier = frontier;',
+    'for (const read of this.#reads) read.frontier ??= frontier;',
   ),
   rule(
     'rule 5: what changed nothing is not remembered',

@@ -284,7 +284,7 @@ export class Cluster implements GroupObserver {
         if (lead !== null) this.#sendVote(effect.vote);
         return;
       case 'frontier-wanted':
-        lead?.answers.wantFrontier(replica.applied);
+        world.coverage.count('frontier wanted');
         return;
       case 'waits':
         world.coverage.count(`waits for a ${effect.why}`);
@@ -514,9 +514,10 @@ export class Cluster implements GroupObserver {
     const entry = answers.frontierEntry(shard, node.order);
     if (entry !== null) this.proposeShard(lead, entry);
     this.#answerReady(lead);
-    if (!answers.asks(shard)) return;
+    const tell = answers.ask(shard);
+    if (tell === null) return;
     this.frontier(node, (fetched) => {
-      answers.fetched(fetched);
+      tell(fetched);
       this.#answerReady(lead);
     });
   }

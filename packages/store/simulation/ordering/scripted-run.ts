@@ -55,12 +55,24 @@ const scripts: Readonly<Record<string, () => boolean>> = {
       { kind: 'cut', counts: [{ shard: 1, upTo: 1 }], decisions: [], logged: [] },
       { index: 1, term: 1 },
     );
-    leader.asks(machine);
-    leader.fetched({ index: 1, revision: 2 });
+    leader.ask(machine)?.({ index: 1, revision: 2 });
     const early = leader.ready(machine, order);
     say(machine, ...order.factsAfter(1, 0));
     const [answer] = [...early, ...leader.ready(machine, order)];
     return answer?.revision === 1;
+  },
+  'a frontier does not answer for who came after it was asked for': () => {
+    const machine = shard();
+    const leader = new ShardLeader(1);
+    const [early, late] = [1, 2].map((request) => {
+      for (const effect of machine.apply(reading(request), request)) {
+        if (effect.kind === 'outcome') leader.outcome(machine, effect.origin, effect.outcome);
+      }
+      return leader.ask(machine);
+    });
+    early?.({ index: 0, revision: 1 });
+    const answered = leader.ready(machine, orderOf()).map(({ origin }) => origin.request);
+    return late !== null && answered.join() === '1';
   },
   'that a revision is in the future is answered where it still is': () => {
     const machine = shard();
@@ -71,16 +83,15 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     for (const effect of effects) {
       if (effect.kind === 'outcome') leader.outcome(machine, effect.origin, effect.outcome);
     }
-    leader.asks(machine);
     // The very revision comes before its answer.
-    leader.fetched({ index: 0, revision: 2 });
+    leader.ask(machine)?.({ index: 0, revision: 2 });
     const [answer] = leader.ready(machine, order);
     return answer?.result.kind === 'error' && answer.revision === 1;
   },
   'a frontier that a request waits for is fetched by the next leader': () => {
     const machine = shard();
     machine.apply(readingAt(1, 2), 1);
-    return new ShardLeader(1).asks(machine);
+    return new ShardLeader(1).ask(machine) !== null;
   },
   'a replica that has not heard of a split is not complete after it': () => {
     const chain = new FactChain(0);

@@ -47,7 +47,7 @@ export class ShardLeader {
   readonly #writes = new Map<number, { readonly origin: RequestOrigin; readonly outcome: WrittenOutcome }>();
   #reads: OpenRead[] = [];
   /** A request wants to know how far the order has come: since this place in the shard's log. */
-  #wanted: { readonly position: number; frontier: Frontier | null; asked: boolean } | null = null;
+  #wanted: { readonly position: number; readonly frontier: Frontier | null } | null = null;
 
   constructor(retryMs: number) {
     this.#retryMs = retryMs;
@@ -95,32 +95,26 @@ export class ShardLeader {
     }
   }
 
-  /** A request cannot go on without knowing how far the order is; it was applied at `position`. */
-  wantFrontier(position: number): void {
-    this.#wanted = { position, frontier: null, asked: false };
-  }
-
-  /** Whether the frontier should be fetched now, for all that wait for it. Asked once, it answers for these alone. */
-  asks(machine: ShardMachine): boolean {
-    let asks = false;
-    for (const read of this.#reads) {
-      // What it saw must be numbered first: its answer comes after that.
-      if (read.asked || read.outcome.seen > machine.numbered) continue;
-      read.asked = true;
-      asks = true;
-    }
-    const position = machine.frontierWantedAt;
-    if (this.#wanted === null && position !== null) this.wantFrontier(position);
-    if (this.#wanted !== null && !this.#wanted.asked) {
-      this.#wanted.asked = true;
-      asks = true;
-    }
-    return asks;
-  }
-
-  fetched(frontier: Frontier): void {
-    for (const read of this.#reads) if (read.asked) read.frontier ??= frontier;
-    if (this.#wanted?.asked === true) this.#wanted.frontier ??= frontier;
+  /**
+   * Who has to know how far the order is: answers that wait for it, and a request of the shard's log. Null: nobody. The
+   * frontier has to be fetched after the call, and counts for these alone: it may be too old for whoever comes later.
+   *
+   * @example
+   * const tell = leader.ask(machine);
+   * if (tell !== null) tell(await frontier());
+   */
+  ask(machine: ShardMachine): ((frontier: Frontier) => void) | null {
+    // What one of them saw must be numbered first: its answer comes after that.
+    const reads = this.#reads.filter((read) => !read.asked && read.outcome.seen <= machine.numbered);
+    for (const read of reads) read.asked = true;
+    const position = this.#wanted === null ? machine.frontierWantedAt : null;
+    const wanted = position === null ? null : { position, frontier: null };
+    if (wanted !== null) this.#wanted = wanted;
+    if (reads.length === 0 && wanted === null) return null;
+    return (frontier) => {
+      for (const read of reads) read.frontier = frontier;
+      if (wanted !== null && this.#wanted === wanted) this.#wanted = { ...wanted, frontier };
+    };
   }
 
   /** Answers that can be given now. */
