@@ -96,8 +96,13 @@ export const limits = {
   watchBackoffMaxMs: 1_000,
   /** Spans that are told apart when the events for all synced watchers are read. */
   watchSpans: 256,
-  /** A part of a page that a whole revision would make this many times as large is cut within it. */
+  /** A page that a whole revision would make this many times as large as was asked for is cut within it. */
   watchPageExcess: 4,
+  /** Events that are looked at for one page, wanted or not. */
+  watchScanEvents: 10_000,
+  /** Shards that are asked at a time, and how often for one page when shards are split or merged meanwhile. */
+  watchShardReads: 16,
+  watchPlans: 5,
   /** What one stream may hold that its client has not taken. Beyond it its watchers read from history. */
   watchStreamBufferBytes: 4 * 1024 * 1024,
   watchStreamBufferResponses: 1_024,

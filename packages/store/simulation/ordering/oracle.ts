@@ -46,6 +46,11 @@ export class Oracle {
     keys.observer = { listening: true, changed: (change) => this.#current.push(change) };
   }
 
+  /** What every revision did, once it is judged. */
+  get events(): ReadonlyMap<number, readonly Change[]> {
+    return this.#events;
+  }
+
   judge(clients: readonly Client[], watchers: readonly Watcher[]): OrderingViolation | null {
     this.#progress(clients);
     if (this.violation === null) this.#replay();

@@ -1,0 +1,247 @@
+import { FlotillaError, type Platform } from '@flotilla/platform';
+import { limits } from '../limits.ts';
+import type { OrderEntry } from '../order/order-entry.ts';
+import type { OrderMachine } from '../order/order-machine.ts';
+import type { ShardRow } from '../order/shard-map.ts';
+import { intersection, type KeySpan } from '../shard/key-span.ts';
+import { orderShard, type ShardId } from '../shard/shard-entry.ts';
+import type { EventAnswer, EventPosition, EventRequest, ShardEvent } from './event-page.ts';
+import type { HistoryPage, HistoryRequest, SharedHistory } from './history.ts';
+import { comparePlaces } from './read-events.ts';
+import { SpanSet } from './span-set.ts';
+
+/** This node's copy of the order. */
+export type WatchedOrder = Pick<OrderMachine, 'index' | 'frontier' | 'compactRevision' | 'map' | 'lastFact'>;
+
+export interface MergedHistoryParts {
+  readonly platform: Platform;
+  /** Another one after a snapshot. */
+  order(): WatchedOrder;
+  newest(): Promise<number>;
+  /** Asks replicas, until one has an answer or its patience is over. A `FlotillaError` is as good as no answer. */
+  read(request: EventRequest): Promise<EventAnswer>;
+}
+
+/** What is to be asked of one shard. */
+interface Part {
+  readonly shard: ShardId;
+  readonly spans: readonly KeySpan[];
+  readonly from: number;
+}
+
+interface PartAnswer {
+  readonly events: readonly ShardEvent[];
+  readonly through: number;
+}
+
+/** `moved`: the keys have another shard by now, which the order here may know already. */
+type PartResult = PartAnswer | 'missing' | 'moved';
+
+/**
+ * The history of all shards as one. No index of revisions is kept: each shard that has keys of what is watched is asked
+ * for its events, and they are put together by revision and, within a transaction over several shards, by the order of
+ * its operations. A shard that has written nothing since everything of it was read is not asked.
+ */
+export class MergedHistory implements SharedHistory {
+  readonly #parts: MergedHistoryParts;
+  /** By shard: the last entry of the order that has numbered writes of it or changed its range, as far as that was seen. */
+  readonly #writes = new Map<ShardId, number>();
+  /** Entries after this one were seen. */
+  #seenFrom: number;
+  /** Somewhere the order stood: what was numbered after the revision is of entries after the index. */
+  #mark: { readonly index: number; readonly revision: number };
+  /** Beyond what the order here knows: a replica has said so. */
+  #compacted = -1;
+  /** Shards that nobody could be asked about, and when they may be asked for again. */
+  readonly #suspects = new Map<ShardId, { readonly untilMs: number; readonly delayMs: number }>();
+
+  constructor(parts: MergedHistoryParts) {
+    this.#parts = parts;
+    const { index, frontier: revision } = parts.order();
+    this.#seenFrom = index;
+    this.#mark = { index, revision };
+  }
+
+  get revision(): number {
+    return this.#parts.order().frontier;
+  }
+
+  get compactRevision(): number {
+    return Math.max(this.#compacted, this.#parts.order().compactRevision);
+  }
+
+  newest(): Promise<number> {
+    return this.#parts.newest();
+  }
+
+  /** To be told of every entry of the order, when it is applied here. */
+  applied(entry: OrderEntry): void {
+    const { index, map } = this.#parts.order();
+    if (entry.kind === 'cut') {
+      for (const { shard } of entry.counts) this.#writes.set(shard, index);
+      for (const { participants } of entry.decisions) {
+        for (const shard of participants) this.#writes.set(shard, index);
+      }
+    } else if (entry.kind === 'range') {
+      // What one has written is another's now.
+      this.#writes.clear();
+      for (const { shard } of map.rows) this.#writes.set(shard, index);
+    }
+  }
+
+  /** A snapshot has taken the place of entries that were not seen. */
+  restored(): void {
+    this.#writes.clear();
+    this.#seenFrom = this.#parts.order().index;
+  }
+
+  async read(request: HistoryRequest): Promise<HistoryPage> {
+    for (let attempt = 1; ; attempt += 1) {
+      const { index, frontier } = this.#parts.order();
+      const { parts, missing } = this.#plan(request);
+      const results = await this.#readParts(parts, request);
+      const isLast = attempt === limits.watchPlans || this.#parts.order().index === index;
+      if (results.includes('moved') && !isLast) continue;
+      const page = this.#merge(request, parts, results, missing);
+      // What is read next is asked for from there on.
+      if (request.live && page.through === frontier) this.#mark = { index, revision: frontier };
+      return page;
+    }
+  }
+
+  // Whom to ask.
+
+  #plan(request: HistoryRequest): { readonly parts: readonly Part[]; readonly missing: KeySpan[] } {
+    const nowMs = this.#parts.platform.now();
+    const parts: Part[] = [];
+    const missing: KeySpan[] = [];
+    for (const row of this.#parts.order().map.rows) {
+      const part = partOf(row, request);
+      if (part === null || this.#isIdle(part)) continue;
+      const suspect = this.#suspects.get(part.shard);
+      if (suspect !== undefined && suspect.untilMs > nowMs) missing.push(...part.spans);
+      else parts.push(part);
+    }
+    return { parts, missing };
+  }
+
+  /** Whether the shard has certainly nothing that is new. */
+  #isIdle({ shard, from }: Part): boolean {
+    const { index, revision } = this.#mark;
+    // Its own writes are their own order.
+    if (shard === orderShard || from <= revision || index < this.#seenFrom) return false;
+    return (this.#writes.get(shard) ?? 0) <= index;
+  }
+
+  // Asking.
+
+  async #readParts(parts: readonly Part[], request: HistoryRequest): Promise<PartResult[]> {
+    const results: PartResult[] = [];
+    let next = 0;
+    const share = Math.max(1, Math.min(parts.length, limits.watchShardReads));
+    const work = async (): Promise<void> => {
+      for (let i = next++; i < parts.length; i = next++) {
+        results[i] = await this.#readPart(parts[i] as Part, request, share);
+      }
+    };
+    await Promise.all(Array.from({ length: share }, work));
+    return results;
+  }
+
+  /** At least one whole revision, if there is any. */
+  async #readPart(part: Part, request: HistoryRequest, share: number): Promise<PartResult> {
+    const { shard, spans } = part;
+    const { through, previous, live } = request;
+    const maxEvents = Math.ceil(request.maxEvents / share);
+    const maxBytes = Math.ceil(request.maxBytes / share);
+    const events: ShardEvent[] = [];
+    let from: EventPosition = { revision: part.from, skip: 0 };
+    for (;;) {
+      const order = this.#parts.order();
+      const lastFact = order.lastFact(shard, order.index);
+      if (lastFact === null) return 'moved';
+      const answer = await this.#ask({
+        shard,
+        lastFact,
+        spans,
+        from,
+        through,
+        previous,
+        live,
+        maxEvents,
+        maxBytes,
+      });
+      if (answer.kind === 'compacted') {
+        this.#compacted = Math.max(this.#compacted, answer.revision);
+        return 'missing';
+      }
+      if (answer.kind === 'elsewhere') return 'moved';
+      if (answer.kind === 'behind') {
+        this.#suspect(shard);
+        return 'missing';
+      }
+      this.#suspects.delete(shard);
+      for (const event of answer.events) events.push(event);
+      const { next } = answer;
+      if (next === null) return { events, through };
+      if (next.revision > part.from) return { events, through: next.revision - 1 };
+      from = next;
+    }
+  }
+
+  async #ask(request: EventRequest): Promise<EventAnswer> {
+    try {
+      return await this.#parts.read(request);
+    } catch (error) {
+      if (!(error instanceof FlotillaError)) throw error;
+      return { kind: 'behind' };
+    }
+  }
+
+  #suspect(shard: ShardId): void {
+    const before = this.#suspects.get(shard)?.delayMs ?? limits.watchBackoffMs / 2;
+    const delayMs = Math.min(2 * before, limits.watchBackoffMaxMs);
+    this.#suspects.set(shard, { untilMs: this.#parts.platform.now() + delayMs, delayMs });
+  }
+
+  // What they said.
+
+  #merge(
+    request: HistoryRequest,
+    parts: readonly Part[],
+    results: readonly PartResult[],
+    missing: KeySpan[],
+  ): HistoryPage {
+    let { through } = request;
+    const events: ShardEvent[] = [];
+    results.forEach((result, i) => {
+      if (typeof result === 'string') missing.push(...(parts[i] as Part).spans);
+      else through = Math.min(through, result.through);
+    });
+    for (const result of results) {
+      if (typeof result === 'string') continue;
+      for (const event of result.events) if (event.revision <= through) events.push(event);
+    }
+    return { events: events.sort(compareEvents), through, missing };
+  }
+}
+
+/** What is asked of a row; null: nothing of it. */
+function partOf({ shard, span: whole }: ShardRow, { parts, through }: HistoryRequest): Part | null {
+  const spans: KeySpan[] = [];
+  let from = Infinity;
+  for (const part of parts) {
+    if (part.from > through) continue;
+    const span = intersection(whole, part.span);
+    if (span === null) continue;
+    spans.push(span);
+    from = Math.min(from, part.from);
+  }
+  return spans.length === 0 ? null : { shard, spans: new SpanSet(spans, limits.watchSpans).spans, from };
+}
+
+/** Only a transaction over several shards has events of more than one in a revision. The sort is stable. */
+function compareEvents(a: ShardEvent, b: ShardEvent): number {
+  if (a.revision !== b.revision) return a.revision - b.revision;
+  return a.place === 0 ? 0 : comparePlaces(a, b);
+}
