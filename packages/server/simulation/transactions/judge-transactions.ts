@@ -12,5 +12,6 @@ export function judgeTransactions(
   persisted: readonly RevisionEvents[] | null,
 ): ReadonlyMap<string, Verdict> {
   const { verdict, revisions } = checkRevisions(calls, persisted === null ? {} : { persisted });
-  return new Map([['revisions', verdict], ...workload.judge({ calls, revisions })]);
+  // What names the anomaly comes first.
+  return new Map([...workload.judge({ calls, revisions }), ['revisions', verdict]]);
 }

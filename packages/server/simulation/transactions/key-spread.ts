@@ -1,5 +1,5 @@
 /** The first bytes of the keys of workloads. */
-export const letters = [...'abcdefghijklmnopqrstuvwxyz'] as const;
+export const letters: readonly string[] = 'abcdefghijklmnopqrstuvwxyz'.split('');
 
 /** `count` keys with the same ending, as far from each other in the key space as can be. */
 export function spreadKeys(count: number, ending: string): readonly string[] {
