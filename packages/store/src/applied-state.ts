@@ -15,14 +15,23 @@ import { Alarms } from './cluster/alarms.ts';
 import { Downgrade } from './cluster/downgrade.ts';
 import { MemberRegistry } from './cluster/member-registry.ts';
 import { decodeMembershipContext } from './cluster/registered-member.ts';
-import { Leases } from './leases/leases.ts';
+import type { LeaseReader, LeaseRecords } from './leases/lease-records.ts';
+import { type LeaseObserver, Leases } from './leases/leases.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { LayerStack } from './mvcc/layer-stack.ts';
 import { Layers } from './mvcc/layers.ts';
 import { MultiVersionState } from './mvcc/state.ts';
 import { executeTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
-import { decodeMember, type Proposal } from './proposal.ts';
+import { LoneShardStore } from './order/lone-shard-store.ts';
+import { decodeOrderEntry } from './order/order-entry-codec.ts';
+import { orderErrors } from './order/order-errors.ts';
+import type { OrderMachine } from './order/order-machine.ts';
+import type { OrderObserver } from './order/order-observer.ts';
+import { OrderedLeases } from './order/ordered-leases.ts';
+import { type ShardedParts, ShardedState } from './order/sharded-state.ts';
+import { decodeMember, type Proposal, type RequestSession } from './proposal.ts';
+import type { ShardStore } from './shard/shard-store.ts';
 import { Sessions } from './sessions/sessions.ts';
 import type { StorageReader } from './storage.ts';
 import { SystemTable } from './system/system-table.ts';
@@ -45,8 +54,16 @@ export class AppliedState {
   readonly registry: MemberRegistry;
   /** What each member has told the others about itself, by node id. */
   members: MemberRecords;
+  /** Null: the cluster was never sharded. */
+  #sharded: ShardedState | null = null;
+  readonly #shardStore: OwnShardStore;
+  #ownStore: ShardStore | null = null;
+  #orderObserver: OrderObserver | null = null;
+  #leaseObserver: LeaseObserver | null = null;
 
-  constructor(storage: StorageReader, stored: StoredState) {
+  /** `shardStore`: what a split takes keys out of, and a merge puts them into; by default there is nowhere to. */
+  constructor(storage: StorageReader, stored: StoredState, shardStore: OwnShardStore = loneShardStore) {
+    this.#shardStore = shardStore;
     this.keys = new MultiVersionState(
       new Layers(new LayerStack(new WriteBuffer(), [], storage)),
       stored.summary,
@@ -59,15 +76,54 @@ export class AppliedState {
     this.alarms = new Alarms(this.system, this.keys);
     this.downgrade = new Downgrade(this.system, this.keys);
     this.registry = new MemberRegistry(this.system);
+    if (stored.isSharded) this.#sharded = ShardedState.open(this.#shardedParts);
+  }
+
+  /** Of a sharded cluster: its order, and shard 0 in it. Null: it was never sharded. */
+  get order(): OrderMachine | null {
+    return this.#sharded?.order ?? null;
+  }
+
+  observeOrder(observer: OrderObserver | null): void {
+    this.#orderObserver = observer;
+    if (this.#sharded !== null) this.#sharded.observer = observer;
+  }
+
+  /** Whoever keeps the time of leases goes on when there is an order. */
+  observeLeases(observer: LeaseObserver | null): void {
+    this.#leaseObserver = observer;
+    this.leases.observer = observer;
+  }
+
+  /** What can be read of the leases of this state. */
+  leasesIn(records: LeaseReader): LeaseReader {
+    const { order } = this;
+    return order === null ? records : new OrderedLeases(order.leases, this.leases.records);
   }
 
   /** What a commit at this position stores beside the tables. */
   stored(applied: LogPosition): StoredState {
-    return { applied, summary: this.keys.summary, members: this.members, usesSystem: this.system.used };
+    this.settle();
+    const { keys, members, system } = this;
+    const isSharded = this.#sharded !== null;
+    return { applied, summary: keys.summary, members, usesSystem: system.used, isSharded };
+  }
+
+  /** Before the tables are read as what the state is: not everything is written there at once. */
+  settle(): void {
+    this.#sharded?.flush();
+    this.keys.settle();
+  }
+
+  /** Whether applying a request of this number will not execute it: it is answered from memory, or refused. */
+  settles(session: RequestSession): boolean {
+    return this.#sharded === null ? this.sessions.settles(session) : this.#sharded.settles(session);
   }
 
   /** Applies one proposal. What is refused has changed nothing. `position`: its entry's. */
   execute(proposal: Proposal, position: LogPosition): ApplyResult {
+    if (proposal.kind === 'order') return this.#executeOrder(proposal.request, position);
+    if (this.#sharded !== null) return this.#executeSharded(this.#sharded, proposal, position);
     const { session } = proposal.origin;
     try {
       this.auth.check(proposal);
@@ -93,10 +149,53 @@ export class AppliedState {
     return this.sessions.recall(session, proposal, position);
   }
 
+  /** An entry that changes nothing here. */
+  pass(position: LogPosition): void {
+    this.#sharded?.pass(position);
+  }
+
+  #executeOrder(request: Uint8Array, position: LogPosition): ApplyResult {
+    const entry = decodeOrderEntry(request);
+    if (this.#sharded !== null) {
+      return { kind: 'order', effects: this.#sharded.apply(entry, position, this.#leaseObserver) };
+    }
+    if (entry.kind !== 'begin') return { kind: 'error', error: orderErrors.notSharded };
+    this.#sharded = ShardedState.begin(this.#shardedParts, entry, position);
+    this.#sharded.observer = this.#orderObserver;
+    return { kind: 'order', effects: this.#sharded.began(entry, position) };
+  }
+
+  /** What an order is now asked for was proposed before its member knew of it, and is sent there again. */
+  #executeSharded(sharded: ShardedState, proposal: Proposal, position: LogPosition): ApplyResult {
+    if (isOrders(proposal.kind)) {
+      sharded.pass(position);
+      return { kind: 'error', error: orderErrors.sharded };
+    }
+    try {
+      this.auth.check(proposal);
+    } catch (error) {
+      sharded.pass(position);
+      const { user } = proposal.origin;
+      const isSame = error === etcdErrors.permissionDenied && user?.authRevision === this.auth.revision;
+      return (isSame ? sharded.repeated(proposal.origin) : null) ?? this.#refusal(error);
+    }
+    return sharded.request(proposal, position, () => this.#attempt(proposal, position));
+  }
+
+  get #ownShard(): ShardStore {
+    this.#ownStore ??= this.#shardStore(this.keys, this.leases.records);
+    return this.#ownStore;
+  }
+
+  get #shardedParts(): ShardedParts {
+    const { system, auth, alarms, leases, sessions } = this;
+    return { system, auth, alarms, leases, sessions, store: this.#ownShard };
+  }
+
   /** As a leader is asked before it appends the change: nobody may have made it yet, and everybody could. */
   admits(change: MembershipChange): boolean {
     const session = decodeMembershipContext(change.context)?.origin.session ?? null;
-    return (session === null || !this.sessions.settles(session)) && this.registry.judge(change) === null;
+    return (session === null || !this.settles(session)) && this.registry.judge(change) === null;
   }
 
   /** Applies a change of Raft's configuration, which comes into force with the same entry. */
@@ -113,10 +212,11 @@ export class AppliedState {
   #rememberChange({ steps, context }: MembershipChange, position: LogPosition): void {
     const decoded = decodeMembershipContext(context);
     const session = decoded?.origin.session ?? null;
-    if (decoded === null || session === null || this.sessions.settles(session)) return;
+    if (decoded === null || session === null || this.settles(session)) return this.pass(position);
     const added = steps.some(({ operation }) => operation !== 'update') ? decoded.members[0] : undefined;
     const kind = 'cluster';
     const response = { memberId: added?.memberId ?? 0n };
+    if (this.#sharded !== null) return this.#sharded.changed(decoded.origin, position, { kind, response });
     const executed = { kind, request: new Uint8Array(0), origin: decoded.origin } as const;
     this.sessions.remember(session, executed, { kind, response }, position);
   }
@@ -181,8 +281,42 @@ export class AppliedState {
         throw etcdErrors.notCapable;
       case 'downgrade':
         return { kind, response: this.downgrade.apply(request) };
+      case 'order':
+        return assert(false, 'an order has its entries to itself') as never;
       default:
         return unreachable(kind);
     }
+  }
+}
+
+/** The keys of this state as shard 0 of a sharded cluster. */
+export type OwnShardStore = (keys: MultiVersionState, attachments: LeaseRecords) => ShardStore;
+
+const loneShardStore: OwnShardStore = (keys, attachments) => new LoneShardStore(keys, attachments);
+
+/** Whether an order takes care of it, where there is one. */
+function isOrders(kind: Proposal['kind']): boolean {
+  switch (kind) {
+    case 'put':
+    case 'delete-range':
+    case 'txn':
+    case 'compact':
+    case 'lease-grant':
+    case 'lease-revoke':
+    case 'lease-renew':
+    case 'lease-checkpoint':
+    case 'lease-expire':
+    case 'session-expire':
+    case 'order':
+      return true;
+    case 'auth':
+    case 'authenticate':
+    case 'alarm':
+    case 'member':
+    case 'cluster':
+    case 'downgrade':
+      return false;
+    default:
+      return unreachable(kind);
   }
 }

@@ -13,6 +13,7 @@ import type {
 import type { AuthAnswer } from './auth/auth.ts';
 import type { ClusterAnswer } from './cluster/registered-member.ts';
 import type { RenewAnswer } from './leases/leases.ts';
+import type { OrderEffect } from './order/order-entry.ts';
 import type { ProposalKind } from './proposal.ts';
 
 /** What applying a proposal of each kind answers; kinds that answer nothing are not in it. */
@@ -42,6 +43,8 @@ export type ApplyResult =
       readonly [Kind in AnsweredKind]: { readonly kind: Kind; readonly response: Answers[Kind] };
     }[AnsweredKind]
   | { readonly kind: 'error'; readonly error: RpcError }
+  /** Of an entry of the order of a sharded cluster. */
+  | { readonly kind: 'order'; readonly effects: readonly OrderEffect[] }
   /** Of an entry that is no request. */
   | { readonly kind: 'none' };
 

@@ -97,7 +97,7 @@ describe('entries', () => {
 
   test('of a newer version stop the member before anything changes', async () => {
     const harness = await Harness.open();
-    expect(() => harness.database.apply([entry(1, Uint8Array.of(3, 1, 0))])).toThrow(
+    expect(() => harness.database.apply([entry(1, Uint8Array.of(4, 1, 0))])).toThrow(
       expect.objectContaining({ code: 'FLOTILLA_PROPOSAL_VERSION' }) as Error,
     );
     expect(() => harness.database.apply([entry(1, Uint8Array.of(1, 99, 0))])).toThrow(

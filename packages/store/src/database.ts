@@ -28,7 +28,7 @@ import type { SumAt } from './hash/state-sum.ts';
 import type { KeyValueHash } from './hash/hash-kv.ts';
 import type { MemberRegistry } from './cluster/member-registry.ts';
 import { limits } from './limits.ts';
-import { LeaseRecords } from './leases/lease-records.ts';
+import { type LeaseReader, LeaseRecords } from './leases/lease-records.ts';
 import type { LeaseObserver } from './leases/leases.ts';
 import { Compactor } from './mvcc/compaction.ts';
 import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
@@ -54,7 +54,12 @@ import { Table } from './mvcc/tables.ts';
 import { readTxn } from './mvcc/txn.ts';
 import { WriteBuffer } from './mvcc/write-buffer.ts';
 import { OperationCounts } from './operation-counts.ts';
-import { decodeProposal, type RequestSession } from './proposal.ts';
+import { decodeOrderEntry, mayChangeRange } from './order/order-entry-codec.ts';
+import type { OrderEntry } from './order/order-entry.ts';
+import type { OrderMachine } from './order/order-machine.ts';
+import type { OrderObserver } from './order/order-observer.ts';
+import { decodeProposal, isOrderEntry, type RequestSession } from './proposal.ts';
+import { orderShard } from './shard/shard-entry.ts';
 import type { SessionUse } from './sessions/session.ts';
 import type { SessionStats } from './sessions/sessions.ts';
 import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
@@ -89,6 +94,12 @@ export interface DatabaseStats {
 /** Keeps tokens, and watches within what their users may see. */
 export interface AuthKeeper extends AuthObserver {
   /** Another state has taken the place of the one before. Watches have not been told anything of it yet. */
+  restored(): void;
+}
+
+/** Acts on what the order of a sharded cluster says. */
+export interface OrderKeeper extends OrderObserver {
+  /** Another state has taken the place of the one before: look at its order anew, if it has one. */
   restored(): void;
 }
 
@@ -147,6 +158,7 @@ export class Database implements StateMachine<ApplyResult> {
   #changes: Change[] = [];
   #leaseKeeper: LeaseKeeper | null = null;
   #authKeeper: AuthKeeper | null = null;
+  #orderKeeper: OrderKeeper | null = null;
   #membersChanged: (() => void) | null = null;
   #commitObserver: ((durationMs: number) => void) | null = null;
   /** Commits that the storage took and has not flushed. */
@@ -198,6 +210,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#state.keys.sum = this.#sum;
     this.#readable = this.#state.keys;
     this.watches = new WatchHub(platform, this.#state.keys, options.watch);
+    this.#holdWatches();
     this.#observe();
     this.#scheduleCompaction();
     this.#findSum();
@@ -226,8 +239,19 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   /** As reads see them. Not to be kept. */
-  get leases(): LeaseRecords {
-    return new LeaseRecords(new SystemTable(this.#readable, true));
+  get leases(): LeaseReader {
+    return this.#state.leasesIn(new LeaseRecords(new SystemTable(this.#readable, true)));
+  }
+
+  /** Of a sharded cluster; null: it was never sharded. Not to be kept: a snapshot puts another in its place. */
+  get order(): OrderMachine | null {
+    return this.#state.order;
+  }
+
+  keepOrder(keeper: OrderKeeper): void {
+    assert(this.#orderKeeper === null, 'one keeps the order');
+    this.#orderKeeper = keeper;
+    this.#observe();
   }
 
   /** There is one; it looks at the leases that are there already by itself. */
@@ -244,7 +268,7 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Whether applying a request of this number would not execute it here: it was executed, or is refused. */
   settles(session: RequestSession): boolean {
-    return this.#state.sessions.settles(session);
+    return this.#state.settles(session);
   }
 
   /** Users, roles and what they allow. Not to be kept: a snapshot puts another in its place. */
@@ -332,6 +356,7 @@ export class Database implements StateMachine<ApplyResult> {
       const entry = entries[i] as Entry;
       assert(entry.index === this.#applied.index + 1, 'entries are applied one after the other, each once');
       if (entry.kind === 'membership') this.#changeMembership(entry);
+      else if (entry.kind !== 'command') this.#state.pass(entry);
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
       this.#sum.applied(entry.index);
@@ -340,6 +365,19 @@ export class Database implements StateMachine<ApplyResult> {
     this.#scheduleCommit();
     if (this.#platform.now() - startMs > limits.slowApplyMs) this.counts.slowApplies += 1;
     return results;
+  }
+
+  /** An entry that has shard 0 take over a neighbour waits until that is complete on this node. */
+  holds(entry: Entry): boolean {
+    const { order } = this.#state;
+    if (order === null || entry.kind !== 'command' || !isOrderEntry(entry.payload)) return false;
+    const { request } = decodeProposal(entry.payload);
+    if (!mayChangeRange(request)) return false;
+    const change = decodeOrderEntry(request);
+    // What comes before it decides whether it means anything.
+    if (entry.index > this.#applied.index + 1) return isMergeIntoOwn(change);
+    const needs = order.needs(change);
+    return needs !== null && (this.#orderKeeper?.drained(needs.drained, needs.upTo) ?? null) === null;
   }
 
   admits(change: MembershipChange): boolean {
@@ -429,8 +467,9 @@ export class Database implements StateMachine<ApplyResult> {
 
   snapshot(): SnapshotSource {
     assert(!this.#installing, 'a member that is being given a state has none to give');
+    const stored = this.#state.stored(this.#applied);
     const pinned = new Pinned(this.#state.keys, this.#storage);
-    return new DatabaseSnapshot(this.#platform, pinned, this.#state.stored(this.#applied));
+    return new DatabaseSnapshot(this.#platform, pinned, stored);
   }
 
   async install(meta: SnapshotMeta): Promise<SnapshotSink> {
@@ -526,6 +565,7 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Equal on all members at equal applied index. Reads everything: for tests and for checks that were asked for. */
   hash(): StateHash {
+    this.#state.settle();
     return hashState(this.#platform, this.#readable);
   }
 
@@ -548,6 +588,13 @@ export class Database implements StateMachine<ApplyResult> {
     this.watches.publish(changes);
   }
 
+  /** Where there is an order, watchers are told of all shards, by whoever can ask them. Before, of what was applied here. */
+  #holdWatches(): void {
+    if (this.#state.order === null) return;
+    this.#publish();
+    this.watches.hold();
+  }
+
   #changeMembership(entry: Entry): void {
     this.#state.changeMembership(decodeMembershipChange(entry.payload), entry);
     this.#membersChanged?.();
@@ -558,6 +605,7 @@ export class Database implements StateMachine<ApplyResult> {
     // Who watches may lose the permission to: until here it had it, and from here on it sees nothing more.
     if (proposal.kind === 'auth') this.#publish();
     const result = this.#state.execute(proposal, entry);
+    if (proposal.kind === 'order') this.#holdWatches();
     this.counts.applied(proposal, result);
     if (proposal.kind === 'compact') this.#scheduleCompaction();
     if (proposal.kind === 'member') this.#membersChanged?.();
@@ -572,7 +620,8 @@ export class Database implements StateMachine<ApplyResult> {
       },
       changed: (change) => this.#changes.push(change),
     };
-    this.#state.leases.observer = this.#leaseKeeper;
+    this.#state.observeLeases(this.#leaseKeeper);
+    this.#state.observeOrder(this.#orderKeeper);
     this.#state.auth.observer = this.#authKeeper;
   }
 
@@ -714,10 +763,12 @@ export class Database implements StateMachine<ApplyResult> {
     this.#observe();
     this.#authKeeper?.restored();
     this.#membersChanged?.();
-    this.watches.restore(this.#state.keys);
+    if (this.#state.order === null) this.watches.restore(this.#state.keys);
+    else this.watches.hold();
     this.#before?.release();
     this.#before = null;
     this.#leaseKeeper?.restored();
+    this.#orderKeeper?.restored();
     const waiters = this.#compactionWaiters;
     this.#compactionWaiters = [];
     for (const { resolve } of waiters) resolve();
@@ -770,6 +821,10 @@ export class Database implements StateMachine<ApplyResult> {
   }
 }
 
+function isMergeIntoOwn(entry: OrderEntry): boolean {
+  return entry.kind === 'range' && entry.change.kind === 'merge' && entry.change.into === orderShard;
+}
+
 const everyKey = RangeRequest.create({
   key: Uint8Array.of(0),
   rangeEnd: Uint8Array.of(0),
@@ -810,4 +865,5 @@ const fresh: StoredState = {
   summary: emptySummary,
   members: new Map(),
   usesSystem: false,
+  isSharded: false,
 };

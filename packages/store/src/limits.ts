@@ -36,6 +36,8 @@ export const limits = {
   groupBuckets: 256,
   /** Bucket descriptors kept on the heap. */
   cachedBuckets: 8_192,
+  /** Shards of a node that keep them, and an open chunk of events. */
+  warmShards: 256,
 
   /** An event chunk is closed at this size. */
   eventChunkBytes: 16 * 1024,

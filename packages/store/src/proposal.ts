@@ -28,7 +28,9 @@ export type ProposalKind =
   | 'alarm'
   /** A further try of a change of membership, which is no proposal itself: asks for the answer of the first. */
   | 'cluster'
-  | 'downgrade';
+  | 'downgrade'
+  /** An entry of the order of a sharded cluster, see `order/order-entry-codec.ts`. */
+  | 'order';
 
 /** What the log carries for one request: who asked for what, and the request's own bytes. */
 export interface Proposal {
@@ -76,7 +78,7 @@ export const noOrigin: Origin = { user: null, session: null };
  * Members apply equal entries equally or not at all, so an envelope of a newer version stops a member. Each proposal
  * has the oldest version that can say what it says, for the sake of members that know no other.
  */
-const proposalVersions = { plain: 1, full: 2 } as const;
+const proposalVersions = { plain: 1, full: 2, sharded: 3 } as const;
 
 /** By code. The log has them: a code is never used for another kind. */
 const kinds: readonly (ProposalKind | null)[] = [
@@ -97,6 +99,7 @@ const kinds: readonly (ProposalKind | null)[] = [
   'alarm',
   'cluster',
   'downgrade',
+  'order',
 ];
 const codes = new Map(kinds.map((kind, code) => [kind, code]));
 const lastPlainCode = codes.get('member') as number;
@@ -106,12 +109,13 @@ const withSession = 2;
 
 /** What members must understand to apply a proposal: see `member/cluster-level.ts` of the server. */
 export function levelOf(kind: ProposalKind, origin: Origin): number {
+  if (kind === 'order') return proposalVersions.sharded;
   const plain = origin.user === null && origin.session === null && codeOf(kind) <= lastPlainCode;
   return plain ? proposalVersions.plain : proposalVersions.full;
 }
 
 /** The highest level that this program understands. */
-export const highestLevel: number = proposalVersions.full;
+export const highestLevel: number = proposalVersions.sharded;
 
 /**
  * @example
@@ -154,10 +158,10 @@ export function decodeMember(request: Uint8Array): MemberRecord {
 export function decodeProposal(payload: Uint8Array): Proposal {
   const reader = new ByteReader(payload);
   const version = reader.byte();
-  if (version !== proposalVersions.plain && version !== proposalVersions.full) {
+  if (version < proposalVersions.plain || version > proposalVersions.sharded) {
     throw new FlotillaError(
       'FLOTILLA_PROPOSAL_VERSION',
-      `a log entry has proposal version ${version}; this program applies ${proposalVersions.full}`,
+      `a log entry has proposal version ${version}; this program applies ${proposalVersions.sharded}`,
     );
   }
   const code = reader.byte();
@@ -168,6 +172,11 @@ export function decodeProposal(payload: Uint8Array): Proposal {
   const requestId = reader.varint();
   const origin = version === proposalVersions.plain ? noOrigin : readOrigin(reader);
   return { kind, requestId, origin, request: reader.rest() };
+}
+
+/** Whether it is an entry of an order. Reads two bytes. */
+export function isOrderEntry(payload: Uint8Array): boolean {
+  return payload[0] === proposalVersions.sharded && kinds[payload[1] ?? 0] === 'order';
 }
 
 function codeOf(kind: ProposalKind): number {

@@ -7,6 +7,7 @@ export { type Assignment, ClusterConfiguration, type ClusterNode } from './order
 export { everyShard, type Wish, type WishKind } from './order/cluster-wishes.ts';
 export type { ConfigurationChange, ConfigurationStep } from './order/configuration-history.ts';
 export * from './order/order-entry.ts';
+export { orderErrors } from './order/order-errors.ts';
 export { decodeOrderEntry, encodeOrderEntry } from './order/order-entry-codec.ts';
 export { OrderLeader } from './order/order-leader.ts';
 export { OrderMachine, type OrderParts } from './order/order-machine.ts';
@@ -29,3 +30,4 @@ export { countPage, type Page, type PageFilter, type PageRequest, readPage } fro
 export * from './shard/shard-replica.ts';
 export type { ShardAccess, ShardStore } from './shard/shard-store.ts';
 export { asTxn, type Footprint, footprintOf, type WriteRequest } from './shard/write-request.ts';
+export { decodeReply, encodeReply } from './sessions/reply.ts';

@@ -56,7 +56,7 @@ export class SnapshotInstall {
 
   /** Answers the state that is now stored, once it is durable. */
   async finish(): Promise<StoredState> {
-    const { applied, summary, members, usesSystem } = this.#intake.finish();
+    const { applied, summary, members, usesSystem, isSharded } = this.#intake.finish();
     const { revision, compactRevision } = summary;
     const state: StoredState = {
       applied,
@@ -69,6 +69,7 @@ export class SnapshotInstall {
       },
       members,
       usesSystem,
+      isSharded,
     };
     this.#buckets.end();
     await this.#commit(state);

@@ -18,6 +18,8 @@ export function plainResult(result: ApplyResult): unknown {
       return { error: result.error.message };
     case 'none':
       return null;
+    case 'order':
+      return result.effects;
     case 'lease-grant':
     case 'lease-revoke':
     case 'lease-renew':

@@ -25,6 +25,7 @@ import { AuthRecords } from './auth-records.ts';
 import { type AuthChange, decodeAuthChange, decodeTokenRequest } from './auth-requests.ts';
 import { checkProposal, type KeysOfLease } from './proposal-access.ts';
 import { type Access, KeyPermissions } from './key-permissions.ts';
+import type { UserRule } from './user-rules.ts';
 
 /** Every RPC that changes users or roles answers with a header alone. */
 export interface AuthAnswer {
@@ -105,6 +106,14 @@ export class Auth {
   }
 
   // Questions.
+
+  /** What a user may do, without the roles that it is for; null: there is no such user. */
+  ruleOf(name: string): UserRule | null {
+    const user = this.#records.user(name);
+    if (user === null) return null;
+    const granted = user.roles.flatMap((role) => this.#records.role(role)?.keyPermission ?? []);
+    return { name, isRoot: user.roles.includes(root), granted };
+  }
 
   user(name: string): User | null {
     return this.#records.user(name);

@@ -42,19 +42,24 @@ export function checkProposal(auth: Auth, proposal: Proposal, keysOfLease: KeysO
     case 'lease-checkpoint':
     case 'lease-expire':
     case 'session-expire':
+    // Entries of the order say themselves whose they are.
+    case 'order':
       return;
     default:
       return unreachable(kind);
   }
 }
 
+/** Who may do what: of group 0, or as a shard has heard it. */
+export type AccessRules = Pick<Auth, 'requireAccess' | 'isRoot'>;
+
 /** What one user may do with keys and leases. Each method throws etcd's refusal. */
 export class UserAccess {
-  readonly #auth: Auth;
+  readonly #auth: AccessRules;
   readonly #user: RequestUser | null;
   readonly #keysOfLease: KeysOfLease;
 
-  constructor(auth: Auth, user: RequestUser | null, keysOfLease: KeysOfLease) {
+  constructor(auth: AccessRules, user: RequestUser | null, keysOfLease: KeysOfLease) {
     this.#auth = auth;
     this.#user = user;
     this.#keysOfLease = keysOfLease;
@@ -77,7 +82,10 @@ export class UserAccess {
 
   /** Both branches, whichever is taken: which one it is tells about the keys that are compared. */
   txn(request: TxnRequest): void {
-    for (const { key, rangeEnd } of request.compare) this.#require('read', key, rangeEnd);
+    for (const { key, rangeEnd } of request.compare) {
+      // In the part of a transaction that one shard has: a compare that another makes.
+      if (key.length > 0) this.#require('read', key, rangeEnd);
+    }
     for (const operation of request.success) this.#operation(operation);
     for (const operation of request.failure) this.#operation(operation);
   }

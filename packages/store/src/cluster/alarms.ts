@@ -103,6 +103,7 @@ function touchesData({ kind }: Proposal): boolean {
     case 'alarm':
     case 'cluster':
     case 'downgrade':
+    case 'order':
       return false;
     default:
       return unreachable(kind);
@@ -114,7 +115,7 @@ function addsData({ kind, request }: Proposal): boolean {
   return kind === 'put' || kind === 'lease-grant';
 }
 
-function hasPut({ success, failure }: TxnRequest): boolean {
+export function hasPut({ success, failure }: TxnRequest): boolean {
   return [...success, ...failure].some(
     ({ request }) =>
       request?.case === 'requestPut' || (request?.case === 'requestTxn' && hasPut(request.value)),

@@ -12,6 +12,7 @@ import { revisionKey } from '../hash/hash-kv.ts';
 import { BoltReader } from './bolt-reader.ts';
 import { BoltWriter } from './bolt-writer.ts';
 import { restoreEtcdFile } from './etcd-restore.ts';
+import type { LeaseRecords } from '../leases/lease-records.ts';
 import { MemoryFile } from '../../test/memory-file.ts';
 
 const facts = { clusterVersion: '3.7.0', storageVersion: '3.7.0', members: [], removedMembers: [] };
@@ -74,7 +75,7 @@ describe('a restore', () => {
     for (const id of [5n, 6n]) harness.propose('lease-grant', LeaseGrantRequest.encode({ id, ttl: 100 }));
     harness.put('a', '1', { lease: 5n });
     harness.put('b', '1', { lease: 6n });
-    harness.database.leases.remove(5n);
+    (harness.database.leases as LeaseRecords).remove(5n);
     const platform = new VirtualPlatform();
     const storage = storageOn(platform);
     await settled(platform, restoreEtcdFile(storage, await BoltReader.open(await fileOf(harness)), options));

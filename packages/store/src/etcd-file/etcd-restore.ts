@@ -165,6 +165,7 @@ class EtcdRestore {
       summary: this.#keys.summary,
       members: new Map(),
       usesSystem: this.#system.used,
+      isSharded: false,
     };
     const { revision, compactRevision } = stored.summary;
     await this.#commit({

@@ -86,6 +86,13 @@ export class Leases implements LeaseBook {
     }
   }
 
+  /** Hands all leases over to an order. Their keys stay attached. */
+  convert(): Lease[] {
+    const leases = [...this.records.all()];
+    for (const { id } of leases) this.records.remove(id);
+    return leases;
+  }
+
   // What the keys want to know of leases, and tell them.
 
   require(id: bigint): void {

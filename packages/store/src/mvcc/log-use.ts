@@ -12,12 +12,16 @@ export class LogUse {
     this.#next = Math.max(this.#next, log + 1);
   }
 
-  /** Counts as one use. */
-  create(): number {
+  /** The number of a log that there is not yet. Nobody lists it yet. */
+  next(): number {
     const log = this.#next;
     this.#next += 1;
-    this.retain(log);
     return log;
+  }
+
+  /** Everything is replaced. */
+  clear(): void {
+    this.#uses.clear();
   }
 
   isUsed(log: number): boolean {

@@ -6,9 +6,10 @@ import type { StateSummary } from './state.ts';
 
 /**
  * Of everything in storage. A newer one is refused before anything is read. What is written has the oldest format that
- * can hold it, so that an older program goes on with a state that uses nothing new: 2 has records in the system table.
+ * can hold it, so that an older program goes on with a state that uses nothing new: 2 has records in the system table, 3
+ * is of a sharded cluster.
  */
-export const storedFormats = { keys: 1, system: 2 } as const;
+export const storedFormats = { keys: 1, system: 2, sharded: 3 } as const;
 
 /** Where stored state stands in the log. */
 export interface LogPosition {
@@ -22,6 +23,8 @@ export interface StoredState {
   readonly members: MemberRecords;
   /** Whether the system table has ever held a record. */
   readonly usesSystem: boolean;
+  /** Whether there is an order, in the system table. */
+  readonly isSharded: boolean;
 }
 
 /** By node id: what each member has told about itself. A few hundred bytes in all. */
@@ -69,15 +72,16 @@ export function decodeState(record: Uint8Array): StoredState {
   return readState(reader, format);
 }
 
-export function formatOf({ usesSystem }: StoredState): number {
+export function formatOf({ usesSystem, isSharded }: StoredState): number {
+  if (isSharded) return storedFormats.sharded;
   return usesSystem ? storedFormats.system : storedFormats.keys;
 }
 
 export function checkFormat(format: number): void {
-  if (format === storedFormats.keys || format === storedFormats.system) return;
+  if (format >= storedFormats.keys && format <= storedFormats.sharded) return;
   throw new FlotillaError(
     'FLOTILLA_STORAGE_VERSION',
-    `the stored state has format ${format}; this program reads ${storedFormats.system}`,
+    `the stored state has format ${format}; this program reads ${storedFormats.sharded}`,
   );
 }
 
@@ -111,7 +115,8 @@ export function readState(reader: ByteReader, format: number): StoredState {
       liveBytes: reader.varint(),
     },
     members: readMembers(reader),
-    usesSystem: format === storedFormats.system,
+    usesSystem: format >= storedFormats.system,
+    isSharded: format === storedFormats.sharded,
   };
 }
 

@@ -1,3 +1,4 @@
+import { assert } from '@flotilla/platform';
 import { intersection, type KeySpan } from '../shard/key-span.ts';
 import type { LogUse } from './log-use.ts';
 
@@ -43,7 +44,11 @@ export class ShardLogs {
 
   /** For an event. */
   open(): number {
-    this.#own ??= this.#use === null ? 0 : this.#use.create();
+    if (this.#own === null) {
+      assert(this.#use !== null, 'what is only read gets no events');
+      this.#own = this.#use.next();
+      this.#use.retain(this.#own);
+    }
     return this.#own;
   }
 

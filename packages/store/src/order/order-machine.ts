@@ -14,7 +14,12 @@ import { ByteWriter } from '../encoding/byte-writer.ts';
 import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
-import { type Recalled, RequestMemory, type RequestOrigin } from '../shard/request-memory.ts';
+import {
+  type Recalled,
+  RequestMemory,
+  type RequestOrigin,
+  type WrittenOutcome,
+} from '../shard/request-memory.ts';
 import {
   type Decision,
   type Fact,
@@ -488,7 +493,7 @@ export class OrderMachine {
   // Leases: rule 14.
 
   #grant({ user, lease: id, ttl }: OrderEntry & { readonly kind: 'grant' }): ApplyResult {
-    this.own.access.administer(user, 'grant');
+    this.own.access.administer(user, 'grant', noKeys);
     if (ttl > limits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
     if (id === 0n) throw etcdErrors.leaseNotFound;
     if (this.leases.get(id) !== null) throw etcdErrors.leaseExists;
@@ -515,6 +520,12 @@ export class OrderMachine {
   /** Not answered before the lease has ended. */
   #revokeFor({ origin, user, lease: id }: OrderEntry & { readonly kind: 'revoke' }): void {
     if (this.#isKnown(origin)) return;
+    if (!this.own.access.isCurrent(user)) {
+      // Identified again it comes again, under the same number.
+      const result = { kind: 'error', error: etcdErrors.authOldRevision } as const;
+      this.#effects.push({ kind: 'outcome', origin, outcome: this.#outcomeOf(result) });
+      return;
+    }
     try {
       this.own.access.administer(user, 'revoke', () => this.own.keysOf(id));
       const lease = this.leases.get(id);
@@ -637,7 +648,7 @@ export class OrderMachine {
   // Users and compaction: rules 15, 16.
 
   #compact({ user, revision }: OrderEntry & { readonly kind: 'compact' }): ApplyResult {
-    this.own.access.administer(user, 'compact');
+    this.own.access.administer(user, 'compact', noKeys);
     if (revision <= this.compactRevision) throw etcdErrors.compacted;
     if (revision > this.frontier) throw etcdErrors.futureRevision;
     this.compactRevision = revision;
@@ -695,9 +706,13 @@ export class OrderMachine {
   }
 
   #answer(origin: RequestOrigin, result: ApplyResult): void {
-    const outcome = { kind: 'written', seq: 0, from: 0, revision: this.frontier, result } as const;
+    const outcome = this.#outcomeOf(result);
     this.own.memory.remember(origin, { ...outcome });
     this.#effects.push({ kind: 'outcome', origin, outcome });
+  }
+
+  #outcomeOf(result: ApplyResult): WrittenOutcome {
+    return { kind: 'written', seq: 0, from: 0, revision: this.frontier, result };
   }
 
   #ownOrder(): OwnOrder {
@@ -894,6 +909,8 @@ class StoredOrder {
 
 const headVersion = 1;
 const headWriter = new ByteWriter(4 * 1024);
+
+const noKeys = (): readonly Uint8Array[] => [];
 
 /** For machines whose sessions have names that never come again. */
 const nothingForgotten: ForgottenNames = { has: () => false, add: () => undefined };

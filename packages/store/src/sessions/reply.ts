@@ -27,11 +27,16 @@ export interface Reply {
   readonly result: ApplyResult | null;
 }
 
-export function encodeReply(digest: Uint8Array, result: ApplyResult): Uint8Array {
+/** `maxBytes`: what is longer is not kept. */
+export function encodeReply(
+  digest: Uint8Array,
+  result: ApplyResult,
+  maxBytes: number = limits.sessionReplyBytes,
+): Uint8Array {
   const writer = new ByteWriter(256);
   writer.lengthPrefixed(digest);
   writeResult(writer, result);
-  return writer.length > limits.sessionReplyBytes ? encodeDropped(digest) : writer.take();
+  return writer.length > maxBytes ? encodeDropped(digest) : writer.take();
 }
 
 /** Of a request whose answer is not kept. */
@@ -114,6 +119,7 @@ function writeResult(writer: ByteWriter, result: ApplyResult): void {
     writer.byte(result.error.status);
     writer.bytes(textToBytes(result.error.message));
   } else {
+    assert(result.kind !== 'order', 'what an entry of the order has come to is no answer');
     writer.byte(Form.ANSWER);
     writer.byte(answeredKinds.indexOf(result.kind));
     writer.bytes(answerBytes(result.kind, result.response));

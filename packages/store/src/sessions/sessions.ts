@@ -7,6 +7,7 @@ import { ByteReader } from '../encoding/byte-reader.ts';
 import { limits } from '../limits.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { Proposal, RequestSession } from '../proposal.ts';
+import type { AdoptedSession, ForgottenNames } from '../order/order-machine.ts';
 import { Namespace } from '../system/namespaces.ts';
 import { keyOf, type SystemTable } from '../system/system-table.ts';
 import { Forgotten } from './forgotten.ts';
@@ -121,6 +122,38 @@ export class Sessions {
     }
   }
 
+  /** Names of sessions that are no more: they open none. */
+  get forgotten(): ForgottenNames {
+    return this.#forgotten;
+  }
+
+  /**
+   * Hands all sessions over to an order, the one that was used least recently first. Requests keep their results, if those
+   * were still kept; which request it was that had a number is not known any more. `frontier`: of the results that do not say
+   * at which revision they were given.
+   */
+  convert(frontier: number): AdoptedSession[] {
+    const adopted = [...this.#sessions.values()].map((session) => this.#adopted(session, frontier));
+    for (const session of this.#sessions.values()) {
+      for (const request of this.#requests(session)) {
+        this.#system.set(Namespace.SESSION, replyKey(session.opened, request), null);
+      }
+      this.#system.set(Namespace.SESSION, sessionKey(session.id), null);
+    }
+    this.#sessions.clear();
+    this.#bytes = 0;
+    return adopted;
+  }
+
+  #adopted(session: Session, frontier: number): AdoptedSession {
+    const results = this.#requests(session).map((request) => {
+      const reply = decodeReply(this.#reply(session, request) as Uint8Array);
+      const result = reply.result ?? refusal(sessionErrors.replyDropped);
+      return { request, revision: revisionOf(result) ?? frontier, result };
+    });
+    return { name: session.id, owner: session.owner, floor: session.floor + 1, results };
+  }
+
   #open({ id }: RequestSession, proposal: Executed, { index }: LogPosition): Session {
     const session: Session = {
       id,
@@ -216,6 +249,12 @@ export class Sessions {
   #store(session: Session): void {
     this.#system.set(Namespace.SESSION, sessionKey(session.id), encodeSession(session));
   }
+}
+
+function revisionOf(result: ApplyResult): number | null {
+  if (result.kind === 'none' || result.kind === 'error' || result.kind === 'order') return null;
+  const { response } = result;
+  return 'header' in response ? (response.header?.revision ?? null) : null;
 }
 
 function keptBytes(record: Uint8Array): number {

@@ -42,6 +42,7 @@ export function settle(result: ApplyResult, numbers: Numbers): ApplyResult {
     case 'lease-renew':
     case 'lease-revoke':
     case 'none':
+    case 'order':
       return result;
     default:
       return unreachable(result);

@@ -135,6 +135,8 @@ export type RefusalReason =
   | 'session-expired'
   /** A lease must be registered first, or be known to be none. */
   | 'lease-unregistered'
+  /** Its user was identified by an older state of users. */
+  | 'auth-revision'
   /** Bounds of memory. Nothing has happened. */
   | 'overloaded';
 

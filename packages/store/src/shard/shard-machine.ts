@@ -328,6 +328,10 @@ export class ShardMachine {
       this.#refuse(entry, 'lease-unregistered');
       return true;
     }
+    if (!this.access.isCurrent(entry.user)) {
+      this.#refuse(entry, 'auth-revision');
+      return true;
+    }
     if (this.overlayBytes >= this.#bounds.overlayBytes) {
       this.#refuse(entry, 'overloaded');
       return true;
@@ -495,6 +499,10 @@ export class ShardMachine {
     if (this.#needsNumber(item)) return false;
     if (this.#lacksLease(item)) {
       this.#refuse(entry, 'lease-unregistered');
+      return true;
+    }
+    if (!this.access.isCurrent(entry.user)) {
+      this.#refuse(entry, 'auth-revision');
       return true;
     }
     if (this.#prepared.size >= this.#bounds.preparedTransactions) {
@@ -750,7 +758,7 @@ export class ShardMachine {
       shard: change.child.shard,
       span: change.child.span,
       epoch: { membership: this.epoch.membership, range: change.child.range },
-      store: this.store.fork(),
+      store: this.store.fork(change.child.shard),
       access: this.access.fork(),
       order: null,
       bounds: this.#bounds,

@@ -37,6 +37,9 @@ const voteErrors = {
   compacted: etcdErrors.compacted,
   futureRevision: etcdErrors.futureRevision,
   permissionDenied: etcdErrors.permissionDenied,
+  userEmpty: etcdErrors.userEmpty,
+  noSpace: etcdErrors.noSpace,
+  corrupt: etcdErrors.corrupt,
 } as const;
 
 export type VoteErrorName = keyof typeof voteErrors;

@@ -15,11 +15,12 @@ export const Namespace = {
   MEMBER: 8,
   /** What is true of the cluster as a whole. */
   CLUSTER: 9,
+  /** Of a sharded cluster: everything that its order is made of, see `order/order-parts.ts`. */
+  ORDER: 11,
   /**
-   * Shard → its own records, of all shards but 0: what {@link LEASE_KEY} is there. Of a shard alone, and of a node that
-   * has a replica of it.
+   * Shard → its own records, of all shards but 0: what {@link LEASE_KEY} is there. Above all others, which are group 0's.
    */
-  SHARD: 10,
+  SHARD: 254,
 } as const;
 
 export type Namespace = (typeof Namespace)[keyof typeof Namespace];
