@@ -181,6 +181,8 @@ function stepOfRefusal(reason: Extract<SubmitReply, { readonly kind: 'refused' }
     // Its registration is on its way.
     case 'lease-unregistered':
       return { kind: 'again', why: 'map' };
+    case 'auth-revision':
+      return { kind: 'answered', result: { kind: 'error', error: etcdErrors.authOldRevision } };
     case 'overloaded':
     case 'finished':
     case 'session-expired':
