@@ -2,6 +2,7 @@ import { memberLives } from '../../packages/raft/src/host/member-life.ts';
 import { progressStates } from '../../packages/raft/src/core/progress.ts';
 import { roles } from '../../packages/raft/src/core/roles.ts';
 import { leaseLives } from '../../packages/store/src/order/lease-life.ts';
+import { nodeLives } from '../../packages/store/src/order/node-life.ts';
 import { shardLives } from '../../packages/store/src/shard/shard-life.ts';
 import { transactionLives } from '../../packages/store/src/shard/transaction-life.ts';
 import type { TransitionTable, TransitionLiteral } from '../../packages/raft/src/core/transition-table.ts';
@@ -188,6 +189,26 @@ export const tables: readonly DocumentedTable[] = [
       revoke: 'A client has asked for its end, or its time has run out.',
       'revoke-alone': 'No shard but the order group’s own has keys of it: it ends at once.',
       revoked: 'The transaction over its shards is decided.',
+    },
+  }),
+  documented({
+    file: 'node-life',
+    title: 'Life of a node in a sharded cluster',
+    source: 'packages/store/src/order/node-life.ts',
+    table: nodeLives,
+    about:
+      'What the order group knows of a node, and what placement may do with it. A node leaves only when it has no ' +
+      'replica, and none is wanted there; it can join again.',
+    states: {
+      unknown: 'The cluster has never heard of it.',
+      joined: 'It has replicas, and may be given more.',
+      draining: 'It is being emptied, and is given none.',
+      left: 'It has no replica.',
+    },
+    events: {
+      join: 'An operator has added it, or does not want it emptied any more.',
+      drain: 'An operator wants its replicas to be elsewhere.',
+      leave: 'It is empty, and goes.',
     },
   }),
 ];
