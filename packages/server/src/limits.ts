@@ -165,4 +165,55 @@ export const limits = {
   /** The pause after the first abort, at most; it doubles so many times. */
   shardBackoffMs: 4,
   shardBackoffDoublings: 5,
+  /** Replicas that a shard may be given, and beside them some that come while others go. */
+  shardReplicas: 7,
+  shardReplicasOnTheWay: 3,
+  /** Requests a second that a node is taken to be made for: what balance of load compares loads with. */
+  nodeLoad: 20_000,
+  /** How often the control of shards looks at the cluster: while something is under way, and while nothing is. */
+  controlBusyMs: 200,
+  controlIdleMs: 5_000,
+  /** What a leader was asked for and does not show by then is decided anew. */
+  controlStepMs: 10_000,
+  /** How long a node may take to report, and to do what it is asked for. */
+  controlReportMs: 1_000,
+  controlStepCallMs: 5_000,
+  /** Steps of one look. */
+  controlSteps: 256,
+  /** Bytes a second that are moved for balance alone, and how much of that may be saved up. */
+  balanceBytesPerSecond: 32 * 1024 * 1024,
+  balanceBytesMax: 1024 * 1024 * 1024,
+  /** While a node has something to do for its shards it looks at them so often; what happens meanwhile is done at once. */
+  shardTickMs: 50,
+  /** A fact, a vote, a revocation and a range change that nothing has come of is said again after so long. */
+  factRetryMs: 500,
+  voteAgainMs: 200,
+  revocationAgainMs: 500,
+  rangeAgainMs: 200,
+  /** Of one report to whoever leads the order: how long it may take, and votes in it. */
+  reportMs: 1_000,
+  votesPerReport: 1_024,
+  /** Between two cuts, beside the time that one takes to be logged. */
+  cutPauseMs: 1,
+  orderProposalMs: 5_000,
+  /** A transaction over several shards that is not decided by then is aborted. */
+  transactionTimeoutMs: 2_000,
+  /** What the way to another node and back is given of the time that a request has. */
+  submitHopMs: 20,
+  /** Until a lease that was registered for a shard is looked for there again. */
+  leaseRegistrationPauseMs: 2,
+  /** Replicas of a shard that nothing was said of. */
+  shardReplicasByDefault: 3,
+  /** The next step of a move is looked at so often; and replicas that may be none of this node's any more. */
+  membershipPauseMs: 100,
+  replicaRepairMs: 1_000,
+  /** One change of a shard's members, and opening a replica elsewhere. */
+  membershipChangeMs: 5_000,
+  /** A new shard's first leader is asked for again after these pauses, until there is one. */
+  firstElectionMs: 5,
+  firstElections: 6,
+  /** Shards that `begin` makes at most in one call. */
+  shardsAtBegin: 1_024,
+  /** Shards that `/metrics` tells one by one when it is asked to. */
+  shardMetrics: 10_000,
 } as const;

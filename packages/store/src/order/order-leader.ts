@@ -54,6 +54,11 @@ export class OrderLeader {
     if (ballot.votes.get(shard)?.tree !== null || vote.tree !== null) ballot.votes.set(shard, vote);
   }
 
+  /** Whether votes wait for others, or for their time-out: {@link cut} has to be asked again. */
+  get isWaiting(): boolean {
+    return this.#ballots.size > 0;
+  }
+
   /** What is to be logged now; null: nothing new is known. */
   cut(machine: OrderMachine, nowMs: number): (OrderEntry & { readonly kind: 'cut' }) | null {
     const counts = new Map<ShardId, number>();
