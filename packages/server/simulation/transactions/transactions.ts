@@ -1,13 +1,12 @@
-import { describeVerdict, History, put, range } from '@flotilla/check';
-import type { EtcdRequest } from '@flotilla/check';
+import { describeVerdict, History } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
 import type { RunResult, Scenario, Tape } from '@flotilla/sim';
 import { SimClient } from '../cluster/client.ts';
 import type { EtcdHistory } from '../cluster/client.ts';
 import { FaultyCluster } from '../cluster/faulty-cluster.ts';
 import { WrittenHistory } from '../cluster/written-history.ts';
+import { everywhere } from './everywhere.ts';
 import { judgeTransactions } from './judge-transactions.ts';
-import { spreadKeys } from './key-spread.ts';
 import { TransactionClient } from './transaction-client.ts';
 import type { Workload } from './workload.ts';
 import { workloads } from './workloads.ts';
@@ -106,10 +105,4 @@ class TransactionsRun {
       world.violate(rule ?? name, describeVerdict(verdict));
     }
   }
-}
-
-/** Writes all over the key space, and reads all that is there. */
-function everywhere(value: string): EtcdRequest {
-  const success = [range('\0', { rangeEnd: '\0' }), ...spreadKeys(13, 'last/').map((key) => put(key, value))];
-  return { type: 'txn', compare: [], success, failure: [] };
 }
