@@ -112,7 +112,7 @@ export class KvService {
     if (!isSerializable(request)) await this.#backend.readBarrier();
     this.#backend.requireState();
     this.#backend.access.requireTxn(call, request);
-    return this.#backend.readTxn(request);
+    return await this.#backend.readTxn(request);
   }
 
   async #writeTxn(request: TxnRequest, bytes: Uint8Array, origin: Origin): Promise<TxnResponse> {

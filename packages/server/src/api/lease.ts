@@ -87,7 +87,7 @@ export class LeaseService {
     else access.requireUser(call);
     // In the turn of the check: what the leader has left may take a while to come.
     const header = this.#backend.stamp(null);
-    const keys = request.keys ? leases.keysOf(request.id) : EMPTY_LIST;
+    const keys = request.keys ? await leases.keysOf(request.id) : EMPTY_LIST;
     const time = await leases.timeOf(request.id);
     if (time === null) return { header, id: request.id, ttl: -1, grantedTtl: 0, keys: EMPTY_LIST };
     return {

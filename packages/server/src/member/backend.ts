@@ -49,7 +49,7 @@ export interface Backend {
   range(request: RangeRequest): Promise<RangeResponse>;
   /** A streamable range in pieces; only the last one has more than keys. */
   rangePieces(request: RangeRequest): AsyncIterable<RangeResponse>;
-  readTxn(request: TxnRequest): TxnResponse;
+  readTxn(request: TxnRequest): TxnResponse | Promise<TxnResponse>;
   /** Resolves when what lies below the revision is gone from the storage. */
   compacted(revision: number): Promise<void>;
   readonly watches: WatchHub;
@@ -69,7 +69,7 @@ export interface BackendLeases {
   /** As the leader has it, if that can be asked. Null: there is no such lease. */
   timeOf(id: bigint): Promise<LeaseTime | null>;
   /** The keys that go with a lease, sorted. */
-  keysOf(id: bigint): readonly Uint8Array[];
+  keysOf(id: bigint): readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   /** The ids of all leases, in the order in which they would expire. */
   list(): readonly bigint[];
 }

@@ -5,6 +5,7 @@ import {
   type Answers,
   type ApplyResult,
   type Database,
+  orderErrors,
   encodeProposal,
   encodeSessionExpiry,
   levelOf,
@@ -32,6 +33,8 @@ import type { Meters } from '../metrics/meters.ts';
 import type { PeerPort } from '../peer/peer-port.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
 import type { DataDirectory } from './data-directory.ts';
+import { isSharded, ShardedBackend } from '../shards/sharded-backend.ts';
+import type { ShardNode } from '../shards/types.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
 import type { Membership } from './membership.ts';
@@ -72,6 +75,8 @@ export class GroupBackend implements Backend {
   readonly #sessions: SessionExpiry;
   /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
   readonly #timeout: { readonly timeoutMs: number };
+  /** Null: this member runs no shards. */
+  #shards: ShardedBackend | null = null;
   #requestId = 0;
 
   constructor(parts: GroupBackendParts) {
@@ -105,6 +110,7 @@ export class GroupBackend implements Backend {
       group,
       electionTimeoutMs: configuration.electionTimeoutMs,
       propose: (kind, request, origin) => this.#propose(kind, request, origin),
+      keysOf: (id) => this.#sharded?.keysOfLease(id) ?? database.leases.keysOf(id),
       calls: parts.peerPort.calls,
       leaderUrl: () => {
         const { id, leader } = group.status();
@@ -142,6 +148,28 @@ export class GroupBackend implements Backend {
     };
   }
 
+  /** From now on requests go to shards whenever the cluster is sharded. */
+  attach(node: ShardNode): void {
+    const { auth } = this.#database;
+    this.#shards = new ShardedBackend({
+      platform: this.#platform,
+      node,
+      timeoutMs: this.#timeout.timeoutMs,
+      pieceBytes: this.#configuration.maxRequestBytes,
+      isCurrent: (user) => user?.authRevision === auth.revision,
+    });
+  }
+
+  /** Null: every request is group 0's. */
+  get #sharded(): ShardedBackend | null {
+    return this.#shards?.isOn === true ? this.#shards : null;
+  }
+
+  /** The newest that this member knows of. */
+  get revision(): number {
+    return this.#sharded?.revision ?? this.#database.revision;
+  }
+
   get hasLeader(): boolean {
     return this.#leadership.known;
   }
@@ -166,7 +194,7 @@ export class GroupBackend implements Backend {
     return {
       clusterId: this.#directory.identity.clusterId,
       memberId: this.#directory.self.memberId,
-      revision: header === null ? this.#database.revision : header.revision,
+      revision: header === null ? this.revision : header.revision,
       raftTerm: this.#leadership.raftTerm,
     };
   }
@@ -222,12 +250,15 @@ export class GroupBackend implements Backend {
   async #propose(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
     if (levelOf(kind, origin) > this.#membership.level) throw etcdErrors.notCapable;
     this.leases.proposeRenewals();
-    this.#requestId += 1;
-    const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     const startMs = this.#platform.now();
     this.#counts.proposalsPending += 1;
     try {
-      return await this.#group.propose(payload, this.#timeout);
+      const sharded = this.#sharded;
+      if (sharded !== null && isSharded(kind)) return await sharded.execute(kind, request, origin);
+      const result = await this.#proposeToGroup(kind, request, origin);
+      // The cluster was sharded while it was on its way, and nothing was done.
+      const isLate = result.kind === 'error' && result.error === orderErrors.sharded && isSharded(kind);
+      return isLate && this.#sharded !== null ? await this.#sharded.execute(kind, request, origin) : result;
     } catch (error) {
       this.#counts.proposalsFailed += 1;
       throw toEtcdError(error, this.#leadership, startMs);
@@ -236,16 +267,22 @@ export class GroupBackend implements Backend {
     }
   }
 
+  #proposeToGroup(kind: ProposalKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
+    this.#requestId += 1;
+    const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
+    return this.#group.propose(payload, this.#timeout);
+  }
+
   async isSettled({ session }: Origin): Promise<boolean> {
     if (session === null) return false;
     await this.readBarrier();
-    return this.#database.settles(session);
+    return (await this.#sharded?.isSettled(session)) ?? this.#database.settles(session);
   }
 
   async readBarrier(): Promise<void> {
     const startMs = this.#platform.now();
     try {
-      await this.#group.readBarrier(this.#timeout);
+      await (this.#sharded?.readBarrier() ?? this.#group.readBarrier(this.#timeout));
       if (this.#platform.now() - startMs > limits.slowReadMs) this.#counts.slowReadBarriers += 1;
     } catch (error) {
       this.#counts.readBarriersFailed += 1;
@@ -262,15 +299,18 @@ export class GroupBackend implements Backend {
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
-    return this.#database.rangeInSlices(request);
+    return this.#sharded?.range(request) ?? this.#database.rangeInSlices(request);
   }
 
   rangePieces(request: RangeRequest): AsyncIterable<RangeResponse> {
-    return this.#database.rangePieces(request, this.#configuration.maxRequestBytes);
+    return (
+      this.#sharded?.rangePieces(request) ??
+      this.#database.rangePieces(request, this.#configuration.maxRequestBytes)
+    );
   }
 
-  readTxn(request: TxnRequest): TxnResponse {
-    return this.#database.txn(request);
+  readTxn(request: TxnRequest): TxnResponse | Promise<TxnResponse> {
+    return this.#sharded?.readTxn(request) ?? this.#database.txn(request);
   }
 
   compacted(revision: number): Promise<void> {
@@ -278,6 +318,7 @@ export class GroupBackend implements Backend {
   }
 
   stop(): void {
+    this.#shards?.stop();
     this.#sessions.stop();
     this.leases.stop();
     this.operations.stop();

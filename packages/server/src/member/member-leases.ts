@@ -14,6 +14,8 @@ export interface MemberLeasesParts {
   readonly electionTimeoutMs: number;
   readonly propose: ProposeLease;
   readonly calls: Pick<PeerCalls, 'handle' | 'call'>;
+  /** The keys that go with a lease, sorted. */
+  readonly keysOf: (id: bigint) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
   /** The peer URL of the leader; null: none is known, or it is this member. */
   readonly leaderUrl: () => string | null;
 }
@@ -32,11 +34,13 @@ export class MemberLeases implements BackendLeases {
   readonly #lessor: Lessor;
   readonly #renewals: LeaseRenewals;
   readonly #leader: LeaderLeaseTime;
+  readonly #keysOf: MemberLeasesParts['keysOf'];
   readonly #random: Random;
 
   constructor(parts: MemberLeasesParts) {
     const { platform, database, group, electionTimeoutMs, propose } = parts;
     this.#database = database;
+    this.#keysOf = parts.keysOf;
     this.#random = platform.random.fork('lease-ids');
     this.#lessor = new Lessor({
       platform,
@@ -78,8 +82,8 @@ export class MemberLeases implements BackendLeases {
     return { ...own, remainingMs: (await this.#leader.of(id)) ?? own.remainingMs };
   }
 
-  keysOf(id: bigint): readonly Uint8Array[] {
-    return this.#database.leases.keysOf(id);
+  keysOf(id: bigint): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
+    return this.#keysOf(id);
   }
 
   list(): readonly bigint[] {

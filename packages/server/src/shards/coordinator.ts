@@ -76,9 +76,16 @@ export class Coordinator {
       submit: (place) => {
         const { shard, fragment } = prepares[place] as (typeof prepares)[number];
         const { origin } = call.numbered;
+        const { user } = call;
         const entry: PrepareEntry = {
-          ...{ kind: 'prepare', transaction, origin, user: call.user, participants, fragment },
-          ...{ revokes: null, absent: [] },
+          kind: 'prepare',
+          transaction,
+          origin,
+          user,
+          participants,
+          fragment,
+          revokes: null,
+          absent: [],
         };
         return this.#node.submit(shard, entry, deadline.patience());
       },
@@ -287,6 +294,7 @@ class Verdict {
 function stepOfAbort(reasons: ReadonlySet<RefusalReason>): WriteStep {
   if (reasons.has('session-expired')) return { kind: 'session-expired' };
   if (reasons.has('finished')) return { kind: 'finished' };
+  if (reasons.has('auth-revision')) return { kind: 'auth-revision' };
   if (reasons.has('overloaded')) return { kind: 'overloaded' };
   const isOfMap = reasons.has('epoch') || reasons.has('barrier');
   return { kind: 'again', why: isOfMap ? 'map' : 'conflict' };

@@ -4,13 +4,13 @@ import {
   countPage,
   decodePlain,
   encodePlain,
-  type Frontier,
   intersection,
   type KeySpan,
   type OrderMachine,
   type Page,
   type PageRequest,
   readPage,
+  type RequestOrigin,
   type ShardId,
   type ShardMachine,
 } from '@flotilla/store';
@@ -24,12 +24,14 @@ import type { ShardNode } from './types.ts';
 type Question =
   | { readonly kind: 'page'; readonly request: PageRequest }
   | { readonly kind: 'count'; readonly span: KeySpan; readonly revision: number }
-  | { readonly kind: 'lease-keys'; readonly span: KeySpan; readonly lease: bigint };
+  | { readonly kind: 'lease-keys'; readonly span: KeySpan; readonly lease: bigint }
+  | { readonly kind: 'settled'; readonly span: KeySpan; readonly session: number; readonly request: number };
 
 type Reply =
   | { readonly kind: 'page'; readonly page: Page }
   | { readonly kind: 'count'; readonly count: number }
-  | { readonly kind: 'lease-keys'; readonly keys: readonly Uint8Array[] };
+  | { readonly kind: 'lease-keys'; readonly keys: readonly Uint8Array[] }
+  | { readonly kind: 'settled'; readonly isSettled: boolean };
 
 type Refusal =
   /** It has no replica of the shard, or one of other keys. */
@@ -38,6 +40,13 @@ type Refusal =
   | { readonly kind: 'behind' }
   /** The revision is gone. */
   | { readonly kind: 'compacted' };
+
+/** A place in the order that a replica must have come to. */
+export interface ReadAt {
+  /** Null: this node's own replicas, wherever they are, have the revision. */
+  readonly index: number | null;
+  readonly revision: number;
+}
 
 export interface PartReaderParts {
   readonly platform: Platform;
@@ -62,7 +71,7 @@ export class PartReader {
   }
 
   /** The first keys of the span, or the last: what one shard has of them, and no more than is asked for. */
-  async page(request: PageRequest, at: Frontier, deadline: Deadline): Promise<Page> {
+  async page(request: PageRequest, at: ReadAt, deadline: Deadline): Promise<Page> {
     const { span, reverse } = request;
     const [reply, part] = await this.#ask(
       (order) => partOf(order, span, reverse),
@@ -75,7 +84,7 @@ export class PartReader {
   }
 
   /** How many keys the span has. */
-  async count(span: KeySpan, at: Frontier, revision: number, deadline: Deadline): Promise<number> {
+  async count(span: KeySpan, at: ReadAt, revision: number, deadline: Deadline): Promise<number> {
     let count = 0;
     for (let left: KeySpan | null = span; left !== null;) {
       const whole: KeySpan = left;
@@ -93,7 +102,7 @@ export class PartReader {
   }
 
   /** The keys that go with a lease, at this place in the order or later, sorted. */
-  async keysOf(lease: bigint, at: Frontier, deadline: Deadline): Promise<Uint8Array[]> {
+  async keysOf(lease: bigint, at: ReadAt, deadline: Deadline): Promise<Uint8Array[]> {
     const keys: Uint8Array[] = [];
     for (let left: KeySpan | null = everything; left !== null;) {
       const whole: KeySpan = left;
@@ -110,11 +119,32 @@ export class PartReader {
     return keys;
   }
 
+  /** Whether a request of a session was executed, or would be refused. */
+  async isSettled(
+    { session, request }: Pick<RequestOrigin, 'session' | 'request'>,
+    at: ReadAt,
+    deadline: Deadline,
+  ): Promise<boolean> {
+    for (let left: KeySpan | null = everything; left !== null;) {
+      const whole: KeySpan = left;
+      const [reply, part] = await this.#ask(
+        (order) => partOf(order, whole, false),
+        (own) => ({ kind: 'settled', span: own, session, request }),
+        at,
+        deadline,
+      );
+      if (reply.kind !== 'settled') return unreachable(reply as never);
+      if (reply.isSettled) return true;
+      left = restOf(whole, part, null, false);
+    }
+    return false;
+  }
+
   /** Asks until somebody has answered; the map may change meanwhile. */
   async #ask(
     place: (order: OrderMachine) => Part,
     question: (span: KeySpan) => Question,
-    at: Frontier,
+    at: ReadAt,
     deadline: Deadline,
   ): Promise<readonly [Reply, KeySpan]> {
     const startMs = this.#platform.now();
@@ -123,7 +153,7 @@ export class PartReader {
       const { order } = this.#node;
       if (order === null) throw etcdErrors.unhealthy;
       const { shard, span } = place(order);
-      const lastFact = order.lastFact(shard, at.index);
+      const lastFact = at.index === null ? 0 : order.lastFact(shard, at.index);
       const asked = question(span);
       const isLate = this.#platform.now() - startMs > limits.shardReadOwnMs;
       const reply =
@@ -242,6 +272,8 @@ function answer(machine: ShardMachine, lastFact: number, question: Question): Re
           .keysOf(question.lease)
           .filter((key) => intersection(span, { from: key, to: nextKey(key) }) !== null),
       };
+    case 'settled':
+      return { kind: 'settled', isSettled: machine.memory.look(question) !== 'new' };
     default:
       return unreachable(question);
   }

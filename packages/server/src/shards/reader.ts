@@ -1,7 +1,6 @@
 import { assert, type Platform } from '@flotilla/platform';
 import {
   checkRange,
-  type Frontier,
   header,
   holdsForAll,
   type KeySpan,
@@ -27,18 +26,20 @@ import {
 } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import type { Deadline } from './deadline.ts';
-import type { PartReader } from './part-reader.ts';
+import type { PartReader, ReadAt } from './part-reader.ts';
 
 /** Where reads are, and what is compacted there. */
-export interface ReadPlace extends Frontier {
+export interface ReadPlace extends ReadAt {
   readonly compactRevision: number;
 }
 
 export interface ShardReaderParts {
   readonly platform: Platform;
   readonly parts: PartReader;
-  /** As far as this node knows. */
+  /** As far as this node knows of the order. */
   readonly place: () => ReadPlace;
+  /** Where this node's own replicas can read these keys at once, whatever has happened since; null: nowhere. */
+  readonly placeHere: (spans: readonly KeySpan[]) => ReadPlace | null;
 }
 
 /**
@@ -49,16 +50,18 @@ export class ShardReader {
   readonly #platform: Platform;
   readonly #parts: PartReader;
   readonly #place: ShardReaderParts['place'];
+  readonly #placeHere: ShardReaderParts['placeHere'];
 
-  constructor({ platform, parts, place }: ShardReaderParts) {
+  constructor({ platform, parts, place, placeHere }: ShardReaderParts) {
     this.#platform = platform;
     this.#parts = parts;
     this.#place = place;
+    this.#placeHere = placeHere;
   }
 
-  /** `at`: of a read that may be of the past, otherwise as far as this node knows. */
-  range(request: RangeRequest, deadline: Deadline, at: ReadPlace | null = null): Promise<RangeResponse> {
-    return this.#atNewest(at, request.revision > 0, (place) => this.#rangeAt(request, place, deadline));
+  range(request: RangeRequest, deadline: Deadline): Promise<RangeResponse> {
+    const read = (at: ReadPlace): Promise<RangeResponse> => this.#rangeAt(request, at, deadline);
+    return this.#atNewest(request.revision > 0, request.serializable ? spansOf([request]) : null, read);
   }
 
   /** A streamable range; only the last piece has more than keys. */
@@ -105,8 +108,11 @@ export class ShardReader {
   }
 
   /** A transaction that only reads: compares and ranges are of one revision. */
-  txn(request: TxnRequest, deadline: Deadline, at: ReadPlace | null = null): Promise<TxnResponse> {
-    return this.#atNewest(at, false, (place) => this.#txnAt(request, place, deadline));
+  txn(request: TxnRequest, deadline: Deadline): Promise<TxnResponse> {
+    const ranges = [...request.success, ...request.failure].map(rangeOf);
+    const isSerializable = ranges.length > 0 && ranges.every(({ serializable }) => serializable);
+    const spans = isSerializable ? spansOf([...request.compare, ...ranges]) : null;
+    return this.#atNewest(false, spans, (place) => this.#txnAt(request, place, deadline));
   }
 
   async #txnAt(request: TxnRequest, at: ReadPlace, deadline: Deadline): Promise<TxnResponse> {
@@ -168,20 +174,22 @@ export class ShardReader {
     return RangeResponse.create({ header: header(at.revision), kvs, more, count });
   }
 
-  /** What was the newest revision may be compacted while it is read: then there is a newer one. */
+  /**
+   * What was the newest revision may be compacted while it is read: then there is a newer one. `here`: what a
+   * serializable read wants, which needs nobody else.
+   */
   async #atNewest<Answer>(
-    given: ReadPlace | null,
     isOfPast: boolean,
+    here: readonly KeySpan[] | null,
     read: (at: ReadPlace) => Promise<Answer>,
   ): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
-      const at = given ?? this.#place();
+      const at = (here === null ? null : this.#placeHere(here)) ?? this.#place();
       try {
         return await read(at);
       } catch (error) {
-        const mayRetry = error === etcdErrors.compacted && given === null && !isOfPast;
-        if (!mayRetry || this.#place().revision === at.revision || attempt >= limits.shardReadAttempts)
-          throw error;
+        const mayRetry = error === etcdErrors.compacted && !isOfPast && attempt < limits.shardReadAttempts;
+        if (!mayRetry || this.#place().revision === at.revision) throw error;
       }
     }
   }
@@ -222,6 +230,10 @@ function filterOf(request: RangeRequest): PageFilter {
     minCreateRevision,
     maxCreateRevision,
   };
+}
+
+function spansOf(bounds: readonly Pick<RangeRequest, 'key' | 'rangeEnd'>[]): KeySpan[] {
+  return bounds.flatMap(({ key, rangeEnd }) => spanOf(key, rangeEnd) ?? []);
 }
 
 function rangeOf({ request }: RequestOp): RangeRequest {

@@ -1,6 +1,11 @@
 import type { Platform } from '@flotilla/platform';
-import type { RequestOrigin, RequestSession } from '@flotilla/store';
-import { limits as storeLimits, sessionErrors } from '@flotilla/store';
+import {
+  limits as storeLimits,
+  type RequestOrigin,
+  type RequestSession,
+  type RequestUser,
+  sessionErrors,
+} from '@flotilla/store';
 import type { Deadline } from './deadline.ts';
 import type { ShardNode } from './types.ts';
 
@@ -21,8 +26,6 @@ export interface NumberedRequest {
 export class RequestSessions {
   readonly #node: ShardNode;
   readonly #ownName: string;
-  /** By name, as they were found in the order. */
-  readonly #known = new Map<string, number>();
   #own: OwnSession | null = null;
   #opening: Promise<OwnSession> | null = null;
   #opened = 0;
@@ -34,8 +37,13 @@ export class RequestSessions {
     this.#ownName = `member/${node.nodeId}/${life}`;
   }
 
-  async number(session: RequestSession | null, deadline: Deadline): Promise<NumberedRequest> {
-    if (session !== null) return await this.#ofClient(session, deadline);
+  /** Throws what docs/sessions.md says of a client's session that is none, or another user's. */
+  async number(
+    session: RequestSession | null,
+    user: RequestUser | null,
+    deadline: Deadline,
+  ): Promise<NumberedRequest> {
+    if (session !== null) return await this.#ofClient(session, user?.name ?? '', deadline);
     const own = await this.#ownSession(deadline);
     return own.next();
   }
@@ -45,40 +53,29 @@ export class RequestSessions {
     if (this.#own?.session === session) this.#own = null;
   }
 
-  /** The number that a client's session has; null: there is none, as far as this node knows. */
-  numberOf(name: string): number | null {
-    const { order } = this.#node;
-    if (order === null) return null;
-    const known = this.#known.get(name);
-    if (known !== undefined && order.hasSession(known)) return known;
-    this.#known.delete(name);
-    const found = order.sessionOf(name);
-    if (found !== null) this.#keep(name, found);
-    return found;
-  }
-
-  async #ofClient({ id, request, done }: RequestSession, deadline: Deadline): Promise<NumberedRequest> {
-    const session = this.numberOf(id) ?? (await this.#open(id, request, deadline));
+  async #ofClient(
+    { id, request, done }: RequestSession,
+    owner: string,
+    deadline: Deadline,
+  ): Promise<NumberedRequest> {
+    const session = this.#node.order?.sessionOf(id) ?? (await this.#find(id, owner, request, deadline));
+    const known = this.#node.order?.session(session) ?? null;
+    if (known !== null && known.owner !== owner) throw sessionErrors.otherUser;
     const floor = Math.max(done, request - storeLimits.sessionWindowRequests, 0) + 1;
+    if (request < floor) throw sessionErrors.tooOld;
     return { origin: { session, request, floor }, isClients: true, finish: () => undefined };
   }
 
   /** Only request 1 opens a session: of any other it may have been forgotten that it was executed. */
-  async #open(name: string, request: number, deadline: Deadline): Promise<number> {
-    if (request !== 1) {
+  async #find(name: string, owner: string, request: number, deadline: Deadline): Promise<number> {
+    if (request === 1) {
+      await this.#node.propose({ kind: 'open-session', name, owner }, deadline.patience());
+    } else {
       await this.#node.frontier(deadline.patience());
-      const known = this.numberOf(name);
-      if (known === null) throw sessionErrors.expired;
-      return known;
     }
-    const session = await this.#node.openSession(name, deadline.patience());
-    this.#keep(name, session);
+    const session = this.#node.order?.sessionOf(name) ?? null;
+    if (session === null) throw sessionErrors.expired;
     return session;
-  }
-
-  #keep(name: string, session: number): void {
-    if (this.#known.size >= storeLimits.orderSessions) this.#known.clear();
-    this.#known.set(name, session);
   }
 
   async #ownSession(deadline: Deadline): Promise<OwnSession> {
@@ -92,8 +89,8 @@ export class RequestSessions {
 
   async #openOwn(deadline: Deadline): Promise<OwnSession> {
     this.#opened += 1;
-    const session = await this.#node.openSession(`${this.#ownName}/${this.#opened}`, deadline.patience());
-    this.#own = new OwnSession(session);
+    const name = `${this.#ownName}/${this.#opened}`;
+    this.#own = new OwnSession(await this.#find(name, '', 1, deadline));
     return this.#own;
   }
 }

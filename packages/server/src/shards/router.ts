@@ -4,6 +4,7 @@ import {
   orderShard,
   type Origin,
   type RequestEntry,
+  type RequestUser,
   requestDigest,
   sessionErrors,
   type ShardRow,
@@ -23,6 +24,8 @@ export interface ShardRouterParts {
   readonly changes: Changes;
   readonly sessions: RequestSessions;
   readonly coordinator: Coordinator;
+  /** Whether the user was identified by the newest state of users that this node knows. */
+  readonly isCurrent: (user: RequestUser | null) => boolean;
 }
 
 /**
@@ -34,6 +37,7 @@ export class ShardRouter {
   readonly #changes: Changes;
   readonly #sessions: RequestSessions;
   readonly #coordinator: Coordinator;
+  readonly #isCurrent: ShardRouterParts['isCurrent'];
   readonly #random: Random;
   /** Of clients' own sessions: two tries of one request would only be in each other's way. */
   readonly #running = new Map<
@@ -41,7 +45,8 @@ export class ShardRouter {
     { readonly digest: Uint8Array; readonly result: Promise<ApplyResult> }
   >();
 
-  constructor({ platform, node, changes, sessions, coordinator }: ShardRouterParts) {
+  constructor({ platform, node, changes, sessions, coordinator, isCurrent }: ShardRouterParts) {
+    this.#isCurrent = isCurrent;
     this.#node = node;
     this.#changes = changes;
     this.#sessions = sessions;
@@ -73,7 +78,7 @@ export class ShardRouter {
   ): Promise<ApplyResult> {
     const decoded = decodeWrite(kind, request);
     for (;;) {
-      const numbered = await this.#sessions.number(session, deadline);
+      const numbered = await this.#sessions.number(session, user, deadline);
       try {
         const result = await this.#carry({ ...decoded, user, numbered }, deadline);
         if (result !== null) return result;
@@ -98,6 +103,10 @@ export class ShardRouter {
           // Nothing has happened, unless before.
           if (!isUnsure) throw etcdErrors.tooManyRequests;
           break;
+        case 'auth-revision':
+          // A shard that has not heard of it yet soon will; otherwise whoever knows the token identifies the user anew.
+          if (isUnsure || this.#isCurrent(call.user)) break;
+          return { kind: 'error', error: etcdErrors.authOldRevision };
         case 'unknown':
           isUnsure = true;
           break;
@@ -182,7 +191,6 @@ function stepOfRefusal(reason: Extract<SubmitReply, { readonly kind: 'refused' }
     case 'lease-unregistered':
       return { kind: 'again', why: 'map' };
     case 'auth-revision':
-      return { kind: 'answered', result: { kind: 'error', error: etcdErrors.authOldRevision } };
     case 'overloaded':
     case 'finished':
     case 'session-expired':

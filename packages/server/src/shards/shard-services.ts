@@ -1,11 +1,12 @@
 import type { Platform } from '@flotilla/platform';
+import { intersection, type KeySpan } from '@flotilla/store';
 import { etcdErrors } from '@flotilla/wire';
 import { Changes } from './changes.ts';
 import { Coordinator } from './coordinator.ts';
 import { PartReader } from './part-reader.ts';
 import { type ReadPlace, ShardReader } from './reader.ts';
 import { RequestSessions } from './request-sessions.ts';
-import { ShardRouter } from './router.ts';
+import { ShardRouter, type ShardRouterParts } from './router.ts';
 import type { ShardNode } from './types.ts';
 
 /** What a member does for clients of a sharded cluster, from the shards of its node. */
@@ -18,15 +19,25 @@ export class ShardServices {
   readonly #node: ShardNode;
   readonly #coordinator: Coordinator;
 
-  constructor(platform: Platform, node: ShardNode) {
+  constructor(platform: Platform, node: ShardNode, isCurrent: ShardRouterParts['isCurrent']) {
     this.#node = node;
     this.changes = new Changes(platform, node);
     this.sessions = new RequestSessions(platform, node);
     const parts = { platform, node, changes: this.changes };
     this.#coordinator = new Coordinator(parts);
-    this.router = new ShardRouter({ ...parts, sessions: this.sessions, coordinator: this.#coordinator });
+    this.router = new ShardRouter({
+      ...parts,
+      sessions: this.sessions,
+      coordinator: this.#coordinator,
+      isCurrent,
+    });
     this.parts = new PartReader(parts);
-    this.reader = new ShardReader({ platform, parts: this.parts, place: () => this.place });
+    this.reader = new ShardReader({
+      platform,
+      parts: this.parts,
+      place: () => this.place,
+      placeHere: (spans) => this.#placeHere(spans),
+    });
   }
 
   /** As far as this node knows of the order. */
@@ -34,6 +45,24 @@ export class ShardServices {
     const { order } = this.#node;
     if (order === null) throw etcdErrors.unhealthy;
     return { index: order.index, revision: order.frontier, compactRevision: order.compactRevision };
+  }
+
+  /** The newest revision that all replicas here have everything of, which these keys are in. */
+  #placeHere(spans: readonly KeySpan[]): ReadPlace | null {
+    const { order } = this.#node;
+    if (order === null) return null;
+    let { revision } = this.place;
+    let isBehind = false;
+    for (const { shard, span } of order.map.of(spans)) {
+      const own = this.#node.replica(shard);
+      const wanted = spans.flatMap((one) => intersection(one, span) ?? []);
+      if (own?.isReady !== true || !own.machine.owns(wanted)) return null;
+      if (own.machine.ordered >= (order.lastFact(shard, order.index) ?? Infinity)) continue;
+      isBehind = true;
+      revision = Math.min(revision, own.machine.known);
+    }
+    if (order.compactRevision > revision) return null;
+    return { ...this.place, index: isBehind ? null : order.index, revision };
   }
 
   stop(): void {

@@ -31,6 +31,8 @@ export type WriteStep =
   /** Nobody can tell; the same request again finds out. */
   | { readonly kind: 'unknown' }
   | { readonly kind: 'overloaded' }
+  /** Its user was identified by another state of users than the shard's. */
+  | { readonly kind: 'auth-revision' }
   | { readonly kind: 'finished' }
   | { readonly kind: 'session-expired' };
 

@@ -1,0 +1,246 @@
+import { type Platform, unreachable } from '@flotilla/platform';
+import {
+  type ApplyResult,
+  decodeLeaseCheckpoint,
+  decodeLeaseExpire,
+  decodeLeaseRenew,
+  type LeaseCheckpoint,
+  type LeaseExpiry,
+  noAnswer,
+  type OrderEntry,
+  type OrderMachine,
+  type Origin,
+  type ProposalKind,
+  type RequestOrigin,
+  type RequestSession,
+  sessionErrors,
+} from '@flotilla/store';
+import {
+  CompactionRequest,
+  etcdErrors,
+  LeaseGrantRequest,
+  LeaseRevokeRequest,
+  type RangeRequest,
+  type RangeResponse,
+  type TxnRequest,
+  type TxnResponse,
+} from '@flotilla/wire';
+import { Deadline } from './deadline.ts';
+import type { NumberedRequest } from './request-sessions.ts';
+import type { ShardRouterParts } from './router.ts';
+import { ShardServices } from './shard-services.ts';
+import type { ShardNode } from './types.ts';
+import { isWriteKind, type WriteKind } from './write-call.ts';
+
+export interface ShardedBackendParts {
+  readonly platform: Platform;
+  readonly node: ShardNode;
+  /** How long a request may take, as etcd's. */
+  readonly timeoutMs: number;
+  /** Of a streamed range. */
+  readonly pieceBytes: number;
+  readonly isCurrent: ShardRouterParts['isCurrent'];
+}
+
+type OrderKind =
+  'compact' | 'lease-checkpoint' | 'lease-expire' | 'lease-grant' | 'lease-renew' | 'lease-revoke';
+
+/** What requests of members and clients are the shards' or the order's; others stay proposals of group 0. */
+export type ShardedKind = WriteKind | OrderKind;
+
+type Entry = OrderEntry & { readonly origin: RequestOrigin };
+
+/**
+ * What the API reaches of a cluster whose keys are in many shards. `GroupBackend` hands over to it, call by call, once
+ * the cluster is sharded; users, alarms and members stay group 0's.
+ */
+export class ShardedBackend {
+  readonly services: ShardServices;
+  readonly #parts: ShardedBackendParts;
+
+  constructor(parts: ShardedBackendParts) {
+    this.#parts = parts;
+    this.services = new ShardServices(parts.platform, parts.node, parts.isCurrent);
+  }
+
+  /** Whether it is this one's turn. */
+  get isOn(): boolean {
+    return this.#parts.node.order !== null;
+  }
+
+  get revision(): number {
+    return this.services.place.revision;
+  }
+
+  /** Rejects, as a proposal does, when it is not known, or certain not, to have been executed. */
+  async execute(kind: ShardedKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
+    const deadline = this.#deadline();
+    if (isWriteKind(kind)) return await this.services.router.write(kind, request, origin, deadline);
+    const { user } = origin;
+    switch (kind) {
+      case 'lease-grant': {
+        const { id: lease, ttl } = LeaseGrantRequest.decode(request);
+        return await this.#administer(origin, deadline, (numbered) => ({
+          kind: 'grant',
+          origin: numbered,
+          user,
+          lease,
+          ttl,
+        }));
+      }
+      case 'lease-revoke': {
+        const { id: lease } = LeaseRevokeRequest.decode(request);
+        return await this.#administer(origin, deadline, (numbered) => ({
+          kind: 'revoke',
+          origin: numbered,
+          user,
+          lease,
+        }));
+      }
+      case 'compact': {
+        const { revision } = CompactionRequest.decode(request);
+        return await this.#administer(origin, deadline, (numbered) => ({
+          kind: 'compact',
+          origin: numbered,
+          user,
+          revision,
+        }));
+      }
+      case 'lease-renew':
+        return await this.#renew(decodeLeaseRenew(request), deadline);
+      case 'lease-expire':
+        return await this.#expire(decodeLeaseExpire(request), deadline);
+      case 'lease-checkpoint':
+        return await this.#checkpoint(decodeLeaseCheckpoint(request), deadline);
+      default:
+        return unreachable(kind);
+    }
+  }
+
+  /** After a read barrier: whether it was executed before, or will be refused. */
+  async isSettled(session: RequestSession): Promise<boolean> {
+    const deadline = this.#deadline();
+    const number = this.#order.sessionOf(session.id);
+    if (number === null) return session.request > 1 || this.#order.isForgotten(session.id);
+    const { parts, place } = this.services;
+    return await parts.isSettled({ session: number, request: session.request }, place, deadline);
+  }
+
+  async readBarrier(): Promise<void> {
+    await this.#parts.node.frontier(this.#deadline().patience());
+  }
+
+  range(request: RangeRequest): Promise<RangeResponse> {
+    return this.services.reader.range(request, this.#deadline());
+  }
+
+  rangePieces(request: RangeRequest): AsyncIterable<RangeResponse> {
+    return this.services.reader.pieces(request, this.#parts.pieceBytes, () => this.#deadline());
+  }
+
+  readTxn(request: TxnRequest): Promise<TxnResponse> {
+    return this.services.reader.txn(request, this.#deadline());
+  }
+
+  /** The keys that go with a lease, wherever they are, sorted. */
+  async keysOfLease(id: bigint): Promise<readonly Uint8Array[]> {
+    const { parts, place } = this.services;
+    return await parts.keysOf(id, place, this.#deadline());
+  }
+
+  stop(): void {
+    this.services.stop();
+  }
+
+  /** A request of the order group itself. */
+  async #administer(
+    { session, user }: Origin,
+    deadline: Deadline,
+    entry: (numbered: RequestOrigin) => Entry,
+  ): Promise<ApplyResult> {
+    for (;;) {
+      const numbered = await this.services.sessions.number(session, user, deadline);
+      try {
+        const reply = await this.#parts.node.administer(entry(numbered.origin), deadline.patience());
+        if (reply.kind === 'answer') return reply.answer.result;
+        this.#refused(reply.reason, numbered);
+      } finally {
+        numbered.finish();
+      }
+      deadline.requireTime();
+    }
+  }
+
+  /** Throws, unless the session was this member's: then nothing was done, and another one may. */
+  #refused(reason: 'finished' | 'session-expired', { isClients, origin }: NumberedRequest): void {
+    switch (reason) {
+      case 'finished':
+        throw isClients ? sessionErrors.tooOld : etcdErrors.timeout;
+      case 'session-expired':
+        if (isClients) throw sessionErrors.expired;
+        this.services.sessions.expired(origin.session);
+        return;
+      default:
+        unreachable(reason);
+    }
+  }
+
+  async #renew(leases: readonly bigint[], deadline: Deadline): Promise<ApplyResult> {
+    await this.#parts.node.propose({ kind: 'renew', leases }, deadline.patience());
+    const ttls = leases.map((id) => {
+      const lease = this.#order.leases.get(id);
+      // What is about to end is not renewed.
+      return lease?.life === 'live' ? lease.ttl : 0;
+    });
+    return { kind: 'lease-renew', response: { ttls } };
+  }
+
+  async #expire({ term, leases }: LeaseExpiry, deadline: Deadline): Promise<ApplyResult> {
+    const ended = leases.map(({ id, generation }) => ({ lease: id, generation }));
+    await this.#parts.node.propose({ kind: 'expire', term, leases: ended }, deadline.patience());
+    return noAnswer;
+  }
+
+  async #checkpoint(checkpoints: readonly LeaseCheckpoint[], deadline: Deadline): Promise<ApplyResult> {
+    const leases = checkpoints.map(({ id, ...left }) => ({ lease: id, ...left }));
+    await this.#parts.node.propose({ kind: 'checkpoint', leases }, deadline.patience());
+    return noAnswer;
+  }
+
+  get #order(): OrderMachine {
+    const { order } = this.#parts.node;
+    if (order === null) throw etcdErrors.unhealthy;
+    return order;
+  }
+
+  #deadline(): Deadline {
+    return new Deadline(this.#parts.platform, this.#parts.timeoutMs);
+  }
+}
+
+/** Which kinds {@link ShardedBackend.execute} takes. */
+export function isSharded(kind: ProposalKind): kind is ShardedKind {
+  switch (kind) {
+    case 'put':
+    case 'delete-range':
+    case 'txn':
+    case 'compact':
+    case 'lease-grant':
+    case 'lease-revoke':
+    case 'lease-renew':
+    case 'lease-checkpoint':
+    case 'lease-expire':
+      return true;
+    case 'auth':
+    case 'authenticate':
+    case 'alarm':
+    case 'member':
+    case 'session-expire':
+    case 'cluster':
+    case 'downgrade':
+    case 'order':
+      return false;
+    default:
+      return unreachable(kind);
+  }
+}
