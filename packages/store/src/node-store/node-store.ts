@@ -1,120 +1,38 @@
+import { assert } from '@flotilla/platform';
+import type { Platform } from '@flotilla/platform';
+import { readSum } from '../hash/read-sum.ts';
 import type { LeaseRecords } from '../leases/lease-records.ts';
-import type { Layers } from '../mvcc/layers.ts';
-import type { LogPosition } from '../mvcc/meta.ts';
-import type { Pinned } from '../mvcc/pinned.ts';
-import type { StateSummary } from '../mvcc/state.ts';
-import type { KeySpan } from '../shard/key-span.ts';
-import type { ShardId } from '../shard/shard-entry.ts';
-import type { ShardStore } from '../shard/shard-store.ts';
+import { limits } from '../limits.ts';
+import { KeyScope } from '../mvcc/key-scope.ts';
+import { LayerStack } from '../mvcc/layer-stack.ts';
+import { Layers } from '../mvcc/layers.ts';
+import { beginCounts } from '../mvcc/count-borders.ts';
+import { ShardLogs } from '../mvcc/shard-logs.ts';
+import { emptySummary, type MultiVersionState, type StateSummary } from '../mvcc/state.ts';
+import { WriteBuffer } from '../mvcc/write-buffer.ts';
+import { type KeySpan, overlaps } from '../shard/key-span.ts';
+import { orderShard, type ShardId } from '../shard/shard-entry.ts';
+import type { OrderedStorage } from '../storage.ts';
+import { Commits, type FrozenRows } from './commits.ts';
+import { LogRemoval, ShardRemoval } from './row-removal.ts';
+import { encodeMark, type ShardMark } from './shard-mark.ts';
+import { ShardRowName, shardRowKey } from './shard-rows.ts';
+import { SharedShardStore, type SharedParts } from './shared-shard-store.ts';
+import { SpanInstall } from './span-install.ts';
+import { readStored, rowKeysOf, type StoredContents, type StoredShard } from './stored-shards.ts';
+import type { MetaRow, StorePart } from './store-part.ts';
+import type { StoreRow } from './store-row.ts';
 
-/** A row of the META table; see `shard-rows.ts` for the keys of a shard's. Value null: it goes. */
-export interface MetaRow {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | null;
-}
-
-/** What a part is, as of the entry that it stands at. */
-export interface PartState {
-  readonly applied: LogPosition;
-  /** Written in the commit that has everything that was applied up to there. What is not named stays. */
-  readonly rows: readonly MetaRow[];
-}
-
-/** The state of one Raft group in the store of a node: group 0's database, or the replica of a shard. */
-export interface StorePart {
-  readonly id: ShardId;
-  /**
-   * Asked when a commit is made of what was applied, of every part that said {@link NodeStore.changed} since it was
-   * asked before; always between two entries.
-   */
-  freeze(): PartState;
-  /** Everything up to this position of the part's log survives a crash. */
-  flushed(applied: LogPosition): void;
-}
-
-/** A shard whose rows are in the storage, as they were at the start. */
-export interface StoredShard {
-  readonly shard: ShardId;
-  /** The rest of each row's key (see `shardRowKey`) and its value; sorted. Empty where {@link StoredShard.mark} is not null. */
-  readonly rows: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
-  /** Not null: it has no state. An install or a removal was cut off; what it left is being removed already. */
-  readonly mark: ShardMark | null;
-}
-
-export interface ShardMark {
-  readonly kind: 'installing' | 'removing';
-  readonly span: KeySpan;
-  /** What {@link NodeStore.install} was given to keep. */
-  readonly note: Uint8Array;
-}
-
-/**
- * What a node keeps: one ordered storage, and one write buffer over it, for the replicas of all shards. Their keys are
- * disjoint, so rows of keys need no shard in them, and a split or merge moves none.
- *
- * Every commit carries, for each part that changed, the position in its log and its rows in META: what is stored is
- * always each part after some entry, and what several parts did in one turn (a split, a merge) is stored together or not
- * at all.
- */
-export interface NodeStore {
-  /** All of it, over all shards. A shard's own are limited to its span: {@link SharedShardStore.keys}. */
-  readonly layers: Layers;
-  /** The shards other than 0 that were stored when it was opened. */
-  readonly stored: readonly StoredShard[];
-
-  /** From here on it is asked at commits; it counts as changed. */
-  add(part: StorePart): void;
-  /** It is asked no more. Its rows stay: see {@link NodeStore.removeShard}. */
-  drop(part: StorePart): void;
-  /** The next commit has to carry what this part is. Does nothing else; to be said before the turn ends. */
-  changed(shard: ShardId): void;
-  /**
-   * To be called when something was applied and every part stands between two entries: may make a commit of it at once,
-   * or sets the time for one.
-   */
-  schedule(): void;
-  /** Commits what is applied, now. Resolves when it is in storage, flushed or not. */
-  commitNow(): Promise<void>;
-
-  /** More waits for the storage than it should: writes had better be refused for a while. */
-  readonly overloaded: boolean;
-  readonly bufferedBytes: number;
-  readonly bufferedOperations: number;
-  /** Of all shards. Exact, as long as no shard that a split has made leaves the node, see {@link SharedShardStore}. */
-  readonly liveBytes: number;
-
-  /** The store of a shard that has nothing yet. */
-  createShard(shard: ShardId, span: KeySpan, summary?: StateSummary): SharedShardStore;
-  /** The store of a shard as its row {@link SharedShardStore.row} says. */
-  openShard(shard: ShardId, row: Uint8Array): SharedShardStore;
-  /** Whether no replica here claims a key of the span, `except` one's; nor are rows of it being removed. */
-  hasRoom(span: KeySpan, except?: ShardId | null): boolean;
-
-  /**
-   * Replaces what a shard has by rows that come from elsewhere. Its part must have been dropped, and be added again when
-   * it is over. `old`: what it had, whose rows are removed first; null: nothing. From the first commit on until `finish`
-   * a mark stands instead of the shard's rows in META, found after a crash with `note` in it. Commits of other parts go on
-   * between.
-   */
-  install(
-    shard: ShardId,
-    span: KeySpan,
-    old: SharedShardStore | null,
-    note: Uint8Array,
-  ): Promise<ShardInstall>;
-  /**
-   * Removes all rows of a shard, in slices; under a mark, so that a crash does not stop it. Its part must have been
-   * dropped. Resolves when its keys may be claimed again.
-   */
-  removeShard(store: SharedShardStore): Promise<void>;
-
-  /** Commits and flushes what is applied, and closes the storage. */
-  close(): Promise<void>;
-}
+export type { ShardMark } from './shard-mark.ts';
+export { SharedShardStore } from './shared-shard-store.ts';
+export type { MetaRow, PartState, StorePart } from './store-part.ts';
+export type { StoredShard } from './stored-shards.ts';
 
 /** Rows on their way in. */
 export interface ShardInstall {
-  /** Takes in what a snapshot carries: of {@link Table} LATEST, HISTORY or EVENTS, in the order of keys within each. */
+  /**
+   * Takes in what a snapshot carries: of {@link Table} LATEST, HISTORY, EVENTS or SYSTEM, in the order of keys within each.
+   */
   write(
     table: number,
     rows: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
@@ -132,25 +50,406 @@ export interface ShardInstall {
 }
 
 /**
- * A shard's part of a node's store. `keys` are limited to the span: scans without bounds, counts, events, sums and
- * compaction are of it alone.
+ * What a node keeps: one ordered storage, and one write buffer over it, for the replicas of all shards. Their keys are
+ * disjoint, so rows of keys need no shard in them, and a split or merge moves none.
  *
- * Each shard writes an event log of its own, made at its first event. A split or merge closes it, and whoever has keys of
- * it lists it, with their span; it goes when compaction has passed it everywhere.
- *
- * `liveBytes` of a shard is an estimate after a split: parent and child share what there was in proportion to their
- * keys. Of all shards together it stays exact.
+ * Every commit carries, for each part that changed, the position in its log and its rows in META: what is stored is
+ * always each part after some entry, and what several parts did in one turn (a split, a merge) is stored together or not
+ * at all.
  */
-export interface SharedShardStore extends ShardStore {
-  readonly shard: ShardId;
-  readonly span: KeySpan;
-  readonly attachments: LeaseRecords;
-  /** The row of META that {@link NodeStore.openShard} opens it from: to be among those of {@link StorePart.freeze}. */
-  row(): MetaRow;
-  /** A view of the span as it is, for snapshots, long ranges and hashes. Release it. */
-  pin(released?: () => void): Pinned;
-  /** One slice of compaction up to `keys.compactRevision`; true when nothing is left to do. */
-  compact(maxEvents: number): boolean;
-  /** For snapshots: the events from the compaction revision on as chunks of one log. From a pinned view. */
-  eventChunks(pinned: Pinned): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
+export class NodeStore {
+  readonly commits: Commits;
+  /** The shards other than 0 that were stored when it was opened. */
+  readonly stored: readonly StoredShard[];
+  readonly #platform: Platform;
+  readonly #storage: OrderedStorage;
+  readonly #stack: LayerStack;
+  readonly #shared: SharedParts;
+  /** What shard 0 has stored of its part; null: everything is its own, as where there are no shards. */
+  readonly #databaseRow: StoreRow | null;
+  readonly #parts = new Map<ShardId, StorePart>();
+  readonly #changed = new Set<ShardId>();
+  /** Rows of META that are no part's, for the next commit. */
+  #rows: MetaRow[] = [];
+  /** Those that have keys of this node. */
+  readonly #shards = new Map<ShardId, SharedShardStore>();
+  /** Keys whose rows are being removed or installed. */
+  readonly #busy = new Map<ShardId, readonly KeySpan[]>();
+  /** Removals under way, each to be waited for by whoever wants to install the same shard. */
+  readonly #removals = new Map<ShardId, Promise<void>>();
+  readonly #garbage: number[] = [];
+  #collecting = false;
+  /** Shards whose sum is to be found by reading. */
+  readonly #unsummed = new Set<SharedShardStore>();
+  #summing = false;
+  /** Those that were written to lately, the least recently first: they have caches. */
+  readonly #warm = new Set<MultiVersionState>();
+
+  /** Opens what `storage` holds, which belongs to it from here on. Throws `FLOTILLA_STORAGE_VERSION`. */
+  constructor(platform: Platform, storage: OrderedStorage) {
+    this.#platform = platform;
+    this.#storage = storage;
+    this.#stack = new LayerStack(new WriteBuffer(), [], storage);
+    this.#shared = {
+      storage,
+      stack: this.#stack,
+      claimed: (store) => this.#shards.set(store.shard, store),
+      released: (store) => this.#release(store),
+      changed: (shard) => this.changed(shard),
+      sumForgotten: (store) => this.#findSum(store),
+    };
+    this.commits = new Commits(platform, storage, this.#stack, {
+      isChanged: () => this.#changed.size > 0 || this.#rows.length > 0,
+      freeze: () => this.#freeze(),
+    });
+    const contents = readStored(storage);
+    this.stored = contents.shards;
+    this.#databaseRow = contents.databaseRow;
+    this.#cleanUp(contents);
+  }
+
+  // Parts.
+
+  /** From here on it is asked at commits; it counts as changed. */
+  add(part: StorePart): void {
+    assert(!this.#parts.has(part.id), 'a shard is one part');
+    this.#parts.set(part.id, part);
+    this.#changed.add(part.id);
+  }
+
+  /**
+   * It is asked no more. In the same turn its rows must come to be another's, or be given up by {@link NodeStore.install} or
+   * {@link NodeStore.removeShard}: what it has applied since the last commit would be stored without its position.
+   */
+  drop(part: StorePart): void {
+    if (this.#parts.get(part.id) !== part) return;
+    this.#parts.delete(part.id);
+    this.#changed.delete(part.id);
+  }
+
+  /** The next commit has to carry what this part is. Does nothing else; to be said before the turn ends. */
+  changed(shard: ShardId): void {
+    if (this.#parts.has(shard)) this.#changed.add(shard);
+  }
+
+  /**
+   * To be called when something was applied and every part stands between two entries: may make a commit of it at once,
+   * or sets the time for one.
+   */
+  schedule(): void {
+    this.commits.schedule();
+  }
+
+  /** Commits what is applied, now. Resolves when it is in storage, flushed or not. */
+  commitNow(): Promise<void> {
+    return this.commits.now();
+  }
+
+  /** As {@link NodeStore.commitNow}; resolves when it survives a crash. */
+  flushNow(): Promise<void> {
+    return this.commits.flush();
+  }
+
+  /** More waits for the storage than it should: writes had better be refused for a while. */
+  get overloaded(): boolean {
+    return this.commits.overloaded;
+  }
+
+  /** Of all shards. Exact, as long as no shard leaves that a split has made, see {@link SharedShardStore}. */
+  get liveBytes(): number {
+    return Math.max(0, this.#stack.liveBytes);
+  }
+
+  #freeze(): FrozenRows {
+    const frozen = [...this.#changed].map((id) => {
+      const part = this.#parts.get(id) as StorePart;
+      return { part, state: part.freeze() };
+    });
+    const rows = [...this.#rows, ...frozen.flatMap(({ state }) => state.rows)];
+    this.#changed.clear();
+    this.#rows = [];
+    this.#coolDown(frozen.map(({ part }) => part.id));
+    return {
+      rows,
+      flushed: () => {
+        for (const { part, state } of frozen) {
+          if (this.#parts.get(part.id) === part) part.flushed(state.applied);
+        }
+      },
+    };
+  }
+
+  /** Caches of shards that nobody has written to for a while go. */
+  #coolDown(written: readonly ShardId[]): void {
+    for (const id of written) {
+      const store = this.#shards.get(id);
+      if (store === undefined) continue;
+      this.#warm.delete(store.keys);
+      this.#warm.add(store.keys);
+    }
+    let buckets = 0;
+    for (const { cachedBuckets } of this.#warm) buckets += cachedBuckets;
+    for (const keys of this.#warm) {
+      const isFew = this.#warm.size <= limits.warmShards && buckets <= limits.cachedBuckets;
+      if (isFew || this.#warm.size === 1) return;
+      buckets -= keys.cachedBuckets;
+      keys.forgetCaches();
+      this.#warm.delete(keys);
+    }
+  }
+
+  // Shards.
+
+  /** The store of a shard that has nothing yet. */
+  createShard(shard: ShardId, span: KeySpan, summary: StateSummary = emptySummary): SharedShardStore {
+    assert(this.hasRoom(span), 'keys are of one shard at a time');
+    const scope = new KeyScope(shard, span, new ShardLogs(null, [], this.#stack.logs));
+    beginCounts(new Layers(this.#stack, scope), span.from);
+    return SharedShardStore.over(this.#shared, scope, summary, 0);
+  }
+
+  /** The store of a shard as its row {@link SharedShardStore.row} says. */
+  openShard(shard: ShardId, row: Uint8Array): SharedShardStore {
+    return SharedShardStore.open(this.#shared, shard, row);
+  }
+
+  /** Whether no replica here claims a key of the span, `except` one's; nor are rows of it being removed. */
+  hasRoom(span: KeySpan, except: ShardId | null = null): boolean {
+    for (const store of this.#shards.values()) {
+      if (store.shard !== except && overlaps(store.span, span)) return false;
+    }
+    for (const [shard, spans] of this.#busy) {
+      if (shard !== except && spans.some((busy) => overlaps(busy, span))) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Replaces what a shard has by rows that come from elsewhere. Its part must have been dropped, and be added again when
+   * it is over. `old`: what it had, whose rows are removed first; null: nothing. From the first commit on until `finish`
+   * a mark stands instead of the shard's rows in META, found after a crash with `note` in it. Commits of other parts go on
+   * between.
+   */
+  async install(
+    shard: ShardId,
+    span: KeySpan,
+    old: SharedShardStore | null,
+    note: Uint8Array,
+  ): Promise<ShardInstall> {
+    assert(this.hasRoom(span, shard), 'keys are of one shard at a time');
+    const spans = old === null ? [span] : [old.span, span];
+    if (old !== null) this.#giveUp(old);
+    this.#busy.set(shard, spans);
+    // A removal that is under way ends with a mark of its own; it has begun before anything of this one was there.
+    const removal = this.#removals.get(shard);
+    if (removal !== undefined) await removal;
+    this.#busy.set(shard, spans);
+    await this.#mark(shard, { kind: 'installing', spans, note });
+    if (old !== null) await this.#removeRows(shard, [old.span]);
+    await this.commits.now();
+    const log = this.#stack.logs.next();
+    const { length } = this.#storage.tables;
+    const rows = new SpanInstall(span, log, length, (batch) => this.commits.direct(batch));
+    return {
+      write: (table, part) => rows.write(table, part),
+      finish: async (summary, metaRows) => {
+        const logs = new ShardLogs(log, [], this.#stack.logs);
+        const scope = new KeyScope(shard, span, logs);
+        const store = SharedShardStore.over(this.#shared, scope, summary, null);
+        await rows.finish([...metaRows(store), this.#markRow(shard, null)]);
+        this.#busy.delete(shard);
+        this.#findSum(store);
+        return store;
+      },
+      abort: async () => {
+        this.#collect(log);
+        await this.#clear(shard, [span], { kind: 'installing', spans: [], note });
+      },
+    };
+  }
+
+  /**
+   * Removes all rows of a shard, in slices; under a mark, so that a crash does not stop it. Its part must have been
+   * dropped. Resolves when its keys may be claimed again.
+   */
+  async removeShard(store: SharedShardStore): Promise<void> {
+    const { shard, span } = store;
+    assert(!this.#parts.has(shard), 'what is removed is no part any more');
+    this.#giveUp(store);
+    this.#busy.set(shard, [span]);
+    await this.#mark(shard, { kind: 'removing', spans: [span], note: noNote });
+    await this.#clear(shard, [span], null);
+  }
+
+  // The database of group 0, which is shard 0.
+
+  /** Nobody else has rows here: they can be replaced as a whole. */
+  get isAlone(): boolean {
+    const others = [...this.#parts.keys(), ...this.#shards.keys()].some((shard) => shard !== orderShard);
+    return !others && this.#busy.size === 0 && this.stored.length === 0;
+  }
+
+  /** What the database reads and writes; and what its part of the store is, where it has not everything. */
+  openDatabase(): { readonly layers: Layers; readonly row: StoreRow | null } {
+    const { logs } = this.#stack;
+    const row = this.#databaseRow;
+    if (row === null) return { layers: new Layers(this.#stack, KeyScope.whole(logs)), row };
+    const scope = new KeyScope(orderShard, row.span, new ShardLogs(row.ownLog, row.closedLogs, logs));
+    return { layers: new Layers(this.#stack, scope), row };
+  }
+
+  /** The database's keys as a shard's. */
+  databaseStore(keys: MultiVersionState, attachments: LeaseRecords): SharedShardStore {
+    return new SharedShardStore(this.#shared, keys, attachments);
+  }
+
+  /** From here on nothing is committed: the whole storage is replaced. */
+  async beginReplacement(): Promise<void> {
+    assert(this.isAlone, 'rows of others are not replaced');
+    await this.commits.suspend();
+  }
+
+  endReplacement(): void {
+    this.#changed.clear();
+    this.#shards.clear();
+    this.#warm.clear();
+    this.#stack.unsettled.clear();
+    this.#stack.logs.clear();
+    this.#stack.liveBytes = 0;
+    this.commits.restart();
+  }
+
+  /** Commits and flushes what is applied, and closes the storage. */
+  close(): Promise<void> {
+    return this.commits.close();
+  }
+
+  // Rows that go.
+
+  /** What a crash has left behind. */
+  #cleanUp({ shards, logs, listedLogs }: StoredContents): void {
+    this.#stack.logs.unused = (log) => this.#collect(log);
+    for (const log of logs) {
+      this.#stack.logs.avoid(log);
+      if (!listedLogs.has(log)) this.#collect(log);
+    }
+    for (const log of listedLogs) this.#stack.logs.avoid(log);
+    for (const { shard, mark } of shards) {
+      if (mark === null || (mark.kind === 'installing' && mark.spans.length === 0)) continue;
+      const { kind, spans, note } = mark;
+      this.#busy.set(shard, spans);
+      const after = kind === 'removing' ? null : ({ kind, spans: [], note } as const);
+      const removal = this.#clear(shard, spans, after);
+      this.#removals.set(shard, removal);
+      this.#platform.spawn('shard-removal', () => removal);
+    }
+  }
+
+  /** It has no keys any more. */
+  #release(store: SharedShardStore): void {
+    this.#shards.delete(store.shard);
+    this.#warm.delete(store.keys);
+    this.#unsummed.delete(store);
+  }
+
+  /** Its rows are garbage. */
+  #giveUp(store: SharedShardStore): void {
+    store.keys.forgetCaches();
+    store.keys.layers.scope.logs.release();
+    store.keys.liveBytes = 0;
+    this.#release(store);
+  }
+
+  /** From the next commit on the shard has no state. The rows that it had in META count no more, and go. */
+  async #mark(shard: ShardId, mark: ShardMark): Promise<void> {
+    this.#rows.push(this.#markRow(shard, mark));
+    // What was frozen before may have some more.
+    await this.commits.now();
+    const rows = rowKeysOf(this.#storage, shard).map((key) => ({ key, value: null }));
+    this.#rows.push(...rows, this.#markRow(shard, mark));
+    this.commits.schedule();
+  }
+
+  #markRow(shard: ShardId, mark: ShardMark | null): MetaRow {
+    const value = mark === null ? null : encodeMark(mark);
+    return { key: shardRowKey(shard, ShardRowName.MARK), value };
+  }
+
+  /** `after`: the mark that is left. */
+  async #clear(shard: ShardId, spans: readonly KeySpan[], after: ShardMark | null): Promise<void> {
+    await this.#removeRows(shard, spans);
+    this.#rows.push(this.#markRow(shard, after));
+    await this.commits.now();
+    this.#busy.delete(shard);
+    this.#removals.delete(shard);
+  }
+
+  async #removeRows(shard: ShardId, spans: readonly KeySpan[]): Promise<void> {
+    for (const span of spans) {
+      const removal = new ShardRemoval(this.#stack, shard, span);
+      await this.#inSlices(() => removal.slice(limits.compactionSliceEvents));
+    }
+  }
+
+  #collect(log: number): void {
+    this.#garbage.push(log);
+    if (this.#collecting) return;
+    this.#collecting = true;
+    this.#platform.spawn('event-log-removal', async () => {
+      for (let next = this.#garbage.shift(); next !== undefined; next = this.#garbage.shift()) {
+        const removal = new LogRemoval(this.#stack, next);
+        await this.#inSlices(() => removal.slice(limits.compactionSliceEvents));
+      }
+      this.#collecting = false;
+    });
+  }
+
+  /** Until `slice` answers that it is over, or the store is closed. */
+  async #inSlices(slice: () => boolean): Promise<void> {
+    for (;;) {
+      await new Promise<void>((resolve) => {
+        this.#platform.timer(limits.compactionPauseMs, 'row-removal', resolve);
+      });
+      if (this.commits.isClosed) return;
+      // The disk is behind: this can wait, it only makes more work for it.
+      if (this.overloaded) continue;
+      const isOver = slice();
+      this.commits.schedule();
+      if (isOver) return;
+    }
+  }
+
+  // Sums.
+
+  #findSum(store: SharedShardStore): void {
+    // The database looks after its own.
+    if (store.shard === orderShard) return;
+    this.#unsummed.add(store);
+    if (this.#summing) return;
+    this.#summing = true;
+    this.#platform.spawn('shard-sum', async () => {
+      for (let next = this.#nextUnsummed(); next !== null; next = this.#nextUnsummed()) {
+        await this.#readSum(next);
+      }
+      this.#summing = false;
+    });
+  }
+
+  #nextUnsummed(): SharedShardStore | null {
+    if (this.commits.isClosed) return null;
+    for (const next of this.#unsummed) {
+      this.#unsummed.delete(next);
+      return next;
+    }
+    return null;
+  }
+
+  async #readSum(store: SharedShardStore): Promise<void> {
+    const { sum, layers } = store.keys;
+    const isOver = (): boolean =>
+      this.commits.isClosed || this.#shards.get(store.shard) !== store || store.keys.sum !== sum;
+    if (sum !== null) await readSum(this.#platform, sum, layers, isOver);
+  }
 }
+
+const noNote = new Uint8Array(0);
