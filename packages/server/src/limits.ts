@@ -216,4 +216,11 @@ export const limits = {
   shardsAtBegin: 1_024,
   /** Shards that `/metrics` tells one by one when it is asked to. */
   shardMetrics: 10_000,
+  /** Events of a shard: for so long somebody is looked for who has them, the own replica given time first. */
+  watchSourceMs: 1_000,
+  watchOwnMs: 100,
+  watchCallMs: 500,
+  watchSourcePauseMs: 10,
+  /** How long a new watch waits to hear how far the order has come. */
+  watchFrontierMs: 5_000,
 } as const;

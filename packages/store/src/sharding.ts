@@ -31,3 +31,12 @@ export * from './shard/shard-replica.ts';
 export type { ShardAccess, ShardStore } from './shard/shard-store.ts';
 export { asTxn, type Footprint, footprintOf, type WriteRequest } from './shard/write-request.ts';
 export { decodeReply, encodeReply } from './sessions/reply.ts';
+export {
+  decodeEventAnswer,
+  decodeEventRequest,
+  encodeEventAnswer,
+  encodeEventRequest,
+} from './watch/event-codec.ts';
+export { type EventAnswer, type EventPosition, type EventRequest, ShardEvent } from './watch/event-page.ts';
+export { MergedHistory, type MergedHistoryParts } from './watch/merged-history.ts';
+export { readShardEvents } from './watch/read-events.ts';
