@@ -3,6 +3,9 @@ import type { Index, SnapshotSource, Term } from '@flotilla/raft';
 import { successor } from './bytes.ts';
 import type { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
+import { EventCursor } from './mvcc/event-cursor.ts';
+import { EventChunkWriter } from './mvcc/event-log.ts';
+import { wholeSpan } from './mvcc/key-scope.ts';
 import { eventKey, eventsEnd } from './mvcc/keys.ts';
 import type { Layers } from './mvcc/layers.ts';
 import { formatOf, readState, storedFormats, writeState } from './mvcc/meta.ts';
@@ -42,13 +45,15 @@ export class DatabaseSnapshot implements SnapshotSource {
   *#frames(): Iterable<Uint8Array> {
     const frames = new SnapshotFrames(this.#platform);
     const { layers, compactRevision } = this.#pinned;
+    const { isSharded } = this.#state;
     yield frames.head('header', (writer) => {
       writer.byte(formatOf(this.#state));
       writeState(writer, this.#state);
+      if (isSharded) writeSpan(writer, layers.scope.span);
     });
     yield* frames.table('latest', latestEntries(layers));
     yield* frames.table('history', historyEntries(layers, compactRevision));
-    yield* frames.table('events', this.#events());
+    yield* frames.table('events', isSharded ? eventChunks(this.#pinned) : this.#events());
     yield* frames.table('system', systemEntries(layers));
     yield frames.end();
   }
@@ -74,7 +79,7 @@ export function* latestEntries(layers: Layers): Iterable<SnapshotEntry> {
   }
 }
 
-function* systemEntries(layers: Layers): Iterable<SnapshotEntry> {
+export function* systemEntries(layers: Layers): Iterable<SnapshotEntry> {
   const cursor = layers.scanSystem({ from: null, to: null, reverse: false });
   for (; cursor.key !== null; cursor.advance()) yield { key: cursor.key, value: cursor.value };
 }
@@ -91,14 +96,37 @@ export function* historyEntries(layers: Layers, compactRevision: number): Iterab
   }
 }
 
+/** The events from the compaction revision on, as chunks of one log whatever logs they are in. */
+export function* eventChunks({ layers, compactRevision }: Pinned): Iterable<SnapshotEntry> {
+  const chunk = new EventChunkWriter(limits.eventSlabBytes);
+  const place = (): Uint8Array => eventKey(0, chunk.firstRevision, chunk.firstSub);
+  const cursor = new EventCursor(layers, Math.max(compactRevision, 0));
+  try {
+    for (; cursor.event !== null; cursor.advance()) {
+      chunk.append(cursor.event);
+      if (chunk.isFull) yield { key: place(), value: chunk.take() };
+    }
+    if (!chunk.isEmpty) yield { key: place(), value: chunk.take() };
+  } finally {
+    cursor.close();
+  }
+}
+
 /** Whether a past version can still be read, or be asked for by a watch that starts at the compaction revision. */
 export function isReadable(modRevision: number, end: number, compactRevision: number): boolean {
   return end > compactRevision || modRevision === compactRevision;
 }
 
 /** Of a whole database. Throws `FLOTILLA_SNAPSHOT_VERSION`. */
-export function readDatabaseHeader(reader: ByteReader): StoredState {
+export function readDatabaseHeader(reader: ByteReader): DatabaseHeader {
   const format = reader.byte();
-  checkSnapshotFormat(format, [storedFormats.keys, storedFormats.system]);
-  return readState(reader, format);
+  checkSnapshotFormat(format, Object.values(storedFormats));
+  const state = readState(reader, format);
+  return { state, span: state.isSharded ? readSpan(reader) : wholeSpan };
+}
+
+export interface DatabaseHeader {
+  readonly state: StoredState;
+  /** Of the keys, those that come: shard 0's. */
+  readonly span: KeySpan;
 }
