@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest';
+import { toBytes } from '../../test/model.ts';
+import { limits } from '../limits.ts';
+import { ClusterConfiguration } from './cluster-configuration.ts';
+import type { ConfigurationRefusal, NodeState } from './order-entry.ts';
+import { ShardMap, type ShardRow } from './shard-map.ts';
+
+const begun = [1, 2, 3, 4].map((node) => ({ node, zone: '', labels: [] }));
+
+/** Three shards: 0 on every node, 1 from `h` on, 2 from `p` on. */
+class Cluster {
+  readonly configuration: ClusterConfiguration;
+  #index = 0;
+
+  constructor() {
+    const row = { range: 1, membership: 1 };
+    const rows: ShardRow[] = [
+      { shard: 0, span: { from: new Uint8Array(0), to: toBytes('h') }, ...row, nodes: [1, 2, 3, 4] },
+      { shard: 1, span: { from: toBytes('h'), to: toBytes('p') }, ...row, nodes: [1, 2, 3] },
+      { shard: 2, span: { from: toBytes('p'), to: null }, ...row, nodes: [1, 2, 3] },
+    ];
+    this.configuration = new ClusterConfiguration(new ShardMap(rows, 0));
+    this.configuration.begin(begun, this.place());
+  }
+
+  get number(): number {
+    return this.configuration.number;
+  }
+
+  place(): { index: number; revision: number } {
+    this.#index += 1;
+    return { index: this.#index, revision: 100 + this.#index };
+  }
+
+  assign(shard: number, nodes: readonly number[], configuration = this.number): ConfigurationRefusal | null {
+    return this.configuration.assign({ kind: 'assign', shard, nodes, configuration }, this.place());
+  }
+
+  node(node: number, state: NodeState, configuration = this.number): ConfigurationRefusal | null {
+    const entry = { kind: 'node', node, zone: '', labels: [], state, configuration } as const;
+    return this.configuration.changeNode(entry, this.place());
+  }
+
+  members(shard: number, nodes: readonly number[]): void {
+    const membership = 1 + (this.configuration.map.row(shard)?.membership ?? 0);
+    this.configuration.members({ kind: 'members', shard, membership, nodes }, this.place());
+  }
+}
+
+describe('what is wanted of a shard', () => {
+  test('is told from what it was, with the number since which it is that', () => {
+    const cluster = new Cluster();
+    expect(cluster.configuration.assignment(1)).toBeNull();
+    expect(cluster.assign(1, [2, 3, 4])).toBeNull();
+    expect(cluster.configuration.assignment(1)).toEqual({
+      shard: 1,
+      nodes: [2, 3, 4],
+      since: cluster.number,
+    });
+    expect(cluster.configuration.map.row(1)?.nodes).toEqual([1, 2, 3]);
+  });
+
+  test('cannot be changed by who has not seen what was done to it since', () => {
+    const cluster = new Cluster();
+    const seen = cluster.number;
+    expect(cluster.assign(1, [2, 3, 4], seen)).toBeNull();
+    const { number } = cluster;
+    expect(cluster.assign(1, [1, 2, 4], seen)).toBe('stale');
+    expect([cluster.configuration.assignment(1)?.nodes, cluster.number]).toEqual([[2, 3, 4], number]);
+    // What happens to others is no matter.
+    expect(cluster.assign(2, [1, 2, 4], seen)).toBeNull();
+    expect(cluster.assign(1, [1, 2, 4], number)).toBeNull();
+    cluster.members(1, [1, 2, 4]);
+    expect(cluster.assign(1, [1, 2, 3], cluster.number - 1)).toBe('stale');
+  });
+
+  test('cannot be changed by who has not seen what became of a node', () => {
+    const cluster = new Cluster();
+    const seen = cluster.number;
+    cluster.node(4, 'draining');
+    cluster.node(4, 'joined');
+    expect(cluster.assign(1, [2, 3, 4], seen)).toBe('stale');
+    expect(cluster.assign(1, [1, 2], seen)).toBeNull();
+  });
+
+  test('makes sense, or is refused', () => {
+    const cluster = new Cluster();
+    expect(cluster.assign(0, [1])).toBe('order-shard');
+    expect(cluster.assign(9, [1])).toBe('no-such-shard');
+    expect(cluster.assign(1, [])).toBe('bad-nodes');
+    expect(cluster.assign(1, [2, 2])).toBe('bad-nodes');
+    expect(cluster.assign(1, [2, 9])).toBe('unknown-node');
+    cluster.node(4, 'draining');
+    expect(cluster.assign(1, [2, 4])).toBe('node-draining');
+    cluster.node(3, 'draining');
+    // It is there still, and may stay for a while.
+    expect(cluster.assign(1, [2, 3])).toBeNull();
+    cluster.node(4, 'left');
+    expect(cluster.assign(1, [2, 4])).toBe('node-left');
+  });
+
+  test('ends with the shard', () => {
+    const cluster = new Cluster();
+    cluster.assign(2, [1, 2, 4]);
+    cluster.configuration.merge({ kind: 'merge', shard: 2, into: 1 }, cluster.place());
+    expect(cluster.configuration.assignment(2)).toBeNull();
+  });
+});
+
+describe('a node', () => {
+  test('joins, is emptied, leaves when nothing is there, and may come again', () => {
+    const cluster = new Cluster();
+    expect(cluster.node(5, 'draining')).toBe('unknown-node');
+    expect(cluster.node(5, 'joined')).toBeNull();
+    expect(cluster.configuration.map.row(0)?.nodes).toEqual([1, 2, 3, 4, 5]);
+    cluster.assign(1, [1, 2, 5]);
+    expect(cluster.node(5, 'left')).toBe('node-in-use');
+    expect(cluster.node(1, 'left')).toBe('node-in-use');
+    cluster.assign(1, [1, 2, 3]);
+    expect(cluster.node(5, 'draining')).toBeNull();
+    expect(cluster.node(5, 'left')).toBeNull();
+    expect(cluster.configuration.map.row(0)?.nodes).toEqual([1, 2, 3, 4]);
+    expect(cluster.node(5, 'draining')).toBe('node-left');
+    expect(cluster.node(5, 'joined')).toBeNull();
+    expect(cluster.configuration.node(5)).toMatchObject({ state: 'joined', since: cluster.number });
+  });
+
+  test('is not changed by who has not seen what became of it', () => {
+    const cluster = new Cluster();
+    const seen = cluster.number;
+    cluster.node(4, 'draining');
+    expect(cluster.node(4, 'joined', seen)).toBe('stale');
+    expect(cluster.configuration.node(4)?.state).toBe('draining');
+  });
+});
+
+describe('configurations', () => {
+  test('are numbered by every change, and can be asked for afterwards', () => {
+    const cluster = new Cluster();
+    const { configuration } = cluster;
+    const maps = [configuration.map];
+    const change = (make: () => void): void => {
+      make();
+      maps.push(configuration.map);
+    };
+    change(() => configuration.split({ kind: 'split', shard: 1, at: toBytes('k') }, 3, [], cluster.place()));
+    change(() => cluster.members(3, [2, 3, 4]));
+    change(() => configuration.refuse({ kind: 'merge', shard: 3, into: 0 }, cluster.place()));
+    change(() => configuration.merge({ kind: 'merge', shard: 1, into: 0 }, cluster.place()));
+    change(() => cluster.node(5, 'joined'));
+    change(() => cluster.assign(2, [1, 2, 5]));
+    expect(configuration.number).toBe(7);
+    maps.forEach((map, i) => {
+      expect(configuration.at(1 + i)?.rows).toEqual(map.rows);
+      expect(configuration.at(1 + i)?.configuration).toBe(1 + i);
+    });
+    expect([configuration.at(8), configuration.at(-1)]).toEqual([null, null]);
+    expect(
+      configuration.changes.map(({ configuration: number, index, revision, step }) => [
+        number,
+        index,
+        revision,
+        step.kind,
+      ]),
+    ).toEqual([
+      [1, 1, 101, 'begin'],
+      [2, 2, 102, 'split'],
+      [3, 3, 103, 'members'],
+      [4, 4, 104, 'refused'],
+      [5, 5, 105, 'merge'],
+      [6, 6, 106, 'node'],
+      [7, 7, 107, 'assign'],
+    ]);
+  });
+
+  test('are kept up to a bound, the last ones', () => {
+    const cluster = new Cluster();
+    const { configuration } = cluster;
+    for (let i = 0; i < limits.orderConfigurations + 10; i += 1) cluster.members(1, [1 + (i % 4)]);
+    expect(configuration.changes.length).toBe(limits.orderConfigurations);
+    expect(configuration.oldest).toBe(configuration.number - limits.orderConfigurations);
+    expect(configuration.at(configuration.oldest)?.row(1)?.nodes).toEqual([2]);
+    expect(configuration.at(configuration.oldest - 1)).toBeNull();
+  });
+});
