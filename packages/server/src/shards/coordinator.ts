@@ -110,7 +110,7 @@ export class Coordinator {
       const missing = rows.map(({ shard }) => shard);
       await Promise.all(missing.map((shard) => this.#recall(shard, numbered, parts, deadline)));
     }
-    return { kind: 'answered', result: joinedResult(write, committed, parts) };
+    return { kind: 'answered', result: joinedResult(write, committed, parts), revision: committed.revision };
   }
 
   async #recall(
@@ -179,7 +179,7 @@ export class Coordinator {
 }
 
 type Concluded =
-  | { readonly kind: 'answered'; readonly result: ApplyResult }
+  | { readonly kind: 'answered'; readonly result: ApplyResult; readonly revision: number }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'aborted'; readonly reasons: ReadonlySet<RefusalReason> }
   | {
@@ -263,9 +263,11 @@ class Verdict {
 
   #take(reply: SubmitReply): void {
     switch (reply.kind) {
-      case 'answer':
-        this.#conclude?.({ kind: 'answered', result: reply.answer.result });
+      case 'answer': {
+        const { result, revision } = reply.answer;
+        this.#conclude?.({ kind: 'answered', result, revision });
         return;
+      }
       case 'part': {
         const { outcome } = reply;
         this.#parts.part(outcome);

@@ -38,8 +38,8 @@ export interface ShardReaderParts {
   readonly parts: PartReader;
   /** As far as this node knows of the order. */
   readonly place: () => ReadPlace;
-  /** Where this node's own replicas can read these keys at once, whatever has happened since; null: nowhere. */
-  readonly placeHere: (spans: readonly KeySpan[]) => ReadPlace | null;
+  /** Where this node's own replicas can read these keys, whatever others have; null: it has not all of them. */
+  readonly placeHere: (spans: readonly KeySpan[]) => Promise<ReadPlace | null>;
 }
 
 /**
@@ -184,7 +184,7 @@ export class ShardReader {
     read: (at: ReadPlace) => Promise<Answer>,
   ): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
-      const at = (here === null ? null : this.#placeHere(here)) ?? this.#place();
+      const at = (here === null ? null : await this.#placeHere(here)) ?? this.#place();
       try {
         return await read(at);
       } catch (error) {

@@ -98,6 +98,7 @@ export class ShardRouter {
       const step = await this.#try(call, deadline);
       switch (step.kind) {
         case 'answered':
+          await this.#caughtUp(step.revision, deadline);
           return step.result;
         case 'overloaded':
           // Nothing has happened, unless before.
@@ -152,7 +153,7 @@ export class ShardRouter {
     }
     switch (reply.kind) {
       case 'answer':
-        return { kind: 'answered', result: reply.answer.result };
+        return { kind: 'answered', result: reply.answer.result, revision: reply.answer.revision };
       case 'part':
         // It was a transaction of several shards before they became one.
         return await this.#coordinator.joined(call, reply.outcome, new Map(), deadline);
@@ -163,6 +164,13 @@ export class ShardRouter {
       default:
         return unreachable(reply);
     }
+  }
+
+  /** Who has its answer from this member reads it here as well, and finds no older revision in a header. */
+  async #caughtUp(revision: number, deadline: Deadline): Promise<void> {
+    const isThere = (): boolean => (this.#node.order?.frontier ?? revision) >= revision;
+    if (isThere()) return;
+    await this.#changes.until(isThere, Math.min(deadline.leftMs, limits.shardReadOwnMs));
   }
 
   /** Until ranges have changed, or a while that grows with the number of conflicts and is never the same. */

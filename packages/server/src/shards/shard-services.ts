@@ -1,6 +1,7 @@
 import type { Platform } from '@flotilla/platform';
 import { intersection, type KeySpan } from '@flotilla/store';
 import { etcdErrors } from '@flotilla/wire';
+import { limits } from '../limits.ts';
 import { Changes } from './changes.ts';
 import { Coordinator } from './coordinator.ts';
 import { PartReader } from './part-reader.ts';
@@ -47,8 +48,18 @@ export class ShardServices {
     return { index: order.index, revision: order.frontier, compactRevision: order.compactRevision };
   }
 
-  /** The newest revision that all replicas here have everything of, which these keys are in. */
-  #placeHere(spans: readonly KeySpan[]): ReadPlace | null {
+  /**
+   * The newest revision that all replicas here have everything of, which these keys are in. What this node knows to have
+   * happened is waited for a little: a client finds here what it was told here.
+   */
+  async #placeHere(spans: readonly KeySpan[]): Promise<ReadPlace | null> {
+    const wanted = this.place.revision;
+    const isThere = (): boolean => (this.#newestHere(spans)?.revision ?? wanted) >= wanted;
+    if (!isThere()) await this.changes.until(isThere, limits.shardReadOwnMs);
+    return this.#newestHere(spans);
+  }
+
+  #newestHere(spans: readonly KeySpan[]): ReadPlace | null {
     const { order } = this.#node;
     if (order === null) return null;
     let { revision } = this.place;

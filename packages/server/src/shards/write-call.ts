@@ -25,7 +25,8 @@ export function isWriteKind(kind: string): kind is WriteKind {
 
 /** What came of one try. */
 export type WriteStep =
-  | { readonly kind: 'answered'; readonly result: ApplyResult }
+  /** `revision`: at which it took place. */
+  | { readonly kind: 'answered'; readonly result: ApplyResult; readonly revision: number }
   /** Nothing was done. `map`: ranges are changing; `conflict`: another transaction was in the way. */
   | { readonly kind: 'again'; readonly why: 'map' | 'conflict' }
   /** Nobody can tell; the same request again finds out. */

@@ -1,0 +1,189 @@
+import { type Random, seededRandom } from '@flotilla/platform';
+import {
+  checkDeleteRangeRequest,
+  checkPutRequest,
+  checkRangeRequest,
+  checkTxnRequest,
+  Database,
+  encodeProposal,
+  isReadOnly,
+  MemoryStorage,
+  noOrigin,
+  storageTables,
+} from '@flotilla/store';
+import {
+  CompactionRequest,
+  LeaseGrantRequest,
+  LeaseRevokeRequest,
+  DeleteRangeRequest,
+  PutRequest,
+  type RangeRequest,
+  RpcError,
+  TxnRequest,
+} from '@flotilla/wire';
+import { expect, test } from 'vitest';
+import { VirtualPlatform } from '../../../store/test/virtual-platform.ts';
+import { generate } from '../../test/compatibility/differential/generator.ts';
+import { type Operation, render, resolve } from '../../test/compatibility/differential/operations.ts';
+import { MemoryShards } from '../../test/support/memory-shards.ts';
+import { ShardedBackend } from './sharded-backend.ts';
+
+const atOnce = { image: null, maxCommitDelayMs: 0, maxFlushDelayMs: 0 };
+
+type Call = Extract<Operation, { readonly kind: 'call' }>;
+
+/** Requests of clients, on one database and on many shards. */
+type Request =
+  | {
+      readonly kind: 'put' | 'delete-range' | 'txn' | 'compact' | 'lease-grant' | 'lease-revoke';
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: 'range'; readonly request: RangeRequest }
+  | { readonly kind: 'read-txn'; readonly request: TxnRequest };
+
+function requestOf({ method, request: unresolved }: Call, revision: number): Request | null {
+  const request = resolve(unresolved, revision) as never;
+  switch (method) {
+    case 'KV/Put':
+      checkPutRequest(request);
+      return { kind: 'put', bytes: PutRequest.encode(request) };
+    case 'KV/DeleteRange':
+      checkDeleteRangeRequest(request);
+      return { kind: 'delete-range', bytes: DeleteRangeRequest.encode(request) };
+    case 'KV/Txn':
+      checkTxnRequest(request, 128);
+      return isReadOnly(request)
+        ? { kind: 'read-txn', request }
+        : { kind: 'txn', bytes: TxnRequest.encode(request) };
+    case 'KV/Compact':
+      return { kind: 'compact', bytes: CompactionRequest.encode(request) };
+    case 'KV/Range':
+      checkRangeRequest(request);
+      return { kind: 'range', request };
+    case 'Lease/LeaseGrant': {
+      const { id, ttl } = request as LeaseGrantRequest;
+      const granted = LeaseGrantRequest.create({ id: id === 0n ? 77n : id, ttl: Math.max(ttl, 1) });
+      return { kind: 'lease-grant', bytes: LeaseGrantRequest.encode(granted) };
+    }
+    case 'Lease/LeaseRevoke':
+      return { kind: 'lease-revoke', bytes: LeaseRevokeRequest.encode(request) };
+    default:
+      return null;
+  }
+}
+
+class OneDatabase {
+  readonly database: Database;
+  #index = 0;
+
+  constructor(database: Database) {
+    this.database = database;
+  }
+
+  static async open(): Promise<OneDatabase> {
+    const platform = new VirtualPlatform();
+    return new OneDatabase(await Database.open(platform, new MemoryStorage(platform, storageTables, atOnce)));
+  }
+
+  run(request: Request): string {
+    try {
+      if (request.kind === 'range') return render(this.database.range(request.request));
+      if (request.kind === 'read-txn') return render(this.database.txn(request.request));
+      this.#index += 1;
+      const { kind, bytes } = request;
+      const payload = encodeProposal({ kind, requestId: 1, request: bytes });
+      const entry = { index: this.#index, term: 1, kind: 'command', payload } as never;
+      const [result] = this.database.apply([entry]);
+      if (result?.kind === 'error') throw result.error;
+      return render((result as { response: object }).response);
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+}
+
+class ManyShards {
+  readonly shards: MemoryShards;
+  readonly #backends: readonly ShardedBackend[];
+  readonly #random: Random;
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+    this.shards = new MemoryShards(seed, 3, ['a/1', 'b', 'm/1', 'm/2'], 2);
+    const { platform, nodes } = this.shards;
+    this.#backends = nodes.map(
+      (node) =>
+        new ShardedBackend({
+          platform,
+          node,
+          timeoutMs: 5_000,
+          pieceBytes: 1_000,
+          isCurrent: () => false,
+        }),
+    );
+  }
+
+  async run(request: Request): Promise<string> {
+    try {
+      return render(await this.shards.run(this.#perform(request)));
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+
+  async #perform(request: Request): Promise<object> {
+    const backend = this.#backends[this.#random.below(this.#backends.length)] as ShardedBackend;
+    if (request.kind === 'range') {
+      await backend.readBarrier();
+      return await backend.range(request.request);
+    }
+    if (request.kind === 'read-txn') {
+      await backend.readBarrier();
+      return await backend.readTxn(request.request);
+    }
+    const { kind, bytes } = request;
+    const result = await backend.execute(kind, bytes, noOrigin);
+    if (result.kind === 'error') throw result.error;
+    expect(result.kind).toBe(kind);
+    return (result as { response: object }).response;
+  }
+}
+
+function refusalOf(error: unknown): string {
+  if (error instanceof RpcError) return `${error.status}: ${error.message}`;
+  throw error;
+}
+
+async function compare(seed: number, count: number): Promise<ReadonlyMap<string, number>> {
+  const one = await OneDatabase.open();
+  const many = new ManyShards(seed);
+  const counts = new Map<string, number>();
+  const reshapes = seededRandom(seed ^ 7);
+  for (const operation of generate(seed, count)) {
+    if (operation.kind !== 'call') continue;
+    let request: Request | null;
+    try {
+      request = requestOf(operation, one.database.revision);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      continue;
+    }
+    if (request === null) continue;
+    counts.set(request.kind, (counts.get(request.kind) ?? 0) + 1);
+    if (reshapes.below(20) === 0) await many.shards.reshape();
+    const answer = await many.run(request);
+    expect(`${operation.method} ${render(operation.request)}: ${answer}`).toBe(
+      `${operation.method} ${render(operation.request)}: ${one.run(request)}`,
+    );
+  }
+  return counts;
+}
+
+test('many shards answer what one database answers', async () => {
+  for (const seed of [1, 2]) {
+    const counts = await compare(seed, 150);
+    for (const kind of ['put', 'delete-range', 'txn', 'range', 'read-txn', 'lease-grant']) {
+      expect(counts.get(kind) ?? 0, kind).toBeGreaterThan(0);
+    }
+  }
+});
