@@ -34,6 +34,7 @@ import type { PeerPort } from '../peer/peer-port.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { isSharded, ShardedBackend } from '../shards/sharded-backend.ts';
+import { ShardWatches } from '../shards/watch/shard-watches.ts';
 import type { ShardNode } from '../shards/types.ts';
 import { toEtcdError } from './failures.ts';
 import { Leadership } from './leadership.ts';
@@ -77,6 +78,7 @@ export class GroupBackend implements Backend {
   readonly #timeout: { readonly timeoutMs: number };
   /** Null: this member runs no shards. */
   #shards: ShardedBackend | null = null;
+  #shardWatches: ShardWatches | null = null;
   #requestId = 0;
 
   constructor(parts: GroupBackendParts) {
@@ -157,6 +159,12 @@ export class GroupBackend implements Backend {
       timeoutMs: this.#timeout.timeoutMs,
       pieceBytes: this.#configuration.maxRequestBytes,
       isCurrent: (user) => user?.authRevision === auth.revision,
+    });
+    this.#shardWatches = new ShardWatches({
+      platform: this.#platform,
+      node,
+      changes: this.#shards.services.changes,
+      hub: this.#database.watches,
     });
   }
 
@@ -318,6 +326,7 @@ export class GroupBackend implements Backend {
   }
 
   stop(): void {
+    this.#shardWatches?.stop();
     this.#shards?.stop();
     this.#sessions.stop();
     this.leases.stop();
