@@ -6,6 +6,8 @@ const order = 'packages/store/src/order/order-machine.ts';
 const orderLeader = 'packages/store/src/order/order-leader.ts';
 const chain = 'packages/store/src/order/fact-chain.ts';
 const cluster = 'packages/store/simulation/ordering/cluster.ts';
+const configuration = 'packages/store/src/order/cluster-configuration.ts';
+const registry = 'packages/store/src/order/lease-registry.ts';
 
 function rule(name: string, description: string, file: string, find: string, replace: string): Mutation {
   const scenario = 'packages/store/simulation/ordering/ordering-run.ts';
@@ -108,7 +110,7 @@ export const mutations: readonly Mutation[] = [
     'rule 13: a refused change keeps the version',
     'A late copy of its proposal changes a shard that writes again.',
     order,
-    "      this.map = this.map.withVersion(change.shard);\n      this.#say(change.shard, { kind: 'refused', range: range + 1 });",
+    "      this.configuration.refuse(change, this.#place);\n      this.#say(change.shard, { kind: 'refused', range: range + 1 });",
     "      this.#say(change.shard, { kind: 'refused', range });",
   ),
   rule(
@@ -157,8 +159,8 @@ export const mutations: readonly Mutation[] = [
     'rule 6: errors not remembered',
     'A late copy takes effect after its client was told of the error.',
     machine,
-    '    const outcome = effective ? this.#written(result) : this.#unchanged(result);\n    this.memory.remember(origin, outcome);\n',
-    "    const outcome = effective ? this.#written(result) : this.#unchanged(result);\n    if (result.kind !== 'error') this.memory.remember(origin, outcome);\n",
+    '    const outcome = effective ? this.#written(origin, result) : this.#unchanged(origin, result);\n    this.memory.remember(origin, outcome);\n',
+    "    const outcome = effective ? this.#written(origin, result) : this.#unchanged(origin, result);\n    if (result.kind !== 'error') this.memory.remember(origin, outcome);\n",
   ),
   rule(
     'rule 6: requests not looked for in memory',
@@ -187,5 +189,40 @@ export const mutations: readonly Mutation[] = [
     machine,
     'if (entry.range !== this.epoch.range || !this.owns(item.footprint.spans)) {',
     'if (entry.range < 0) {',
+  ),
+  rule(
+    'rule 14: what is left of a lease is taken from before its renewal',
+    'After an election it ends although its client was heard of.',
+    registry,
+    '    if (lease.generation !== generation) return false;\n',
+    '',
+  ),
+  rare(
+    'rule 14: elections forget what is left of a lease',
+    'Its time begins again with each of them, and it never ends.',
+    registry,
+    '    lease.remaining = Math.min(remaining, lease.ttl);\n',
+    '',
+  ),
+  rule(
+    'rule 14: registrations are not written down',
+    'After a crash a revocation does not reach a shard that has keys of the lease.',
+    registry,
+    '    lease.shards.add(shard);\n    this.#changed.add(lease.lease);\n',
+    '    lease.shards.add(shard);\n',
+  ),
+  rule(
+    'rule 4: what was said to a shard is not written down',
+    'After a crash a fact is missing in its chain, and the shard waits for ever.',
+    order,
+    '    this.#speaking.add(chain);\n    this.#changedChains.add(shard);\n',
+    '    this.#speaking.add(chain);\n',
+  ),
+  rare(
+    'rule 17: a stale controller is let in',
+    'Replicas go where somebody wanted them before somebody else did.',
+    configuration,
+    "    if (this.since(shard) > configuration) return 'stale';\n",
+    '',
   ),
 ];

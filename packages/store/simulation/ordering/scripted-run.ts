@@ -1,8 +1,11 @@
 import { Compare, CompareResult, CompareTarget, PutRequest, RangeRequest, TxnRequest } from '@flotilla/wire';
+import { compareBytes } from '../../src/bytes.ts';
 import { textToBytes } from '../../src/encoding/text.ts';
+import type { LogPosition } from '../../src/mvcc/meta.ts';
 import { FactChain, emptyFact } from '../../src/order/fact-chain.ts';
 import { OrderLeader } from '../../src/order/order-leader.ts';
 import { OrderMachine } from '../../src/order/order-machine.ts';
+import { PartMap } from '../../src/order/order-parts.ts';
 import type { Fact, RequestEntry, ShardEffect, Vote } from '../../src/shard/shard-entry.ts';
 import { ShardLeader } from '../../src/shard/shard-leader.ts';
 import { ShardMachine } from '../../src/shard/shard-machine.ts';
@@ -119,6 +122,48 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     const cut = leader.cut(order, 0);
     return cut?.decisions[0]?.verdict === 'commit' && cut.counts[0]?.upTo === 3;
   },
+  'what is left of a lease is known to who leads next, as of its last renewal': () => {
+    const order = orderOf();
+    const position = (index: number): LogPosition => ({ index, term: 1 });
+    order.apply(
+      { kind: 'grant', origin: { session: 5, request: 1, floor: 1 }, user: null, lease, ttl: 60 },
+      position(1),
+    );
+    order.apply({ kind: 'checkpoint', leases: [{ lease, generation: 1, remaining: 20 }] }, position(2));
+    const left = order.leases.get(lease)?.remaining;
+    order.apply({ kind: 'renew', leases: [lease] }, position(3));
+    // On its way since before the renewal.
+    order.apply({ kind: 'checkpoint', leases: [{ lease, generation: 1, remaining: 10 }] }, position(4));
+    return left === 20 && order.leases.get(lease)?.remaining === 60;
+  },
+  'a controller that has not seen what was done since changes nothing': () => {
+    const order = orderOf();
+    const { number } = order.configuration;
+    const assign = (index: number, nodes: readonly number[], configuration: number): void => {
+      order.apply({ kind: 'assign', shard: 1, nodes, configuration }, { index, term: 1 });
+    };
+    assign(1, [1, 2], number);
+    assign(2, [2, 3], number);
+    return order.configuration.assignment(1)?.nodes.join() === '1,2';
+  },
+  'what has changed is written down, and no more': () => {
+    const order = orderOf();
+    const written = new PartMap();
+    order.flush(written.write, true);
+    order.flush(written.write);
+    const origin = { session: 5, request: 1, floor: 1 };
+    order.apply({ kind: 'grant', origin, user: null, lease, ttl: 60 }, { index: 1, term: 1 });
+    order.apply({ kind: 'register', lease, shard: 1 }, { index: 2, term: 1 });
+    let records = 0;
+    order.flush((key, record) => {
+      records += 1;
+      written.write(key, record);
+    });
+    // The head, the lease, the chain of the shard, and what the session was answered.
+    const access = (encoded: Uint8Array): SimulatedAccess => SimulatedAccess.decode(encoded);
+    const again = OrderMachine.decode(written.joined, { store: new MemoryShardStore(), access });
+    return records === 4 && compareBytes(again.encode(), order.encode()) === 0;
+  },
   'a vote of a finished request is answered with an abort': () => {
     const order = orderOf();
     const leader = new OrderLeader(1, 1_000);
@@ -161,7 +206,8 @@ function orderOf(): OrderMachine {
     { shard: 0, span: { from: b, to: a }, ...row },
     { shard: 1, span: { from: a, to: null }, ...row },
   ];
-  return new OrderMachine({ store: new MemoryShardStore(), access: new SimulatedAccess(), nodes: [], rows });
+  const nodes = [1, 2, 3].map((node) => ({ node, zone: '', labels: [] }));
+  return new OrderMachine({ store: new MemoryShardStore(), access: new SimulatedAccess(), nodes, rows });
 }
 
 function fact(index: number, previous: number, said: Partial<Fact>): Fact {

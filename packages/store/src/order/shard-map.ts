@@ -20,9 +20,15 @@ export class ShardMap {
   readonly configuration: number;
   readonly #byShard: ReadonlyMap<ShardId, ShardRow>;
 
-  constructor(rows: readonly ShardRow[], configuration = 1) {
-    this.rows = [...rows].sort((a, b) => compareBytes(a.span.from, b.span.from));
+  /** `same`: a map of the very rows. */
+  constructor(rows: readonly ShardRow[], configuration = 1, same: ShardMap | null = null) {
     this.configuration = configuration;
+    if (same !== null) {
+      this.rows = same.rows;
+      this.#byShard = same.#byShard;
+      return;
+    }
+    this.rows = [...rows].sort((a, b) => compareBytes(a.span.from, b.span.from));
     this.#byShard = new Map(rows.map((row) => [row.shard, row]));
     this.rows.forEach((row, place) => {
       const next = this.rows[place + 1];
@@ -113,7 +119,7 @@ export class ShardMap {
 
   /** Something that it is numbered for has changed beside it. */
   renumbered(): ShardMap {
-    return this.#with(this.rows);
+    return new ShardMap(this.rows, this.configuration + 1, this);
   }
 
   /** The last row that begins at or before a key. */
