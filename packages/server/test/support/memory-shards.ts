@@ -122,7 +122,8 @@ export class MemoryShards {
   }
 
   #areTogether(one: ShardId, other: ShardId): boolean {
-    return this.nodes.every(({ held }) => held.has(one) || !held.has(other));
+    const nodes = this.#order.map.row(other)?.nodes ?? [];
+    return nodes.every((id) => this.node(id).held.has(one));
   }
 
   cut(): void {
