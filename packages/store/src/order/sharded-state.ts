@@ -2,6 +2,7 @@ import type { ApplyResult } from '../apply-result.ts';
 import type { Auth } from '../auth/auth.ts';
 import { UserRules } from '../auth/user-rules.ts';
 import type { Alarms } from '../cluster/alarms.ts';
+import { limits } from '../limits.ts';
 import type { LeaseObserver, Leases } from '../leases/leases.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { RequestOrigin } from '../shard/request-memory.ts';
@@ -162,7 +163,8 @@ export class ShardedState {
     const session = known ?? (request === 1 ? order.openSession(id, owner) : null);
     if (session === null) return { kind: 'error', error: sessionErrors.expired };
     if (order.session(session)?.owner !== owner) return { kind: 'error', error: sessionErrors.otherUser };
-    const origin = { session, request, floor: done + 1 };
+    const floor = Math.max(done, request - limits.sessionWindowRequests) + 1;
+    const origin = { session, request, floor };
     const recalled = order.recall(origin);
     switch (recalled) {
       case 'new':
