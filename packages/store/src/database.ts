@@ -724,14 +724,19 @@ export class Database implements StateMachine<ApplyResult> {
     return { at: this.#applied.index, members: this.#state.members };
   }
 
-  #scheduleCompaction(): void {
+  #scheduleCompaction(delayMs: number = this.#compactionDelayMs): void {
     if (this.#compactionScheduled || this.#state.keys.compactedThrough >= this.#state.keys.compactRevision)
       return;
     this.#compactionScheduled = true;
-    this.#platform.timer(limits.compactionPauseMs, 'database-compaction', () => {
+    this.#platform.timer(delayMs, 'database-compaction', () => {
       this.#compactionScheduled = false;
       this.#compactSlice();
     });
+  }
+
+  /** Until it begins. */
+  get #compactionDelayMs(): number {
+    return this.#state.order === null ? limits.compactionPauseMs : limits.shardCompactionDelayMs;
   }
 
   #compactSlice(): void {
@@ -745,7 +750,7 @@ export class Database implements StateMachine<ApplyResult> {
       return false;
     });
     this.#scheduleCommit();
-    this.#scheduleCompaction();
+    this.#scheduleCompaction(limits.compactionPauseMs);
   }
 
   #replace(stored: StoredState): void {

@@ -57,6 +57,8 @@ export const limits = {
   compactionWindowEvents: 65_536,
   compactionWindowBytes: 16 * 1024 * 1024,
   compactionPauseMs: 1,
+  /** Of a shard it begins so much later: watchers are told of its events from here, or from elsewhere, a moment after they happen. */
+  shardCompactionDelayMs: 250,
 
   /** The longest time that a lease can be granted for; etcd's. */
   leaseTtlSeconds: 9_000_000_000,

@@ -119,6 +119,7 @@ export class SharedShardStore implements ShardStore {
     const summary = { ...this.keys.summary, liveBytes: 0 };
     const forked = SharedShardStore.over(this.#shared, new KeyScope(child, span, logs.fork()), summary, null);
     forked.keys.unevenThrough = this.keys.unevenThrough;
+    forked.keys.removedThrough = this.keys.removedThrough;
     forked.#parent = this;
     return forked;
   }
@@ -175,6 +176,7 @@ export class SharedShardStore implements ShardStore {
     const uneven = low === high ? 0 : high;
     keys.unevenThrough = Math.max(keys.unevenThrough, other.unevenThrough, uneven);
     keys.compactedThrough = low;
+    keys.removedThrough = Math.max(keys.removedThrough, other.removedThrough);
     keys.compactRevision = Math.max(keys.compactRevision, other.compactRevision);
     keys.skipTo(Math.max(keys.revision, other.revision));
     keys.liveBytes += other.liveBytes;

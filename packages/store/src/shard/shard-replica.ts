@@ -379,10 +379,10 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   }
 
   /** History that nobody may read goes in its own time. */
-  #scheduleCompaction(): void {
+  #scheduleCompaction(delayMs: number = limits.shardCompactionDelayMs): void {
     if (this.#compactionDue || !this.#mayCompact) return;
     this.#compactionDue = true;
-    this.#parts.platform.timer(limits.compactionPauseMs, 'shard-compaction', () => {
+    this.#parts.platform.timer(delayMs, 'shard-compaction', () => {
       this.#compactionDue = false;
       if (!this.#mayCompact) return;
       const { store } = this.#parts;
@@ -390,7 +390,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
       if (!store.overloaded) this.store.compact(limits.compactionSliceEvents);
       store.changed(this.id);
       store.schedule();
-      this.#scheduleCompaction();
+      this.#scheduleCompaction(limits.compactionPauseMs);
     });
   }
 
