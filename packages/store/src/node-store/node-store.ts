@@ -281,6 +281,14 @@ export class NodeStore {
     await this.#clear(shard, [span], null);
   }
 
+  /** Takes the mark of a shard away that has no state and is to get none. Resolves when that is in storage. */
+  async forgetShard(shard: ShardId): Promise<void> {
+    assert(!this.#parts.has(shard) && !this.#shards.has(shard), 'a shard that is forgotten has no state');
+    await this.#removals.get(shard);
+    this.#rows.push(this.#markRow(shard, null));
+    await this.commits.now();
+  }
+
   // The database of group 0, which is shard 0.
 
   /** Nobody else has rows here: they can be replaced as a whole. */

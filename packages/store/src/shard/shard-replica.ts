@@ -125,10 +125,26 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   #taken: TakenNeighbour[] = [];
   #compactionDue = false;
   #waitsFor: NeighbourNeed | null = null;
+  /** An install was begun and did not end: a mark is stored in place of the state. */
+  #isMarked = false;
 
-  /** A replica that was stored. Throws `FLOTILLA_STORAGE_VERSION`. */
+  /**
+   * Those that were stored when the store was opened; what was being removed then is none. Throws
+   * `FLOTILLA_STORAGE_VERSION`.
+   */
+  static openAll(parts: ReplicaParts): ShardReplica[] {
+    return parts.store.stored
+      .filter(({ mark }) => mark?.kind !== 'removing')
+      .map((stored) => ShardReplica.open(parts, stored));
+  }
+
+  /** One that was stored. Throws `FLOTILLA_STORAGE_VERSION`. */
   static open(parts: ReplicaParts, { shard, rows, mark }: StoredShard): ShardReplica {
-    if (mark !== null) return new ShardReplica(parts, shard, configurationsOf(decodeInstallNote(mark.note)));
+    if (mark !== null) {
+      const marked = new ShardReplica(parts, shard, configurationsOf(decodeInstallNote(mark.note)));
+      marked.#isMarked = true;
+      return marked;
+    }
     const row = (name: number): Uint8Array | null =>
       rows.find((one) => one.name.length === 1 && one.name[0] === name)?.value ?? null;
     const record = row(ShardRowName.STATE);
@@ -194,7 +210,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
 
   /** Whether there is a state to be read, see {@link ShardReplica.machine}. */
   get isReady(): boolean {
-    return this.#state !== null && !this.#ended;
+    return this.#state !== null && !this.#ended && this.#installing === null;
   }
 
   /** What the entry that is held waits for: that neighbour, complete, on this node. Null: nothing is held. */
@@ -296,7 +312,10 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const durable = new Promise<void>((resolve) => {
       flushed = resolve;
     });
-    this.#taken.push({ rows: drained.#noRows, index: this.#applied.index, flushed });
+    const { index } = this.#applied;
+    // What that one had taken over, and not stored yet, comes with it.
+    this.#taken.push(...drained.#taken.map((taken) => ({ ...taken, index })));
+    this.#taken.push({ rows: drained.#noRows, index, flushed });
     observer.absorbed(this, drained, durable);
   }
 
@@ -353,15 +372,38 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     for (const { flushed } of over) flushed();
   }
 
+  /** Shard 0 has taken it over, with an entry of group 0 that is applied now: what is stored of it goes with that one. */
+  takenByOrder(): void {
+    assert(!this.#ended, 'a replica ends once');
+    this.#ended = true;
+    this.#parts.store.drop(this.#part);
+    this.#parts.store.dropRows(this.#noRows);
+  }
+
   /** This node has no part in the shard any more: its rows go. Resolves when its keys may be claimed again. */
   async remove(): Promise<void> {
     assert(!this.#ended, 'a replica ends once');
-    const state = this.#state;
     this.#ended = true;
+    const state = this.#state;
+    if (state === null) {
+      if (this.#isMarked) await this.#parts.store.forgetShard(this.id);
+      return;
+    }
+    await this.#leave();
     this.#state = null;
-    if (state === null) return;
-    this.#parts.store.drop(this.#part);
     await this.#parts.store.removeShard(state.store);
+  }
+
+  /**
+   * Another's rows may be in the same commit as what this one is now: a child's, or none of a neighbour that was taken
+   * over. So it is stored before it goes.
+   */
+  async #leave(): Promise<void> {
+    const { store } = this.#parts;
+    // Others may be in the middle of an entry.
+    await Promise.resolve();
+    await store.commitNow();
+    store.drop(this.#part);
   }
 
   #row(name: number, value: Uint8Array | null): MetaRow {
@@ -419,11 +461,12 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     return Promise.resolve(new ShardSnapshotSink(this.#parts.platform, target));
   }
 
-  #giveWay({ span }: ShardSnapshotHeader): Promise<ShardInstall> {
+  async #giveWay({ span }: ShardSnapshotHeader): Promise<ShardInstall> {
     const { store } = this.#parts;
     const old = this.#state;
+    if (old !== null) await this.#leave();
     this.#state = null;
-    if (old !== null) store.drop(this.#part);
+    this.#isMarked = true;
     const note = encodeInstallNote(this.#configurations.initial);
     return store.install(this.id, span, old?.store ?? null, note);
   }
@@ -455,6 +498,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     this.#installed = meta;
     this.#installing = null;
     this.#waitsFor = null;
+    this.#isMarked = false;
     this.#configurations = configurations;
     this.#live(live);
     this.#scheduleCompaction();

@@ -5,7 +5,7 @@ import type { LogPosition } from '../mvcc/meta.ts';
 import type { Pinned } from '../mvcc/pinned.ts';
 import type { SharedShardStore } from '../node-store/node-store.ts';
 import { checkSnapshotFormat, chunksOf, SnapshotFrames } from '../snapshot-frames.ts';
-import { historyEntries, latestEntries } from '../snapshot-stream.ts';
+import { historyEntries, latestEntries, systemEntries } from '../snapshot-stream.ts';
 import { readSpan, writeSpan } from './entry-fields.ts';
 import type { KeySpan } from './key-span.ts';
 import type { ShardMachine } from './shard-machine.ts';
@@ -71,6 +71,7 @@ export class ShardSnapshot implements SnapshotSource {
     yield* frames.table('latest', latestEntries(layers));
     yield* frames.table('history', historyEntries(layers, compactRevision));
     yield* frames.table('events', this.#store.eventChunks(this.#pinned));
+    yield* frames.table('system', systemEntries(layers));
     yield frames.end();
   }
 }
