@@ -127,6 +127,11 @@ export class NodeStore {
     this.#changed.delete(part.id);
   }
 
+  /** Of a part that was dropped: these go with the next commit, whatever that carries. */
+  dropRows(rows: readonly MetaRow[]): void {
+    this.#rows.push(...rows);
+  }
+
   /** The next commit has to carry what this part is. Does nothing else; to be said before the turn ends. */
   changed(shard: ShardId): void {
     if (this.#parts.has(shard)) this.#changed.add(shard);
