@@ -157,6 +157,11 @@ export const limits = {
   shardReadCallMs: 1_000,
   shardReadOwnMs: 100,
   shardReadPauseMs: 20,
+  /** Records of one piece of a shard, for hashes and snapshots, and such streams that other nodes read here at once. */
+  shardRecordsPiece: 1_000,
+  shardRecordStreams: 256,
+  /** How long a hash or a snapshot of all shards may take. */
+  shardContentsMs: 600_000,
   /** A write that met a change of ranges looks again so often, unless the map has changed before. */
   shardRoutePauseMs: 5,
   /** Prepares are sent again so often until the transaction is decided, and parts asked for. */
@@ -212,6 +217,11 @@ export const limits = {
   /** A new shard's first leader is asked for again after these pauses, until there is one. */
   firstElectionMs: 5,
   firstElections: 6,
+  /** Rates of requests are smoothed over this long. */
+  loadWindowMs: 5_000,
+  /** Of a key that is found to split at: how long it may be, and how far from the middle, as a share of the keys. */
+  splitKeyBytes: 1_024,
+  splitKeySlack: 0.02,
   /** Shards that `begin` makes at most in one call. */
   shardsAtBegin: 1_024,
   /** Shards that `/metrics` tells one by one when it is asked to. */

@@ -11,7 +11,7 @@ import {
 import type { HttpExchange, HttpHeaders } from '../http/exchange.ts';
 import { limits } from '../limits.ts';
 import { messageOf } from './frame.ts';
-import type { GatewayRoute } from './routes.ts';
+import type { GatewayRoute } from './route.ts';
 
 export interface GatewayCallOptions {
   readonly platform: Platform;

@@ -16,7 +16,8 @@ import { failureBody, failureLine, httpStatusOf } from './failure.ts';
 import { messageOf } from './frame.ts';
 import { GatewayCall } from './gateway-call.ts';
 import { metadataOf, timeoutOf } from './metadata.ts';
-import { type GatewayRoute, routeOf } from './routes.ts';
+import type { GatewayRoute } from './route.ts';
+import { routeOf } from './routes.ts';
 
 export interface GatewayOptions {
   readonly platform: Platform;

@@ -1,28 +1,18 @@
-import {
-  Auth,
-  Cluster,
-  Election,
-  KV,
-  Lease,
-  Lock,
-  Maintenance,
-  type MethodDescriptor,
-  Watch,
-} from '@flotilla/wire';
-
-/** What a POST to a path calls. */
-export interface GatewayRoute {
-  readonly descriptor: MethodDescriptor<unknown, unknown>;
-}
+import { Auth, Cluster, Election, KV, Lease, Lock, Maintenance, Watch } from '@flotilla/wire';
+import { shardsAreServed } from '../shards/control/served.ts';
+import { type GatewayRoute, route } from './route.ts';
+import { shardRoutes } from './shard-routes.ts';
 
 /** Null: the path is none of the gateway's. Undefined: it looks like one, but leads nowhere. */
 export function routeOf(path: string): GatewayRoute | null | undefined {
+  if (shardsAreServed && path.startsWith(shardPrefix)) return shardRoutes[path.slice(shardPrefix.length)];
   const prefix = prefixes.find((candidate) => path.startsWith(candidate));
   if (prefix === undefined) return null;
   const name = path.slice(prefix.length);
   return Object.hasOwn(routes, name) ? routes[name] : undefined;
 }
 
+const shardPrefix = '/flotilla/v1/';
 /** The older two are what clients of etcd 3.2 and 3.3 ask for; python3-etcd3gw still does unless it is told otherwise. */
 const prefixes = ['/v3/', '/v3beta/', '/v3alpha/'] as const;
 
@@ -86,8 +76,3 @@ const routes: Readonly<Record<string, GatewayRoute>> = {
   'election/observe': route(Election.methods.Observe),
   'election/resign': route(Election.methods.Resign),
 };
-
-function route<Request, Response>(descriptor: MethodDescriptor<Request, Response>): GatewayRoute {
-  // One table holds methods of all types; a route hands messages only to the codecs of its own method.
-  return { descriptor: descriptor as unknown as GatewayRoute['descriptor'] };
-}

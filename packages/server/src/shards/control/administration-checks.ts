@@ -1,0 +1,77 @@
+import { orderShard, type ShardId } from '@flotilla/store';
+import type { ClusterState, ShardStatus } from './cluster-state.ts';
+import { wantedReplicas } from './placement-view.ts';
+import { shardRefusal } from './refusals.ts';
+
+export function holdersOf({ shards }: ClusterState, node: number): ShardStatus[] {
+  return shards.filter(({ shard, nodes }) => shard !== orderShard && nodes.includes(node));
+}
+
+export function statusOf({ shards }: ClusterState, shard: ShardId): ShardStatus {
+  const status = shards.find((its) => its.shard === shard);
+  if (status !== undefined) return status;
+  throw shardRefusal('no-such-shard', `there is no shard ${shard}; List tells which there are`);
+}
+
+/** A follower, rather than the leader; and one that is silent or draining before all. */
+export function sparedNode({ nodes }: ClusterState, { nodes: its, assigned, report }: ShardStatus): number {
+  const badness = (node: number): number => {
+    const status = nodes.find((other) => other.node === node);
+    const isGone = status === undefined || !status.live || status.state === 'draining';
+    return (isGone ? 2 : 0) + (node === report?.leader ? 0 : 1);
+  };
+  const [worst = 0] = [...(assigned ?? its)].sort((a, b) => badness(b) - badness(a) || b - a);
+  return worst;
+}
+
+export function requireMovable(
+  state: ClusterState,
+  { shard, nodes, assigned }: ShardStatus,
+  from: number,
+  to: number,
+): void {
+  if (shard === orderShard) {
+    throw shardRefusal(
+      'order-shard',
+      "shard 0 is the order group's own and is on every node: split it, and move the rest",
+    );
+  }
+  const wanted = assigned ?? nodes;
+  if (!wanted.includes(from)) {
+    const text = `node ${from} has no replica of shard ${shard}, or loses it already; it is on ${wanted.join(', ')}`;
+    throw shardRefusal('holds-none', text);
+  }
+  const target = state.nodes.find(({ node }) => node === to);
+  if (target === undefined) throw noNode(to, state);
+  if (wanted.includes(to) || nodes.includes(to)) {
+    throw shardRefusal(
+      'holds-replica',
+      `node ${to} has a replica of shard ${shard}, or shall get one: choose another`,
+    );
+  }
+  const fit = state.nodes.filter(
+    ({ node, live, state: its }) => live && its === 'joined' && !wanted.includes(node),
+  );
+  const others =
+    fit.length === 0
+      ? 'no other node could take it'
+      : `${fit.map(({ node }) => node).join(', ')} could take it`;
+  if (target.state === 'draining') throw shardRefusal('node-draining', `node ${to} is draining; ${others}`);
+  if (!target.live) throw shardRefusal('node-silent', `node ${to} does not answer; ${others}`);
+}
+
+export function requireOthers(state: ClusterState, node: number): void {
+  const rest = state.nodes.filter((its) => its.node !== node && its.state === 'joined').length;
+  const wanted = Math.max(1, ...holdersOf(state, node).map(({ shard }) => wantedReplicas(state, shard)));
+  if (rest >= wanted) return;
+  const text = `without node ${node} there are ${rest} nodes, and shards shall have ${wanted} replicas: join another node, or lower that first`;
+  throw shardRefusal(rest === 0 ? 'last-replica' : 'too-few-nodes', text);
+}
+
+export const noLeader = (shard: ShardId): Error =>
+  shardRefusal('no-leader', `nobody leads shard ${shard} now: try again`);
+export const noNode = (node: number, { nodes }: ClusterState): Error =>
+  shardRefusal(
+    'no-such-node',
+    `there is no node ${node}; there are ${nodes.map((its) => its.node).join(', ')}`,
+  );
