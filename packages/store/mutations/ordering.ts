@@ -99,7 +99,7 @@ export const mutations: readonly Mutation[] = [
     'if (fact.index <= index) return fact.index;',
     "if (fact.index <= index && fact.change?.kind !== 'split' && fact.change?.kind !== 'absorbs') return fact.index;",
   ),
-  rule(
+  rare(
     'rule 13: own range not checked by readers',
     'A route is stale, and what is not there is answered as absent.',
     machine,
@@ -169,7 +169,7 @@ export const mutations: readonly Mutation[] = [
     "        this.#effects.push({ kind: 'outcome', origin: entry.origin, outcome: recalled, known: true });\n",
     "        if (entry.kind === 'request') return false;\n",
   ),
-  rule(
+  rare(
     'rule 6: memory not copied at a split',
     'A request that comes again is executed again by the child.',
     machine,
@@ -190,7 +190,7 @@ export const mutations: readonly Mutation[] = [
     'if (entry.range !== this.epoch.range || !this.owns(item.footprint.spans)) {',
     'if (entry.range < 0) {',
   ),
-  rule(
+  rare(
     'rule 14: what is left of a lease is taken from before its renewal',
     'After an election it ends although its client was heard of.',
     registry,
@@ -204,7 +204,7 @@ export const mutations: readonly Mutation[] = [
     '    lease.remaining = Math.min(remaining, lease.ttl);\n',
     '',
   ),
-  rule(
+  rare(
     'rule 14: registrations are not written down',
     'After a crash a revocation does not reach a shard that has keys of the lease.',
     registry,

@@ -448,22 +448,21 @@ export class Cluster implements GroupObserver {
 
   /** Where another replica of the node has some of the keys it must change first: one store has each key once. */
   #hasRoom(node: OrderingNode, coming: Replica): boolean {
-    const { map } = coming.node.order;
+    const { order } = coming.node;
     for (const other of node.replicas.values()) {
       if (other.group === coming.group || !overlaps(other.shard.span, coming.shard.span)) continue;
       if (other.shard.life === 'retired') continue;
-      if (map.row(other.group.id) !== null) return false;
+      if (!order.isGone(other.group.id)) return false;
     }
     this.#makeRoom(node, coming);
     return true;
   }
 
   #makeRoom(node: OrderingNode, coming: Replica): void {
-    const { map } = coming.node.order;
+    const { order } = coming.node;
     for (const other of node.replicas.values()) {
-      const isGone = map.row(other.group.id) === null && !other.group.isOrder;
-      if (isGone && overlaps(other.shard.span, coming.shard.span) && other !== coming)
-        other.group.remove(node);
+      if (other === coming || !order.isGone(other.group.id)) continue;
+      if (overlaps(other.shard.span, coming.shard.span)) other.group.remove(node);
     }
   }
 

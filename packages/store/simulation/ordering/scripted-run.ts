@@ -77,6 +77,10 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     const answered = leader.ready(machine, orderOf()).map(({ origin }) => origin.request);
     return late !== null && answered.join() === '1';
   },
+  'a shard that is not in the map yet is not gone': () => {
+    const order = orderOf();
+    return !order.isGone(1) && !order.isGone(2);
+  },
   'that a revision is in the future is answered where it still is': () => {
     const machine = shard();
     const leader = new ShardLeader(1);

@@ -196,6 +196,11 @@ export class OrderMachine {
     return this.#chains.get(shard)?.lastAt(index) ?? null;
   }
 
+  /** Whether the shard has ended. One that is not in the map may also be younger than this copy of the order. */
+  isGone(shard: ShardId): boolean {
+    return shard < this.#nextShard && this.map.row(shard) === null;
+  }
+
   /** What its leader has to log next. */
   factsAfter(shard: ShardId, ordered: number): Fact[] {
     return this.#chains.get(shard)?.after(ordered) ?? [];
