@@ -170,6 +170,13 @@ export const mutations: readonly Mutation[] = [
     "        if (entry.kind === 'request') return false;\n",
   ),
   rare(
+    'rule 13: a shard that is not in the map yet is gone',
+    'A node whose order is behind takes away the only replicas of a shard that has just begun.',
+    order,
+    'shard < this.#nextShard && this.map.row(shard) === null',
+    'this.map.row(shard) === null',
+  ),
+  rare(
     'rule 6: memory not copied at a split',
     'A request that comes again is executed again by the child.',
     machine,
