@@ -212,6 +212,8 @@ export const limits = {
   /** The next step of a move is looked at so often; and replicas that may be none of this node's any more. */
   membershipPauseMs: 100,
   replicaRepairMs: 1_000,
+  /** For a neighbour that is to be taken over and is not complete here: then a snapshot of what came of it is asked for. */
+  heldPatienceMs: 3_000,
   /** One change of a shard's members, and opening a replica elsewhere. */
   membershipChangeMs: 5_000,
   /** A new shard's first leader is asked for again after these pauses, until there is one. */

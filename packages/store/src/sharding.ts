@@ -6,6 +6,9 @@ export { decodePlain, encodePlain } from './encoding/plain.ts';
 export { type Assignment, ClusterConfiguration, type ClusterNode } from './order/cluster-configuration.ts';
 export { everyShard, type Wish, type WishKind } from './order/cluster-wishes.ts';
 export type { ConfigurationChange, ConfigurationStep } from './order/configuration-history.ts';
+export { hashRevisionOf, KeyValueHasher, revisionKey } from './hash/hash-kv.ts';
+export { compareRecords, type OrderedRecord, type RecordPiece, RecordStream } from './hash/record-stream.ts';
+export type { ShardedContents } from './etcd-file/etcd-contents.ts';
 export * from './order/order-entry.ts';
 export { orderErrors } from './order/order-errors.ts';
 export { decodeOrderEntry, encodeOrderEntry } from './order/order-entry-codec.ts';
@@ -28,7 +31,7 @@ export { type Frontier, type ShardAnswer, ShardLeader } from './shard/shard-lead
 export { type ShardBounds, ShardMachine, type ShardParts } from './shard/shard-machine.ts';
 export { countPage, type Page, type PageFilter, type PageRequest, readPage } from './shard/shard-page.ts';
 export * from './shard/shard-replica.ts';
-export type { ShardAccess, ShardStore } from './shard/shard-store.ts';
+export type { PinnedKeys, ShardAccess, ShardStore } from './shard/shard-store.ts';
 export { asTxn, type Footprint, footprintOf, type WriteRequest } from './shard/write-request.ts';
 export { decodeReply, encodeReply } from './sessions/reply.ts';
 export {

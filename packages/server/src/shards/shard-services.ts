@@ -6,6 +6,7 @@ import { Changes } from './changes.ts';
 import { Coordinator } from './coordinator.ts';
 import { PartReader } from './part-reader.ts';
 import { type ReadPlace, ShardReader } from './reader.ts';
+import { RecordParts } from './record-parts.ts';
 import { RequestSessions } from './request-sessions.ts';
 import { ShardRouter, type ShardRouterParts } from './router.ts';
 import type { ShardNode } from './types.ts';
@@ -17,6 +18,7 @@ export class ShardServices {
   readonly router: ShardRouter;
   readonly parts: PartReader;
   readonly reader: ShardReader;
+  readonly records: RecordParts;
   readonly #node: ShardNode;
   readonly #coordinator: Coordinator;
 
@@ -33,6 +35,7 @@ export class ShardServices {
       isCurrent,
     });
     this.parts = new PartReader(parts);
+    this.records = new RecordParts(platform, node, this.changes);
     this.reader = new ShardReader({
       platform,
       parts: this.parts,
@@ -78,6 +81,7 @@ export class ShardServices {
 
   stop(): void {
     this.#coordinator.stop();
+    this.records.stop();
     this.changes.stop();
   }
 }

@@ -1,4 +1,4 @@
-import { type Platform, unreachable } from '@flotilla/platform';
+import { isFlotillaError, type Platform, unreachable } from '@flotilla/platform';
 import {
   type ApplyResult,
   decodeLeaseCheckpoint,
@@ -6,12 +6,17 @@ import {
   decodeLeaseRenew,
   type LeaseCheckpoint,
   type LeaseExpiry,
+  hashRevisionOf,
+  type KeySpan,
+  type KeyValueHash,
+  KeyValueHasher,
   noAnswer,
   type OrderEntry,
   type OrderMachine,
   type Origin,
   type ProposalKind,
   type RequestOrigin,
+  type ShardedContents,
   type RequestSession,
   sessionErrors,
 } from '@flotilla/store';
@@ -25,7 +30,9 @@ import {
   type TxnRequest,
   type TxnResponse,
 } from '@flotilla/wire';
+import { limits } from '../limits.ts';
 import { Deadline } from './deadline.ts';
+import type { ReadPlace } from './reader.ts';
 import type { NumberedRequest } from './request-sessions.ts';
 import type { ShardRouterParts } from './router.ts';
 import { ShardServices } from './shard-services.ts';
@@ -47,6 +54,8 @@ type OrderKind =
 
 /** What requests of members and clients are the shards' or the order's; others stay proposals of group 0. */
 export type ShardedKind = WriteKind | OrderKind;
+
+const everything: KeySpan = { from: new Uint8Array(0), to: null };
 
 type Entry = OrderEntry & { readonly origin: RequestOrigin };
 
@@ -146,6 +155,46 @@ export class ShardedBackend {
   async keysOfLease(id: bigint): Promise<readonly Uint8Array[]> {
     const { parts, place } = this.services;
     return await parts.keysOf(id, place, this.#deadline());
+  }
+
+  /** etcd's `HashKV` over all shards: what one shard with all of it would answer. */
+  async hashKeyValues(revision: number): Promise<KeyValueHash> {
+    return await this.#again(async (at, deadline) => {
+      const hashRevision = hashRevisionOf(at, revision);
+      const { compactRevision } = at;
+      const hasKeys = (await this.services.parts.count(everything, at, hashRevision, deadline)) > 0;
+      const hasher = new KeyValueHasher({ hashRevision, compactRevision, hasKeys });
+      for await (const record of this.services.records.all(at, hashRevision, deadline)) {
+        if (hasher.counts(record)) hasher.add(record, record.kv);
+      }
+      return { hash: hasher.value, hashRevision, compactRevision, revision: at.revision };
+    });
+  }
+
+  /** Everything that is kept of the keys at one revision, as etcd has it. Again from the start when a replica is lost. */
+  async withContents<Result>(use: (contents: ShardedContents) => Promise<Result>): Promise<Result> {
+    return await this.#again((at, deadline) =>
+      use({
+        records: this.services.records.all(at, at.revision, deadline),
+        compactRevision: at.compactRevision,
+      }),
+    );
+  }
+
+  /** Replicas may go while they are read, and compaction may overtake: then once more, as of then. */
+  async #again<Result>(read: (at: ReadPlace, deadline: Deadline) => Promise<Result>): Promise<Result> {
+    const deadline = new Deadline(this.#parts.platform, limits.shardContentsMs);
+    for (let attempt = 1; ; attempt += 1) {
+      const at = this.services.place;
+      try {
+        return await read(at, deadline);
+      } catch (error) {
+        const isOvertaken =
+          isFlotillaError(error, 'FLOTILLA_SHARD_UNREACHABLE') ||
+          (error === etcdErrors.compacted && this.services.place.compactRevision > at.compactRevision);
+        if (!isOvertaken || attempt >= limits.shardReadAttempts) throw error;
+      }
+    }
   }
 
   stop(): void {

@@ -9,7 +9,7 @@ import { Layers } from '../../src/mvcc/layers.ts';
 import { emptySummary, MultiVersionState, type StateSummary } from '../../src/mvcc/state.ts';
 import { WriteBuffer } from '../../src/mvcc/write-buffer.ts';
 import type { RequestUser } from '../../src/proposal.ts';
-import type { ShardAccess, ShardStore } from '../../src/shard/shard-store.ts';
+import type { PinnedKeys, ShardAccess, ShardStore } from '../../src/shard/shard-store.ts';
 import { holdsKey, type KeySpan } from '../../src/shard/key-span.ts';
 import type { Cursor, StorageReader } from '../../src/storage.ts';
 import { SystemTable } from '../../src/system/system-table.ts';
@@ -38,6 +38,11 @@ export class MemoryShardStore implements ShardStore {
   fork(): MemoryShardStore {
     this.keys.settle();
     return new MemoryShardStore(this.keys.layers.active.clone(), this.keys.summary);
+  }
+
+  pin(): PinnedKeys {
+    const { layers, revision, compactRevision } = this.fork().keys;
+    return { layers, revision, compactRevision, release: () => undefined };
   }
 
   narrow(span: KeySpan): void {

@@ -5,7 +5,8 @@ import { compareBytes, emptyBytes } from '../bytes.ts';
 import { textToBytes } from '../encoding/text.ts';
 import { keptRecords } from '../hash/kept-records.ts';
 import { revisionKey } from '../hash/hash-kv.ts';
-import { LeaseRecords } from '../leases/lease-records.ts';
+import type { OrderedRecord } from '../hash/record-stream.ts';
+import { type LeaseReader, LeaseRecords } from '../leases/lease-records.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { ReadPoint } from '../mvcc/range.ts';
 import { SystemTable } from '../system/system-table.ts';
@@ -41,6 +42,14 @@ export interface EtcdContentsSource {
   readonly point: ReadPoint;
   readonly applied: LogPosition;
   readonly facts: EtcdClusterFacts;
+  /** Those of the system table, unless given. */
+  readonly leases?: Pick<LeaseReader, 'all'> | null;
+}
+
+/** The keys of a sharded cluster, whose shards are elsewhere. */
+export interface ShardedContents {
+  readonly records: AsyncIterable<OrderedRecord>;
+  readonly compactRevision: number;
 }
 
 /**
@@ -48,7 +57,34 @@ export interface EtcdContentsSource {
  * where others may have their turn. Client sessions are ours alone and stay behind.
  */
 export function* writeEtcdContents(sink: BucketSink, source: EtcdContentsSource): Generator<void> {
-  const { point, facts } = source;
+  writeBeforeKeys(sink, source);
+  sink.beginBucket('key');
+  for (const record of keptRecords(source.point)) {
+    if (record !== null) {
+      const { revision, sub, deleted, kv } = record;
+      sink.put(revisionKey(revision, sub, deleted), KeyValue.encode(kv));
+    }
+    yield;
+  }
+  sink.endBucket();
+  yield* writeAfterKeys(sink, source, source.point.compactRevision);
+}
+
+/** The same where the keys are in many shards. The rest is group 0's. */
+export async function writeShardedContents(
+  sink: BucketSink,
+  source: EtcdContentsSource,
+  { records, compactRevision }: ShardedContents,
+): Promise<void> {
+  writeBeforeKeys(sink, source);
+  sink.beginBucket('key');
+  for await (const { revision, sub, deleted, kv } of records)
+    sink.put(revisionKey(revision, sub, deleted), kv);
+  sink.endBucket();
+  for (const _ of writeAfterKeys(sink, source, compactRevision));
+}
+
+function writeBeforeKeys(sink: BucketSink, { point, facts }: EtcdContentsSource): void {
   const system = new SystemTable(point, true);
   sink.beginBucket('alarm');
   const alarms = new AlarmRecords(system).all().map((alarm) => AlarmMember.encode(alarm));
@@ -58,17 +94,17 @@ export function* writeEtcdContents(sink: BucketSink, source: EtcdContentsSource)
   sink.beginBucket('cluster');
   sink.put(textToBytes('clusterVersion'), textToBytes(facts.clusterVersion));
   sink.endBucket();
-  sink.beginBucket('key');
-  for (const record of keptRecords(point)) {
-    if (record !== null) {
-      const { revision, sub, deleted, kv } = record;
-      sink.put(revisionKey(revision, sub, deleted), KeyValue.encode(kv));
-    }
-    yield;
-  }
-  sink.endBucket();
+}
+
+function* writeAfterKeys(
+  sink: BucketSink,
+  source: EtcdContentsSource,
+  compactRevision: number,
+): Generator<void> {
+  const { point, facts } = source;
   sink.beginBucket('lease');
-  for (const { id, ttl, remaining } of new LeaseRecords(system).all()) {
+  const leases = source.leases ?? new LeaseRecords(new SystemTable(point, true));
+  for (const { id, ttl, remaining } of leases.all()) {
     // No checkpoint is a remaining time of 0.
     const remainingTtl = remaining === ttl ? 0 : remaining;
     sink.put(uint64(BigInt.asUintN(64, id)), encodeLeaseRecord({ id, ttl, remainingTtl }));
@@ -76,7 +112,7 @@ export function* writeEtcdContents(sink: BucketSink, source: EtcdContentsSource)
   }
   sink.endBucket();
   writeMembers(sink, facts);
-  writeMeta(sink, source);
+  writeMeta(sink, source, compactRevision);
 }
 
 function writeAuth(sink: BucketSink, auth: AuthRecords): void {
@@ -114,8 +150,7 @@ function writeMembers(sink: BucketSink, { members, removedMembers }: EtcdCluster
   sink.endBucket();
 }
 
-function writeMeta(sink: BucketSink, { point, applied, facts }: EtcdContentsSource): void {
-  const { compactRevision } = point;
+function writeMeta(sink: BucketSink, { applied, facts }: EtcdContentsSource, compactRevision: number): void {
   sink.beginBucket('meta');
   sink.put(textToBytes('confState'), textToBytes(confState(facts.members)));
   sink.put(textToBytes('consistent_index'), uint64(BigInt(applied.index)));

@@ -4,7 +4,7 @@ import { countAt, countLatest } from '../mvcc/counting.ts';
 import { keyRange } from '../mvcc/key-range.ts';
 import type { ReadPoint } from '../mvcc/range.ts';
 import { crc32c } from './crc32c.ts';
-import { keptRecords } from './kept-records.ts';
+import { type KeptRecord, keptRecords } from './kept-records.ts';
 
 /** etcd's `HashKV`: equal for equal content, on whatever member and in whatever program. */
 export interface KeyValueHash {
@@ -18,7 +18,10 @@ export interface KeyValueHash {
 }
 
 /** The revision up to which a request of `revision` is hashed. Throws what etcd answers to others. 0 and below: the newest. */
-export function hashRevisionOf(point: ReadPoint, revision: number): number {
+export function hashRevisionOf(
+  point: Pick<ReadPoint, 'revision' | 'compactRevision'>,
+  revision: number,
+): number {
   if (revision <= 0) return point.revision;
   if (revision < point.compactRevision) throw etcdErrors.compacted;
   if (revision > point.revision) throw etcdErrors.futureRevision;
@@ -33,23 +36,48 @@ export function hashRevisionOf(point: ReadPoint, revision: number): number {
  */
 export function* hashKeyValues(point: ReadPoint, hashRevision: number): Generator<void, KeyValueHash> {
   const { compactRevision, revision } = point;
-  const keepsNothing = liveKeys(point, hashRevision) === 0;
-  let hash = crc32c(bucketName);
+  const hasKeys = liveKeys(point, hashRevision) > 0;
+  const hasher = new KeyValueHasher({ hashRevision, compactRevision, hasKeys });
   for (const record of keptRecords(point)) {
-    if (record === null) {
-      yield;
-      continue;
+    if (record !== null) {
+      if (record.revision > hashRevision) break;
+      if (hasher.counts(record)) hasher.add(record, KeyValue.encode(record.kv));
     }
-    if (record.revision > hashRevision) break;
-    if (record.revision <= compactRevision) {
-      if (record.deleted) continue;
-      if (record.end <= hashRevision && !keepsNothing) continue;
-    }
-    hash = crc32c(revisionKey(record.revision, record.sub, record.deleted), hash);
-    hash = crc32c(KeyValue.encode(record.kv), hash);
     yield;
   }
-  return { hash, hashRevision, compactRevision, revision };
+  return { hash: hasher.value, hashRevision, compactRevision, revision };
+}
+
+/** What is hashed. */
+export interface Hashed {
+  readonly hashRevision: number;
+  readonly compactRevision: number;
+  /** Whether there is a key at the hashed revision. */
+  readonly hasKeys: boolean;
+}
+
+/** Takes records in their order. */
+export class KeyValueHasher {
+  readonly #hashed: Hashed;
+  #hash: number = crc32c(bucketName);
+
+  constructor(hashed: Hashed) {
+    this.#hashed = hashed;
+  }
+
+  get value(): number {
+    return this.#hash;
+  }
+
+  counts({ revision, deleted, end }: Pick<KeptRecord, 'revision' | 'deleted' | 'end'>): boolean {
+    const { hashRevision, compactRevision, hasKeys } = this.#hashed;
+    if (revision > compactRevision) return true;
+    return !deleted && (end > hashRevision || !hasKeys);
+  }
+
+  add({ revision, sub, deleted }: Pick<KeptRecord, 'revision' | 'sub' | 'deleted'>, kv: Uint8Array): void {
+    this.#hash = crc32c(kv, crc32c(revisionKey(revision, sub, deleted), this.#hash));
+  }
 }
 
 const bucketName = new TextEncoder().encode('key');

@@ -1,7 +1,7 @@
 import { assert } from '@flotilla/platform';
 import type { LeaseRecords } from '../leases/lease-records.ts';
 import type { MultiVersionState } from '../mvcc/state.ts';
-import type { ShardStore } from '../shard/shard-store.ts';
+import type { PinnedKeys, ShardStore } from '../shard/shard-store.ts';
 
 /** Shard 0 of a database that has its storage to itself: it has every key, and there is no room for another shard. */
 export class LoneShardStore implements ShardStore {
@@ -23,5 +23,9 @@ export class LoneShardStore implements ShardStore {
 
   absorb(): void {
     assert(false, 'shards share the store of a node');
+  }
+
+  pin(): PinnedKeys {
+    return assert(false, 'who reads while keys change has the store of a node') as never;
   }
 }

@@ -1,4 +1,5 @@
 import type { LeaseRecords } from '../leases/lease-records.ts';
+import type { ReadPoint } from '../mvcc/range.ts';
 import type { MultiVersionState } from '../mvcc/state.ts';
 import type { RequestUser } from '../proposal.ts';
 import type { KeySpan } from './key-span.ts';
@@ -16,6 +17,13 @@ export interface ShardStore {
   narrow(span: KeySpan): void;
   /** What `drained` has in the span is this shard's from now on. */
   absorb(drained: ShardStore, span: KeySpan): void;
+  /** The keys as they are, to be read while they change. Release it. */
+  pin(): PinnedKeys;
+}
+
+export interface PinnedKeys extends ReadPoint {
+  /** Once. */
+  release(): void;
 }
 
 /** A request of the order group that a user makes. */
