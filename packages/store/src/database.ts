@@ -607,7 +607,7 @@ export class Database implements StateMachine<ApplyResult> {
     const result = this.#state.execute(proposal, entry);
     if (proposal.kind === 'order') this.#holdWatches();
     this.counts.applied(proposal, result);
-    if (proposal.kind === 'compact') this.#scheduleCompaction();
+    if (proposal.kind === 'compact' || proposal.kind === 'order') this.#scheduleCompaction();
     if (proposal.kind === 'member') this.#membersChanged?.();
     return result;
   }

@@ -1,0 +1,112 @@
+import type { Index, Term } from '@flotilla/raft';
+import { PutRequest, WatchCreateRequest, type WatchResponse } from '@flotilla/wire';
+import { expect, test } from 'vitest';
+import { encodeOrderEntry } from '../src/order/order-entry-codec.ts';
+import type { OrderEntry } from '../src/order/order-entry.ts';
+import { encodeProposal, type ProposalKind } from '../src/proposal.ts';
+import { MergedHistory } from '../src/watch/merged-history.ts';
+import { readShardEvents } from '../src/watch/read-events.ts';
+import { toBytes } from './model.ts';
+import { ShardedHarness, threeNodes } from './sharded-harness.ts';
+
+class Client {
+  readonly told: string[] = [];
+  readonly harness: ShardedHarness;
+
+  constructor(harness: ShardedHarness) {
+    this.harness = harness;
+  }
+
+  watch(startRevision: number): void {
+    const stream = this.harness.database.watches.open({ send: (response) => this.#take(response) });
+    const request = { key: toBytes('a'), rangeEnd: toBytes('z'), startRevision };
+    stream.create(WatchCreateRequest.create(request));
+  }
+
+  #take({ created, canceled, events, header }: WatchResponse): boolean {
+    if (created) this.told.push(`created at ${header!.revision}`);
+    if (canceled) this.told.push('canceled');
+    for (const { kv } of events) this.told.push(`${Buffer.from(kv!.key).toString()} at ${kv!.modRevision}`);
+    return true;
+  }
+
+  async taken(): Promise<string[]> {
+    await this.harness.platform.advance(100);
+    return this.told.splice(0);
+  }
+}
+
+function apply(harness: ShardedHarness, proposals: readonly (readonly [ProposalKind, Uint8Array])[]): void {
+  const { index } = harness.database.applied;
+  const entries = proposals.map(([kind, request], i) => ({
+    index: (index + 1 + i) as Index,
+    term: 1 as Term,
+    kind: 'command' as const,
+    payload: encodeProposal({ kind, requestId: 1, request }),
+  }));
+  harness.database.apply(entries);
+}
+
+function put(key: string): Uint8Array {
+  return PutRequest.encode(PutRequest.create({ key: toBytes(key), value: toBytes(key) }));
+}
+
+function ownPut(key: string, request: number): Uint8Array {
+  const origin = { session: 1, request, floor: 1 };
+  const write = { kind: 'put', request: PutRequest.decode(put(key)) } as const;
+  const entry: OrderEntry = {
+    kind: 'own',
+    entry: { kind: 'request', origin, user: null, range: 1, write, absent: [] },
+  };
+  return encodeOrderEntry(entry);
+}
+
+function follow(harness: ShardedHarness): () => void {
+  const history = new MergedHistory({
+    platform: harness.platform,
+    order: () => harness.order,
+    newest: () => Promise.resolve(harness.order.frontier),
+    read: (request) => Promise.resolve(readShardEvents(harness.order.own, request)),
+  });
+  return harness.database.watches.follow(history);
+}
+
+const begin = ['order', encodeOrderEntry({ kind: 'begin', nodes: threeNodes })] as const;
+const session = ['order', encodeOrderEntry({ kind: 'open-session', name: 's', owner: '' })] as const;
+
+test('where an order begins open watches go on, with nothing left out and nothing told twice', async () => {
+  const harness = await ShardedHarness.open();
+  const client = new Client(harness);
+  apply(harness, [['put', put('b')]]);
+  client.watch(0);
+  expect(await client.taken()).toEqual(['created at 2']);
+  // All in one batch, as after a restart.
+  apply(harness, [['put', put('c')], begin, session, ['order', ownPut('d', 1)], ['order', ownPut('e', 2)]]);
+  expect(await client.taken()).toEqual(['c at 3']);
+  // One that begins now, and one that begins in the past, wait for whoever can tell them.
+  client.watch(0);
+  client.watch(2);
+  apply(harness, [['order', ownPut('f', 3)]]);
+  expect(await client.taken()).toEqual(['created at 3']);
+  const grown = follow(harness);
+  const told = await client.taken();
+  expect(told).toContain('created at 6');
+  expect(told.filter((line) => line !== 'created at 6').sort()).toEqual(
+    ['d at 4', 'e at 5', 'f at 6', 'b at 2', 'c at 3', 'd at 4', 'e at 5', 'f at 6'].sort(),
+  );
+  apply(harness, [['order', ownPut('g', 4)]]);
+  grown();
+  expect(await client.taken()).toEqual(['g at 7', 'g at 7', 'g at 7']);
+});
+
+test('a database that is opened with an order holds its watches until it is told whom to ask', async () => {
+  const harness = await ShardedHarness.open();
+  apply(harness, [['put', put('b')], begin, session, ['order', ownPut('d', 1)]]);
+  await harness.rest();
+  await harness.restart();
+  const client = new Client(harness);
+  client.watch(1);
+  expect(await client.taken()).toEqual(['created at 3']);
+  follow(harness);
+  expect(await client.taken()).toEqual(['b at 2', 'd at 3']);
+});
