@@ -18,11 +18,9 @@ import { decodeMembershipContext } from './cluster/registered-member.ts';
 import type { LeaseReader, LeaseRecords } from './leases/lease-records.ts';
 import { type LeaseObserver, Leases } from './leases/leases.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
-import { LayerStack } from './mvcc/layer-stack.ts';
-import { Layers } from './mvcc/layers.ts';
+import type { Layers } from './mvcc/layers.ts';
 import { MultiVersionState } from './mvcc/state.ts';
 import { executeTxn } from './mvcc/txn.ts';
-import { WriteBuffer } from './mvcc/write-buffer.ts';
 import { LoneShardStore } from './order/lone-shard-store.ts';
 import { decodeOrderEntry } from './order/order-entry-codec.ts';
 import { orderErrors } from './order/order-errors.ts';
@@ -33,7 +31,6 @@ import { type ShardedParts, ShardedState } from './order/sharded-state.ts';
 import { decodeMember, type Proposal, type RequestSession } from './proposal.ts';
 import type { ShardStore } from './shard/shard-store.ts';
 import { Sessions } from './sessions/sessions.ts';
-import type { StorageReader } from './storage.ts';
 import { SystemTable } from './system/system-table.ts';
 
 /**
@@ -62,12 +59,9 @@ export class AppliedState {
   #leaseObserver: LeaseObserver | null = null;
 
   /** `shardStore`: what a split takes keys out of, and a merge puts them into; by default there is nowhere to. */
-  constructor(storage: StorageReader, stored: StoredState, shardStore: OwnShardStore = loneShardStore) {
+  constructor(layers: Layers, stored: StoredState, shardStore: OwnShardStore = loneShardStore) {
     this.#shardStore = shardStore;
-    this.keys = new MultiVersionState(
-      new Layers(new LayerStack(new WriteBuffer(), [], storage)),
-      stored.summary,
-    );
+    this.keys = new MultiVersionState(layers, stored.summary);
     this.system = new SystemTable(this.keys, stored.usesSystem);
     this.members = stored.members;
     this.leases = new Leases(this.system, this.keys);

@@ -1,5 +1,5 @@
-import { assert } from '@flotilla/platform';
-import type { Platform, Timer } from '@flotilla/platform';
+import { assert, FlotillaError } from '@flotilla/platform';
+import type { Platform } from '@flotilla/platform';
 import { decodeMembershipChange } from '@flotilla/raft';
 import type {
   Entry,
@@ -11,27 +11,23 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
-import { etcdErrors, RangeRequest, RangeResponse } from '@flotilla/wire';
-import type { AlarmMember, TxnRequest, TxnResponse } from '@flotilla/wire';
-import { AppliedState } from './applied-state.ts';
+import { RangeRequest } from '@flotilla/wire';
+import type { AlarmMember, RangeResponse, TxnRequest, TxnResponse } from '@flotilla/wire';
+import { AppliedState, type OwnShardStore } from './applied-state.ts';
 import { type ApplyResult, noAnswer } from './apply-result.ts';
 import type { Auth, AuthObserver } from './auth/auth.ts';
-import { BoltWriter } from './etcd-file/bolt-writer.ts';
+import type { MemberRegistry } from './cluster/member-registry.ts';
+import { DatabaseReads, type ReadSource } from './database-reads.ts';
 import type { ByteSink } from './etcd-file/bolt-writer.ts';
-import { ContentsHash } from './etcd-file/contents-hash.ts';
-import { writeEtcdContents } from './etcd-file/etcd-contents.ts';
-import type { BucketSink, EtcdClusterFacts } from './etcd-file/etcd-contents.ts';
-import { hashKeyValues, hashRevisionOf } from './hash/hash-kv.ts';
-import { KeptHashes } from './hash/kept-hashes.ts';
+import type { EtcdClusterFacts, ShardedContents } from './etcd-file/etcd-contents.ts';
+import type { KeyValueHash } from './hash/hash-kv.ts';
+import { readSum } from './hash/read-sum.ts';
 import { StateSum } from './hash/state-sum.ts';
 import type { SumAt } from './hash/state-sum.ts';
-import type { KeyValueHash } from './hash/hash-kv.ts';
-import type { MemberRegistry } from './cluster/member-registry.ts';
-import { limits } from './limits.ts';
+import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
 import { type LeaseReader, LeaseRecords } from './leases/lease-records.ts';
 import type { LeaseObserver } from './leases/leases.ts';
-import { Compactor } from './mvcc/compaction.ts';
-import { decodeInstalled, encodeInstalled } from './installed-snapshot.ts';
+import { limits } from './limits.ts';
 import {
   decodeState,
   decodeSum,
@@ -44,27 +40,26 @@ import {
 } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import { Pinned } from './mvcc/pinned.ts';
-import { RangeScan, range } from './mvcc/range.ts';
-import { RangeChunks } from './mvcc/range-chunks.ts';
-import { header } from './mvcc/header.ts';
+import { range } from './mvcc/range.ts';
 import type { ReadPoint } from './mvcc/range.ts';
 import { emptySummary } from './mvcc/state.ts';
-import type { Change } from './mvcc/state.ts';
+import type { Change, MultiVersionState } from './mvcc/state.ts';
 import { Table } from './mvcc/tables.ts';
-import { readTxn } from './mvcc/txn.ts';
-import { WriteBuffer } from './mvcc/write-buffer.ts';
+import { NodeStore, type RowInstall, type SharedShardStore } from './node-store/node-store.ts';
+import type { MetaRow, PartState, StorePart } from './node-store/store-part.ts';
+import { readStored } from './node-store/stored-shards.ts';
 import { OperationCounts } from './operation-counts.ts';
 import { decodeOrderEntry, mayChangeRange } from './order/order-entry-codec.ts';
 import type { OrderEntry } from './order/order-entry.ts';
 import type { OrderMachine } from './order/order-machine.ts';
 import type { OrderObserver } from './order/order-observer.ts';
 import { decodeProposal, isOrderEntry, type RequestSession } from './proposal.ts';
-import { orderShard } from './shard/shard-entry.ts';
 import type { SessionUse } from './sessions/session.ts';
 import type { SessionStats } from './sessions/sessions.ts';
-import { SnapshotInstall, decodeMark, markedEmpty } from './snapshot-install.ts';
+import { orderShard } from './shard/shard-entry.ts';
+import { decodeMark, encodeMark, markedEmpty, replaceWhole, SnapshotInstall } from './snapshot-install.ts';
 import type { InstallMark, KnownMembers } from './snapshot-install.ts';
-import { DatabaseSnapshot } from './snapshot-stream.ts';
+import { type DatabaseHeader, DatabaseSnapshot } from './snapshot-stream.ts';
 import { hashState } from './state-hash.ts';
 import type { StateHash } from './state-hash.ts';
 import type { OrderedStorage, TableWrites } from './storage.ts';
@@ -122,37 +117,35 @@ export interface LeaseKeeper extends LeaseObserver {
  * database.range(RangeRequest.create({ key }));
  */
 export class Database implements StateMachine<ApplyResult> {
+  /** Where it is stored, with the shards of its node if there are any. */
+  readonly store: NodeStore;
   readonly watches: WatchHub;
   readonly counts = new OperationCounts();
-  readonly #keptHashes = new KeptHashes();
   /** The stored state was being replaced by a snapshot when the member stopped: it has none and needs one. */
   readonly interruptedInstall: LogPosition | null;
+  /** There are shards beside it: the log's first entry must not be applied to what is theirs. */
+  readonly stateMissing: boolean;
   readonly #platform: Platform;
   readonly #storage: OrderedStorage;
+  readonly #reads: DatabaseReads;
+  readonly #part: StorePart;
   #applied: Position;
   #flushed: Position;
   #state: AppliedState;
-  #compactor: Compactor;
-  #sum: StateSum;
+  /** The state's keys as shard 0's. */
+  #own!: SharedShardStore;
+  /** That was sought last: a split or merge leaves another, which is not known. */
+  #soughtSum: StateSum | null = null;
   /** Of the state that was given up, as long as the present one is behind it. */
   #known: KnownMembers | null;
   #installed: SnapshotMeta | null;
   /** What reads see: the live state, or the one before an install that has not finished. */
   #readable: ReadPoint;
   #installing = false;
+  /** The mark of an interrupted install is to go with the first commit. */
   #marked: boolean;
   #before: Pinned | null = null;
-  /** Reads under way that each hold a view of the storage. */
-  #pinned = 0;
   #closed = false;
-  /** A commit is outstanding. */
-  #committing: Promise<void> | null = null;
-  /** Waiting for their commit, the oldest first; while one is outstanding it is the first's. */
-  #frozen: FrozenBuffer[] = [];
-  /** The last entry whose effect is in a frozen buffer or in storage. */
-  #frozenApplied: Index;
-  #commitTimer: Timer | null = null;
-  #commitDeferred = false;
   #compactionScheduled = false;
   #compactionWaiters: { revision: number; resolve: () => void }[] = [];
   #changes: Change[] = [];
@@ -160,9 +153,6 @@ export class Database implements StateMachine<ApplyResult> {
   #authKeeper: AuthKeeper | null = null;
   #orderKeeper: OrderKeeper | null = null;
   #membersChanged: (() => void) | null = null;
-  #commitObserver: ((durationMs: number) => void) | null = null;
-  /** Commits that the storage took and has not flushed. */
-  #flushing: Promise<void> = Promise.resolve();
 
   /**
    * Opens what `storage` holds. Rejects with `FLOTILLA_STORAGE_VERSION` when a newer program wrote it. The storage
@@ -173,16 +163,17 @@ export class Database implements StateMachine<ApplyResult> {
     storage: OrderedStorage,
     options: DatabaseOptions = {},
   ): Promise<Database> {
+    const hasShards = readStored(storage).shards.length > 0;
     const mark = storage.get(Table.META, installingKey);
     if (mark === null) {
       const record = storage.get(Table.META, stateKey);
       const stored = record === null ? fresh : decodeState(record);
-      if (!stored.usesSystem) await clearSystem(storage);
+      if (!stored.usesSystem && !hasShards) await clearSystem(storage);
       return new Database(platform, storage, stored, null, options);
     }
     // Part of a snapshot is no state. Emptied, the database can take another, or the log from its first entry.
     const interrupted = decodeMark(mark);
-    await storage.commit(markedEmpty(storage, interrupted)).committed;
+    if (!hasShards) await storage.commit(markedEmpty(storage, interrupted)).committed;
     return new Database(platform, storage, fresh, interrupted, options);
   }
 
@@ -201,14 +192,19 @@ export class Database implements StateMachine<ApplyResult> {
     this.#installed = installed === null ? null : decodeInstalled(installed);
     this.#platform = platform;
     this.#storage = storage;
+    this.store = new NodeStore(platform, storage);
+    this.stateMissing = !this.store.isAlone && interrupted !== null;
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
-    this.#frozenApplied = this.#applied.index;
-    this.#state = new AppliedState(storage, stored);
-    this.#compactor = new Compactor(this.#state.keys);
-    this.#sum = new StateSum(decodeSum(storage.get(Table.META, sumKey), this.#applied));
-    this.#state.keys.sum = this.#sum;
+    this.#state = this.#openState(stored, storage.get(Table.META, sumKey));
     this.#readable = this.#state.keys;
+    this.#part = {
+      id: orderShard,
+      freeze: () => this.#freeze(),
+      flushed: (applied) => this.#flushedThrough(applied as Position),
+    };
+    if (!this.stateMissing) this.store.addStored(this.#part);
+    this.#reads = new DatabaseReads(platform, storage, this.counts, this.#readSource);
     this.watches = new WatchHub(platform, this.#state.keys, options.watch);
     this.#holdWatches();
     this.#observe();
@@ -295,8 +291,9 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** `committed`: called with how long each commit to the storage took. */
   followCommits(committed: (durationMs: number) => void): void {
-    assert(this.#commitObserver === null, 'one follows the commits');
-    this.#commitObserver = committed;
+    const { commits } = this.store;
+    assert(commits.observer === null, 'one follows the commits');
+    commits.observer = committed;
   }
 
   /** What the storage may take in without growing. */
@@ -310,7 +307,7 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** More waits for the storage than it should: writes had better be refused for a while. */
   get overloaded(): boolean {
-    return this.#frozen.length > limits.frozenBuffers || this.#bufferedBytes() > limits.bufferedBytes;
+    return this.store.overloaded;
   }
 
   /** The alarms that are up. */
@@ -325,7 +322,7 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Of keys and values at their latest revisions and in the history: what a quota counts. Cheap, unlike {@link stats}. */
   get liveBytes(): number {
-    return this.#state.keys.liveBytes;
+    return this.store.liveBytes;
   }
 
   /** From the counts that are kept per stretch of keys, without reading the keys. */
@@ -334,14 +331,14 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   get stats(): DatabaseStats {
-    const { active, frozen } = this.#state.keys.layers;
+    const { commits } = this.store;
     return {
       revision: this.revision,
       compactRevision: this.compactRevision,
       liveBytes: this.liveBytes,
       storageBytes: this.#storage.sizeBytes,
-      bufferedBytes: this.#bufferedBytes(),
-      bufferedOperations: frozen.reduce((sum, buffer) => sum + buffer.operations, active.operations),
+      bufferedBytes: commits.bufferedBytes,
+      bufferedOperations: commits.bufferedOperations,
       watchers: this.watches.watcherCount,
       watchStreams: this.watches.streamCount,
       sessions: this.#state.sessions.stats,
@@ -359,10 +356,12 @@ export class Database implements StateMachine<ApplyResult> {
       else if (entry.kind !== 'command') this.#state.pass(entry);
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
-      this.#sum.applied(entry.index);
+      this.#state.keys.sum?.applied(entry.index);
     }
     this.#publish();
-    this.#scheduleCommit();
+    this.store.changed(orderShard);
+    this.store.schedule();
+    if (this.#soughtSum !== this.#state.keys.sum) this.#findSum();
     if (this.#platform.now() - startMs > limits.slowApplyMs) this.counts.slowApplies += 1;
     return results;
   }
@@ -386,30 +385,15 @@ export class Database implements StateMachine<ApplyResult> {
 
   /** Answers from the state of this member. Throws `RpcError`. The request must have passed `validate.ts`. */
   range(request: RangeRequest): RangeResponse {
-    this.counts.ranges += 1;
-    return range(this.#readable, request);
+    return this.#reads.range(request);
   }
 
   /**
    * As {@link Database.range}, but a long one is read in slices with other work between them, all of it from the
    * state as it was at the call.
    */
-  async rangeInSlices(request: RangeRequest): Promise<RangeResponse> {
-    // While a snapshot is being installed reads are served from a view that may go at any turn.
-    if (this.#installing) return this.range(request);
-    this.counts.ranges += 1;
-    const first = new RangeScan(this.#readable, request);
-    if (first.step(limits.rangeSliceKeys)) return first.response();
-    first.close();
-    // Too long for one turn: once more from the start, on a view that outlives the turn.
-    const pinned = this.#pin();
-    try {
-      const scan = new RangeScan(pinned, request);
-      while (!scan.step(limits.rangeSliceKeys)) await this.#nextTurn();
-      return scan.response();
-    } finally {
-      pinned.release();
-    }
+  rangeInSlices(request: RangeRequest): Promise<RangeResponse> {
+    return this.#reads.rangeInSlices(request);
   }
 
   /**
@@ -417,33 +401,13 @@ export class Database implements StateMachine<ApplyResult> {
    * first one. The last piece alone has the header, how many keys there are, and whether the limit has cut. While nobody
    * asks for the next piece nothing is read.
    */
-  async *rangePieces(request: RangeRequest, pieceBytes: number): AsyncGenerator<RangeResponse> {
-    const point = this.#pin();
-    try {
-      const chunks = new RangeChunks(point, request);
-      let pieceKeys: number = limits.firstPieceKeys;
-      for (;;) {
-        const kvs = chunks.next(pieceKeys, pieceBytes);
-        if (chunks.ended) {
-          yield RangeResponse.create({ header: header(point.revision), kvs, ...chunks.outcome() });
-          return;
-        }
-        yield RangeResponse.create({ kvs });
-        const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-        if (bytes > pieceBytes) pieceKeys = Math.max(1, pieceKeys >> 1);
-        else if (2 * bytes <= pieceBytes) pieceKeys = Math.min(limits.rangeSliceKeys, 2 * pieceKeys);
-        await this.#nextTurn();
-      }
-    } finally {
-      point.release();
-    }
+  rangePieces(request: RangeRequest, pieceBytes: number): AsyncGenerator<RangeResponse> {
+    return this.#reads.rangePieces(request, pieceBytes);
   }
 
   /** Answers a transaction that only reads, see `isReadOnly`. */
   txn(request: TxnRequest): TxnResponse {
-    const response = readTxn(this.#readable, request);
-    this.counts.ran(response);
-    return response;
+    return this.#reads.txn(request);
   }
 
   /** Resolves when nothing at or below `revision` is left that compaction has to remove, and that is stored. */
@@ -457,12 +421,8 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   /** Commits what is applied, now. Resolves when it is in storage, flushed or not. */
-  async commitNow(): Promise<void> {
-    if (!this.#installing && !this.#closed && this.#unfrozen()) this.#freeze();
-    const last = this.#frozen.at(-1);
-    while (last !== undefined && this.#frozen.includes(last) && !this.#installing && !this.#closed) {
-      await (this.#committing ?? this.#startCommit());
-    }
+  commitNow(): Promise<void> {
+    return this.store.commitNow();
   }
 
   snapshot(): SnapshotSource {
@@ -475,92 +435,108 @@ export class Database implements StateMachine<ApplyResult> {
   async install(meta: SnapshotMeta): Promise<SnapshotSink> {
     assert(meta.index >= this.#applied.index, 'a snapshot is not installed over newer state');
     this.#installing = true;
-    this.#commitTimer?.cancel();
-    this.#commitTimer = null;
-    while (this.#committing !== null) await this.#committing;
+    const { isAlone } = this.store;
+    if (isAlone) await this.store.beginReplacement();
     // Reads go on from the state before, until there is another.
     if (this.#before === null) {
       this.#before = new Pinned(this.#state.keys, this.#storage);
       this.#readable = this.#before;
       this.watches.readFrom(this.#before);
     }
-    const install = new SnapshotInstall(this.#platform, this.#storage, meta);
-    await install.begin(this.#knownMembers);
+    const known = this.#knownMembers;
+    const begin = isAlone
+      ? await replaceWhole(this.#storage, meta, known)
+      : (header: DatabaseHeader) => this.#giveWay(meta, header, known);
+    const install = new SnapshotInstall(this.#platform, meta, begin);
     return {
       write: (chunk) => install.write(chunk),
       finish: async () => {
         const stored = await install.finish();
         assert(stored.applied.index === meta.index, 'a snapshot is the one that was announced');
         this.#installed = meta;
+        if (isAlone) this.store.endReplacement();
         this.#replace(stored);
       },
-      abort: () => Promise.resolve(),
+      abort: () => install.abort(),
     };
+  }
+
+  /** Other shards of the node keep what they have: what is shard 0's alone is replaced. */
+  #giveWay(meta: SnapshotMeta, { span }: DatabaseHeader, known: KnownMembers): Promise<RowInstall> {
+    if (!this.store.hasRoom(span, orderShard)) {
+      throw new FlotillaError(
+        'FLOTILLA_SNAPSHOT_BUSY',
+        'another replica of this node has keys of the snapshot, and must change or go first',
+      );
+    }
+    this.store.drop(this.#part);
+    const instead: MetaRow[] = [
+      { key: installingKey, value: encodeMark(meta, known) },
+      { key: installedKey, value: null },
+      { key: stateKey, value: null },
+      { key: sumKey, value: null },
+    ];
+    const begin = { shard: orderShard, span, old: this.#own, note: new Uint8Array(0), instead };
+    return this.store.beginInstall(begin);
+  }
+
+  /** `sum`: as it is stored. */
+  #openState(stored: StoredState, sum: Uint8Array | null): AppliedState {
+    const { layers, row } = this.store.openDatabase();
+    let own: SharedShardStore | null = null;
+    const ownShard: OwnShardStore = (keys, attachments) => {
+      own ??= this.store.databaseStore(keys, attachments);
+      return own;
+    };
+    const summary = row === null ? stored.summary : { ...stored.summary, liveBytes: row.summary.liveBytes };
+    const state = new AppliedState(layers, { ...stored, summary }, ownShard);
+    const { keys, leases } = state;
+    keys.unevenThrough = row?.unevenThrough ?? 0;
+    keys.sum = new StateSum(decodeSum(sum, stored.applied));
+    this.#own = own ?? this.store.databaseStore(keys, leases.records);
+    return state;
   }
 
   /**
    * etcd's `HashKV` at a revision, 0: the newest. Of the state as it was at the call, in slices. Throws what etcd
    * answers to a compacted or a future revision.
    */
-  async hashKeyValues(revision: number): Promise<KeyValueHash> {
-    const at = hashRevisionOf(this.#readable, revision);
-    const kept = this.#keptHashes.before(revision, this.#readable.compactRevision);
-    if (kept !== null) return { ...kept, revision: this.#readable.revision };
-    const pinned = this.#pin();
-    try {
-      const hash = await this.#inSlices(hashKeyValues(pinned, at));
-      this.#keptHashes.keep(hash);
-      return hash;
-    } finally {
-      pinned.release();
-    }
+  hashKeyValues(revision: number): Promise<KeyValueHash> {
+    return this.#reads.hashKeyValues(revision);
   }
 
   /**
    * Writes the state as it is now into a file of etcd's format, in slices, and answers the file's size. What the sink
-   * throws ends it.
+   * throws ends it. `sharded`: the keys, where they are in many shards.
    */
-  async writeEtcdFile(sink: ByteSink, facts: EtcdClusterFacts): Promise<number> {
-    const file = new BoltWriter(sink);
-    await this.#writeEtcdContents(file, facts);
-    return file.finish();
+  writeEtcdFile(
+    sink: ByteSink,
+    facts: EtcdClusterFacts,
+    sharded: ShardedContents | null = null,
+  ): Promise<number> {
+    return this.#reads.writeEtcdFile(sink, facts, sharded);
   }
 
   /** etcd's `Hash`: over everything that is replicated, as etcd would store it. */
-  async hashEtcdContents(facts: EtcdClusterFacts): Promise<number> {
-    const hash = new ContentsHash();
-    await this.#writeEtcdContents(hash, facts);
-    return hash.value;
+  hashEtcdContents(facts: EtcdClusterFacts, sharded: ShardedContents | null = null): Promise<number> {
+    return this.#reads.hashEtcdContents(facts, sharded);
   }
 
   /** Sums of the state to compare with those of other members, the oldest first; empty while they are not known. */
   get sums(): readonly SumAt[] {
-    const { value, marks } = this.#sum;
-    return value === null || this.#installing ? [] : [...marks, { index: this.#applied.index, sum: value }];
+    const { sum } = this.#state.keys;
+    if (sum === null || sum.value === null || this.#installing) return [];
+    return [...sum.marks, { index: this.#applied.index, sum: sum.value }];
   }
 
   /**
    * Reads the whole state, with pauses, and tells whether it is what was applied. Null: not known, because the state was
    * replaced or the database closed meanwhile, or because nothing was known before.
    */
-  async verify(): Promise<boolean | null> {
-    const sum = this.#sum;
-    const reading = sum.begin(this.#state.keys.layers);
-    try {
-      while (!reading.done) {
-        if (this.#installing || this.#closed || this.#sum !== sum) return null;
-        const startMs = this.#platform.now();
-        let left: number = limits.keptRecordsSlice;
-        reading.read(() => (left -= 1) > 0 && this.#platform.now() - startMs < limits.sliceMs);
-        await new Promise<void>((resolve) => {
-          this.#platform.timer(limits.sumPauseMs, 'database-sum', resolve);
-        });
-      }
-      const expected = sum.value;
-      return expected === null ? null : expected === reading.sum;
-    } finally {
-      sum.end(reading);
-    }
+  verify(): Promise<boolean | null> {
+    const { sum, layers } = this.#state.keys;
+    const isOver = (): boolean => this.#installing || this.#closed || this.#state.keys.sum !== sum;
+    return sum === null ? Promise.resolve(null) : readSum(this.#platform, sum, layers, isOver);
   }
 
   /** Equal on all members at equal applied index. Reads everything: for tests and for checks that were asked for. */
@@ -574,11 +550,8 @@ export class Database implements StateMachine<ApplyResult> {
     if (this.#closed) return;
     if (!this.#installing) await this.commitNow();
     this.#closed = true;
-    this.#commitTimer?.cancel();
     this.watches.close();
-    while (this.#committing !== null) await this.#committing;
-    await this.#storage.close();
-    await this.#flushing;
+    await this.store.close();
   }
 
   #publish(): void {
@@ -625,91 +598,61 @@ export class Database implements StateMachine<ApplyResult> {
     this.#state.auth.observer = this.#authKeeper;
   }
 
-  #bufferedBytes(): number {
-    const { active, frozen } = this.#state.keys.layers;
-    return frozen.reduce((sum, buffer) => sum + buffer.bytes, active.bytes);
+  get #readSource(): ReadSource {
+    const keys = (): MultiVersionState => this.#state.keys;
+    const readable = (): ReadPoint => this.#readable;
+    const applied = (): LogPosition => this.#applied;
+    const isInstalling = (): boolean => this.#installing;
+    const isClosed = (): boolean => this.#closed;
+    const leases = (): LeaseReader => this.leases;
+    return {
+      get keys() {
+        return keys();
+      },
+      get readable() {
+        return readable();
+      },
+      get applied() {
+        return applied();
+      },
+      get leases() {
+        return leases();
+      },
+      get isInstalling() {
+        return isInstalling();
+      },
+      get isClosed() {
+        return isClosed();
+      },
+    };
   }
 
-  #dirty(): boolean {
-    return this.#frozen.length > 0 || this.#unfrozen();
-  }
-
-  #unfrozen(): boolean {
-    return this.#applied.index !== this.#frozenApplied || this.#state.keys.layers.active.operations > 0;
-  }
-
-  #scheduleCommit(): void {
-    if (this.#installing || this.#closed) return;
-    const { active } = this.#state.keys.layers;
-    if (active.operations >= limits.freezeOperations) this.#freeze();
-    if (this.#committing !== null || this.#commitDeferred) return;
-    const much = active.operations >= limits.commitOperations || active.bytes >= limits.commitBytes;
-    if (much || this.#frozen.length > 0) {
-      // After the turn's answers have left: handing a commit over takes some milliseconds.
-      this.#commitDeferred = true;
-      this.#platform.defer(() => {
-        this.#commitDeferred = false;
-        if (this.#committing === null && !this.#installing && !this.#closed) void this.#startCommit();
-      });
-      return;
-    }
-    if (this.#commitTimer !== null || !this.#dirty()) return;
-    this.#commitTimer = this.#platform.timer(limits.commitIntervalMs, 'database-commit', () => {
-      this.#commitTimer = null;
-      if (this.#committing === null && !this.#installing && !this.#closed) void this.#startCommit();
-    });
-  }
-
-  /** What is applied becomes a commit, whenever its turn comes. */
-  #freeze(): void {
-    const { keys } = this.#state;
-    keys.settle();
-    const { layers } = keys;
-    const record = encodeState(this.#state.stored(this.#applied));
-    const { value } = this.#sum;
-    const sum = value === null ? null : encodeSum(this.#applied, value);
-    this.#frozen.push({ buffer: layers.active, applied: this.#applied, record, sum });
-    layers.stack.frozen = [layers.active, ...layers.frozen];
-    layers.stack.active = new WriteBuffer();
-    this.#frozenApplied = this.#applied.index;
-  }
-
-  #startCommit(): Promise<void> {
-    this.#commitTimer?.cancel();
-    this.#commitTimer = null;
-    if (this.#frozen.length === 0) this.#freeze();
-    const { layers } = this.#state.keys;
-    const { buffer, applied, record, sum } = this.#frozen[0] as FrozenBuffer;
+  #freeze(): PartState {
+    const applied = this.#applied;
+    const rows: MetaRow[] = [
+      { key: stateKey, value: encodeState(this.#state.stored(applied)) },
+      { key: sumKey, value: this.#encodedSum },
+    ];
     // What is applied after an interrupted install is state again.
-    const meta: TableWrites =
-      this.#marked || this.#installed !== null
-        ? {
-            keys: [installingKey, installedKey, stateKey, sumKey],
-            values: [null, this.#installedAt(applied), record, sum],
-          }
-        : { keys: [stateKey, sumKey], values: [record, sum] };
+    if (this.#marked || this.#installed !== null) {
+      rows.push({ key: installingKey, value: null });
+      rows.push({ key: installedKey, value: this.#installedAt(applied) });
+    }
+    if (!this.#own.isPlain) rows.push(this.#own.row());
     this.#marked = false;
-    const startMs = this.#platform.now();
-    const { committed, flushed } = this.#storage.commit(buffer.encode(meta));
-    const committing = committed.then(() => {
-      this.#commitObserver?.(this.#platform.now() - startMs);
-      this.#frozen.shift();
-      layers.stack.frozen = layers.frozen.slice(0, -1);
-      this.#committing = null;
-      this.#scheduleCommit();
-    });
-    const flushing = flushed.then(() => {
-      // A flush may complete after a snapshot has replaced what it was of.
-      if (applied.index <= this.#flushed.index) return;
-      this.#flushed = applied;
-      if (this.#installed !== null && applied.index > this.#installed.index) this.#installed = null;
-    });
-    this.#committing = committing;
-    this.#flushing = flushing;
-    // A storage that cannot commit stops the member: state in memory that never reaches the disk must not grow.
-    this.#platform.spawn('database-commit', () => committing);
-    this.#platform.spawn('database-flush', () => flushing);
-    return committing;
+    return { applied, rows };
+  }
+
+  get #encodedSum(): Uint8Array | null {
+    const value = this.#state.keys.sum?.value ?? null;
+    return value === null ? null : encodeSum(this.#applied, value);
+  }
+
+  #flushedThrough(applied: Position): void {
+    // A flush may complete after a snapshot has replaced what it was of.
+    if (applied.index <= this.#flushed.index) return;
+    this.#flushed = applied;
+    if (this.#installed !== null && applied.index > this.#installed.index) this.#installed = null;
   }
 
   /** What was installed is forgotten with the first entry that is stored after it. */
@@ -742,29 +685,30 @@ export class Database implements StateMachine<ApplyResult> {
   #compactSlice(): void {
     if (this.#installing || this.#closed) return;
     // The disk is behind: compaction can wait, it only makes more work for it.
-    if (!this.overloaded) this.#compactor.slice(limits.compactionSliceEvents);
+    if (!this.overloaded && this.#mayCompact) this.#own.compact(limits.compactionSliceEvents);
     const { compactedThrough } = this.#state.keys;
     this.#compactionWaiters = this.#compactionWaiters.filter(({ revision, resolve }) => {
       if (compactedThrough < revision) return true;
       resolve();
       return false;
     });
-    this.#scheduleCommit();
+    this.store.schedule();
     this.#scheduleCompaction(limits.compactionPauseMs);
+  }
+
+  /** A transaction over several shards may want to read what compaction would remove. */
+  get #mayCompact(): boolean {
+    return this.#state.order?.own.mayCompact ?? true;
   }
 
   #replace(stored: StoredState): void {
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
-    this.#frozenApplied = this.#applied.index;
-    this.#state = new AppliedState(this.#storage, stored);
-    this.#compactor = new Compactor(this.#state.keys);
-    this.#sum = new StateSum(decodeSum(null, this.#applied));
-    this.#state.keys.sum = this.#sum;
+    this.#state = this.#openState(stored, null);
     this.#known = null;
     this.#readable = this.#state.keys;
-    this.#frozen = [];
     this.#installing = false;
+    this.store.addStored(this.#part);
     this.#observe();
     this.#authKeeper?.restored();
     this.#membersChanged?.();
@@ -781,48 +725,14 @@ export class Database implements StateMachine<ApplyResult> {
     this.#findSum();
   }
 
-  async #writeEtcdContents(sink: BucketSink, facts: EtcdClusterFacts): Promise<void> {
-    const applied = this.#applied;
-    const point = this.#pin();
-    try {
-      await this.#inSlices(writeEtcdContents(sink, { point, applied, facts }));
-    } finally {
-      point.release();
-    }
-  }
-
   /** A state that an older program wrote, or another member sent, has no sum yet. */
   #findSum(): void {
-    if (this.#sum.value !== null) return;
+    const { sum } = this.#state.keys;
+    this.#soughtSum = sum;
+    if (sum === null || sum.value !== null) return;
     this.#platform.spawn('database-sum', async () => {
       await this.verify();
     });
-  }
-
-  /** A member that is being given a state has none to pin. */
-  #pin(): Pinned {
-    if (this.#installing) throw etcdErrors.unhealthy;
-    if (this.#pinned >= limits.pinnedReads) throw etcdErrors.tooManyRequests;
-    this.#pinned += 1;
-    return new Pinned(this.#state.keys, this.#storage, () => (this.#pinned -= 1));
-  }
-
-  /** Runs what yields often, with other work in between. */
-  async #inSlices<Result>(steps: Generator<void, Result>): Promise<Result> {
-    for (;;) {
-      const startMs = this.#platform.now();
-      for (let left = limits.keptRecordsSlice; left > 0; left -= 1) {
-        const step = steps.next();
-        if (step.done === true) return step.value;
-        if (this.#platform.now() - startMs >= limits.sliceMs) break;
-      }
-      await this.#nextTurn();
-      if (this.#closed) throw etcdErrors.stopped;
-    }
-  }
-
-  #nextTurn(): Promise<void> {
-    return new Promise((resolve) => this.#platform.defer(resolve));
   }
 }
 
@@ -849,15 +759,6 @@ async function clearSystem(storage: OrderedStorage): Promise<void> {
   const tables: TableWrites[] = storage.tables.map(() => ({ keys: [], values: [] }));
   tables[Table.SYSTEM] = { keys, values: keys.map(() => null) };
   await storage.commit({ clear: false, tables }).committed;
-}
-
-interface FrozenBuffer {
-  readonly buffer: WriteBuffer;
-  /** The last entry whose effect is in it, and the state record that says so. */
-  readonly applied: Position;
-  readonly record: Uint8Array;
-  /** Null: it is not known yet. */
-  readonly sum: Uint8Array | null;
 }
 
 interface Position {

@@ -1,9 +1,7 @@
 import type { Platform } from '@flotilla/platform';
+import type { SnapshotMeta } from '@flotilla/raft';
 import { ByteReader } from './encoding/byte-reader.ts';
 import { ByteWriter } from './encoding/byte-writer.ts';
-import { limits } from './limits.ts';
-import { BucketBuilder } from './mvcc/bucket-builder.ts';
-import type { SnapshotMeta } from '@flotilla/raft';
 import { encodeInstalled } from './installed-snapshot.ts';
 import {
   checkFormat,
@@ -16,98 +14,114 @@ import {
   writeMembers,
 } from './mvcc/meta.ts';
 import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
+import type { StateSummary } from './mvcc/state.ts';
 import { Table } from './mvcc/tables.ts';
-import { liveBytesOf, type SnapshotEntries, SnapshotIntake } from './snapshot-frames.ts';
-import { readDatabaseHeader } from './snapshot-stream.ts';
+import type { RowInstall } from './node-store/node-store.ts';
+import { ShardRowName, shardRowKey } from './node-store/shard-rows.ts';
+import { SpanInstall } from './node-store/span-install.ts';
+import type { MetaRow } from './node-store/store-part.ts';
+import { encodeStoreRow } from './node-store/store-row.ts';
+import { orderShard } from './shard/shard-entry.ts';
+import { liveBytesOf, SnapshotIntake } from './snapshot-frames.ts';
+import { type DatabaseHeader, readDatabaseHeader } from './snapshot-stream.ts';
 import type { OrderedStorage, TableWrites, WriteBatch } from './storage.ts';
 
+/** Brings in rows, once it is known what the snapshot is of. Gives up what there was, unless that was done before. */
+export type BeginRows = (header: DatabaseHeader) => Promise<RowInstall>;
+
 /**
- * Replaces everything in a storage by a snapshot, commit by commit. The first commit clears the storage and leaves
- * a mark, the last takes the mark away and says what the state is: whoever finds the mark has no state.
+ * Replaces a state by a snapshot, commit by commit. A mark is left before the first, and the last takes it away and says
+ * what the state is: whoever finds the mark has no state.
  */
 export class SnapshotInstall {
-  readonly #storage: OrderedStorage;
   readonly #meta: SnapshotMeta;
-  readonly #intake: SnapshotIntake<StoredState>;
-  readonly #buckets = new BucketBuilder();
-  #tables: { keys: Uint8Array[]; values: Uint8Array[] }[] = [];
-  #bytes = 0;
+  readonly #intake: SnapshotIntake<DatabaseHeader>;
+  readonly #begin: BeginRows;
+  #rows: RowInstall | null = null;
   #liveBytes = 0;
 
-  constructor(platform: Platform, storage: OrderedStorage, meta: SnapshotMeta) {
-    this.#storage = storage;
+  constructor(platform: Platform, meta: SnapshotMeta, begin: BeginRows) {
     this.#meta = meta;
     this.#intake = new SnapshotIntake(platform, 'header', readDatabaseHeader);
-    this.#reset();
-  }
-
-  /** Clears the storage and sets the mark, which keeps what is known of the members. */
-  async begin(known: KnownMembers): Promise<void> {
-    const { index, term } = this.#meta;
-    await this.#storage.commit(markedEmpty(this.#storage, { position: { index, term }, known })).committed;
+    this.#begin = begin;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    for (const entries of this.#intake.push(chunk)) {
-      this.#takeEntries(entries);
-      if (this.#bytes >= limits.installBatchBytes) await this.#commit(null);
+    for (const part of this.#intake.push(chunk)) {
+      const rows = await this.#begun();
+      this.#liveBytes += liveBytesOf(part);
+      await rows.write(part.table, part.entries);
     }
   }
 
   /** Answers the state that is now stored, once it is durable. */
   async finish(): Promise<StoredState> {
-    const { applied, summary, members, usesSystem, isSharded } = this.#intake.finish();
-    const { revision, compactRevision } = summary;
-    const state: StoredState = {
-      applied,
-      summary: {
-        revision,
-        compactRevision,
-        // Nothing came that compaction would have to remove.
-        compactedThrough: Math.max(compactRevision, 0),
-        liveBytes: this.#liveBytes,
-      },
-      members,
-      usesSystem,
-      isSharded,
+    const header = this.#intake.finish();
+    const { revision, compactRevision } = header.state.summary;
+    const summary: StateSummary = {
+      revision,
+      compactRevision,
+      // Nothing came that compaction would have to remove.
+      compactedThrough: Math.max(compactRevision, 0),
+      liveBytes: this.#liveBytes,
     };
-    this.#buckets.end();
-    await this.#commit(state);
+    const state: StoredState = { ...header.state, summary };
+    const rows = await this.#begun();
+    await rows.finish([
+      { key: installingKey, value: null },
+      { key: installedKey, value: encodeInstalled(this.#meta) },
+      { key: stateKey, value: encodeState(state) },
+      ...storeRows(header, summary, rows.log),
+    ]);
     return state;
   }
 
-  #takeEntries(part: SnapshotEntries): void {
-    const { table, entries } = part;
-    const writes = this.#tables[table] as { keys: Uint8Array[]; values: Uint8Array[] };
-    for (const { key, value } of entries) {
-      writes.keys.push(key);
-      writes.values.push(value);
-      this.#bytes += key.length + value.length;
-      if (table === Table.LATEST) this.#buckets.add(key);
-    }
-    this.#liveBytes += liveBytesOf(part);
+  async abort(): Promise<void> {
+    await this.#rows?.abort();
   }
 
-  /** With a state: the last commit, awaited until it is durable. */
-  async #commit(state: StoredState | null): Promise<void> {
-    const tables: TableWrites[] = this.#tables.slice();
-    tables[Table.BUCKETS] = this.#buckets.take();
-    if (state !== null) {
-      tables[Table.META] = {
-        keys: [installingKey, installedKey, stateKey],
-        values: [null, encodeInstalled(this.#meta), encodeState(state)],
-      };
-    }
-    this.#reset();
-    const commit = this.#storage.commit({ clear: false, tables });
-    await commit.committed;
-    if (state !== null) await commit.flushed;
+  async #begun(): Promise<RowInstall> {
+    this.#rows ??= await this.#begin(this.#intake.header as DatabaseHeader);
+    return this.#rows;
   }
+}
 
-  #reset(): void {
-    this.#tables = this.#storage.tables.map(() => ({ keys: [], values: [] }));
-    this.#bytes = 0;
-  }
+/** Of a database that has not everything. */
+function storeRows({ state, span }: DatabaseHeader, summary: StateSummary, log: number): MetaRow[] {
+  if (!state.isSharded) return [];
+  const value = encodeStoreRow({
+    span,
+    summary,
+    unevenThrough: 0,
+    ownLog: log,
+    closedLogs: [],
+    sum: null,
+  });
+  return [{ key: shardRowKey(orderShard, ShardRowName.STORE), value }];
+}
+
+/** Clears the storage and sets the mark, which keeps what is known of the members. Rows come when they are there. */
+export async function replaceWhole(
+  storage: OrderedStorage,
+  { index, term }: SnapshotMeta,
+  known: KnownMembers,
+): Promise<BeginRows> {
+  await storage.commit(markedEmpty(storage, { position: { index, term }, known })).committed;
+  const commit = async (batch: WriteBatch): Promise<{ readonly flushed: Promise<void> }> => {
+    const { committed, flushed } = storage.commit(batch);
+    await committed;
+    return { flushed };
+  };
+  return ({ span }) => {
+    const rows = new SpanInstall(span, 0, storage.tables.length, commit);
+    return Promise.resolve({
+      log: 0,
+      write: (table, part) => rows.write(table, part),
+      finish: (meta) => rows.finish(meta),
+      // The mark stays.
+      abort: () => Promise.resolve(),
+    });
+  };
 }
 
 /** What stays while a state is replaced. */
@@ -129,14 +143,18 @@ export interface KnownMembers {
 /** A storage with nothing but the mark that an install had begun. */
 export function markedEmpty(storage: OrderedStorage, { position, known }: InstallMark): WriteBatch {
   const tables: TableWrites[] = storage.tables.map(() => ({ keys: [], values: [] }));
+  tables[Table.META] = { keys: [installingKey], values: [encodeMark(position, known)] };
+  return { clear: true, tables };
+}
+
+export function encodeMark(position: LogPosition, known: KnownMembers): Uint8Array {
   const writer = new ByteWriter(32);
   writer.byte(storedFormats.keys);
   writer.varint(position.index);
   writer.varint(position.term);
   writer.varint(known.at);
   writeMembers(writer, known.members);
-  tables[Table.META] = { keys: [installingKey], values: [writer.take()] };
-  return { clear: true, tables };
+  return writer.take();
 }
 
 export function decodeMark(record: Uint8Array): InstallMark {

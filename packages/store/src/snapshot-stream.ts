@@ -8,10 +8,13 @@ import { EventChunkWriter } from './mvcc/event-log.ts';
 import { wholeSpan } from './mvcc/key-scope.ts';
 import { eventKey, eventsEnd } from './mvcc/keys.ts';
 import type { Layers } from './mvcc/layers.ts';
+import { limits } from './limits.ts';
 import { formatOf, readState, storedFormats, writeState } from './mvcc/meta.ts';
 import type { StoredState } from './mvcc/meta.ts';
 import type { Pinned } from './mvcc/pinned.ts';
 import { writePastVersion, writeVersion } from './mvcc/records.ts';
+import { readSpan, writeSpan } from './shard/entry-fields.ts';
+import type { KeySpan } from './shard/key-span.ts';
 import { checkSnapshotFormat, chunksOf, type SnapshotEntry, SnapshotFrames } from './snapshot-frames.ts';
 
 /** Streams a pinned state. Releases it at the end, or when told to. Its format is that of the stored state. */

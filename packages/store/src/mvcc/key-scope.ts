@@ -1,4 +1,4 @@
-import { compareBytes } from '../bytes.ts';
+import { compareBytes, emptyBytes } from '../bytes.ts';
 import { writeUint32 } from '../encoding/byte-writer.ts';
 import { intersection, type KeySpan } from '../shard/key-span.ts';
 import type { ScanRange } from '../storage.ts';
@@ -32,6 +32,11 @@ export class KeyScope {
   /** All keys, and what there was before there were shards. */
   static whole(use: LogUse | null = null): KeyScope {
     return new KeyScope(0, wholeSpan, new ShardLogs(0, [], use));
+  }
+
+  /** Of a database whose state is away, beside shards that have theirs. */
+  static nothing(use: LogUse): KeyScope {
+    return new KeyScope(0, { from: emptyBytes, to: emptyBytes }, new ShardLogs(null, [], use));
   }
 
   get span(): KeySpan {

@@ -92,7 +92,8 @@ export function writeState(writer: ByteWriter, { applied, summary, members }: St
   // −1 means that nothing was ever compacted.
   writer.varint(summary.compactRevision + 1);
   writer.varint(summary.compactedThrough);
-  writer.varint(summary.liveBytes);
+  // An estimate may be less than 0, see `node-store/`.
+  writer.varint(Math.max(0, summary.liveBytes));
   writeMembers(writer, members);
 }
 

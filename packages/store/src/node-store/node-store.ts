@@ -19,7 +19,13 @@ import { encodeMark, type ShardMark } from './shard-mark.ts';
 import { ShardRowName, shardRowKey } from './shard-rows.ts';
 import { SharedShardStore, type SharedParts } from './shared-shard-store.ts';
 import { SpanInstall } from './span-install.ts';
-import { readStored, rowKeysOf, type StoredContents, type StoredShard } from './stored-shards.ts';
+import {
+  readDatabaseRow,
+  readStored,
+  rowKeysOf,
+  type StoredContents,
+  type StoredShard,
+} from './stored-shards.ts';
 import type { MetaRow, StorePart } from './store-part.ts';
 import type { StoreRow } from './store-row.ts';
 
@@ -49,6 +55,27 @@ export interface ShardInstall {
   abort(): Promise<void>;
 }
 
+/** What an install is told. */
+export interface InstallBegin {
+  readonly shard: ShardId;
+  readonly span: KeySpan;
+  /** What it had, whose rows are removed first; null: nothing. */
+  readonly old: SharedShardStore | null;
+  /** Found in the mark after a crash. */
+  readonly note: Uint8Array;
+  /** Rows of META that come with the mark. */
+  readonly instead?: readonly MetaRow[];
+}
+
+/** As {@link ShardInstall}, without a store at its end. */
+export interface RowInstall {
+  /** Where its events go. */
+  readonly log: number;
+  write: ShardInstall['write'];
+  finish(rows: readonly MetaRow[]): Promise<void>;
+  abort(): Promise<void>;
+}
+
 /**
  * What a node keeps: one ordered storage, and one write buffer over it, for the replicas of all shards. Their keys are
  * disjoint, so rows of keys need no shard in them, and a split or merge moves none.
@@ -65,8 +92,6 @@ export class NodeStore {
   readonly #storage: OrderedStorage;
   readonly #stack: LayerStack;
   readonly #shared: SharedParts;
-  /** What shard 0 has stored of its part; null: everything is its own, as where there are no shards. */
-  readonly #databaseRow: StoreRow | null;
   readonly #parts = new Map<ShardId, StorePart>();
   readonly #changed = new Set<ShardId>();
   /** Rows of META that are no part's, for the next commit. */
@@ -104,7 +129,6 @@ export class NodeStore {
     });
     const contents = readStored(storage);
     this.stored = contents.shards;
-    this.#databaseRow = contents.databaseRow;
     this.#cleanUp(contents);
   }
 
@@ -112,9 +136,14 @@ export class NodeStore {
 
   /** From here on it is asked at commits; it counts as changed. */
   add(part: StorePart): void {
+    this.addStored(part);
+    this.#changed.add(part.id);
+  }
+
+  /** The same of one that is what is stored of it. */
+  addStored(part: StorePart): void {
     assert(!this.#parts.has(part.id), 'a shard is one part');
     this.#parts.set(part.id, part);
-    this.#changed.add(part.id);
   }
 
   /**
@@ -241,34 +270,50 @@ export class NodeStore {
     old: SharedShardStore | null,
     note: Uint8Array,
   ): Promise<ShardInstall> {
+    const rows = await this.beginInstall({ shard, span, old, note });
+    return {
+      write: (table, part) => rows.write(table, part),
+      abort: () => rows.abort(),
+      finish: async (summary, metaRows) => {
+        const scope = new KeyScope(shard, span, new ShardLogs(rows.log, [], this.#stack.logs));
+        const store = SharedShardStore.over(this.#shared, scope, summary, null);
+        await rows.finish(metaRows(store));
+        this.#findSum(store);
+        return store;
+      },
+    };
+  }
+
+  /** As {@link NodeStore.install}, for whoever opens what has come himself. */
+  async beginInstall({ shard, span, old, note, instead = [] }: InstallBegin): Promise<RowInstall> {
     assert(this.hasRoom(span, shard), 'keys are of one shard at a time');
+    assert(!this.#parts.has(shard), 'what is replaced is no part any more');
     const spans = old === null ? [span] : [old.span, span];
     if (old !== null) this.#giveUp(old);
     this.#busy.set(shard, spans);
+    const mark: ShardMark = { kind: 'installing', spans, note };
     // A removal that is under way ends with a mark of its own; it has begun before anything of this one was there.
     const removal = this.#removals.get(shard);
-    if (removal !== undefined) await removal;
-    this.#busy.set(shard, spans);
-    await this.#mark(shard, { kind: 'installing', spans, note });
+    if (removal !== undefined) {
+      await removal;
+      this.#busy.set(shard, spans);
+    }
+    await this.#mark(shard, mark, instead);
     if (old !== null) await this.#removeRows(shard, [old.span]);
     await this.commits.now();
     const log = this.#stack.logs.next();
     const { length } = this.#storage.tables;
     const rows = new SpanInstall(span, log, length, (batch) => this.commits.direct(batch));
     return {
+      log,
       write: (table, part) => rows.write(table, part),
-      finish: async (summary, metaRows) => {
-        const logs = new ShardLogs(log, [], this.#stack.logs);
-        const scope = new KeyScope(shard, span, logs);
-        const store = SharedShardStore.over(this.#shared, scope, summary, null);
-        await rows.finish([...metaRows(store), this.#markRow(shard, null)]);
+      finish: async (metaRows) => {
+        await rows.finish([...metaRows, this.#markRow(shard, null)]);
         this.#busy.delete(shard);
-        this.#findSum(store);
-        return store;
       },
       abort: async () => {
         this.#collect(log);
-        await this.#clear(shard, [span], { kind: 'installing', spans: [], note });
+        await this.#clear(shard, [span], { ...mark, spans: [] });
       },
     };
   }
@@ -305,7 +350,8 @@ export class NodeStore {
   /** What the database reads and writes; and what its part of the store is, where it has not everything. */
   openDatabase(): { readonly layers: Layers; readonly row: StoreRow | null } {
     const { logs } = this.#stack;
-    const row = this.#databaseRow;
+    const { row, hasState } = readDatabaseRow(this.#storage);
+    if (!hasState) return { layers: new Layers(this.#stack, KeyScope.nothing(logs)), row };
     if (row === null) return { layers: new Layers(this.#stack, KeyScope.whole(logs)), row };
     const scope = new KeyScope(orderShard, row.span, new ShardLogs(row.ownLog, row.closedLogs, logs));
     return { layers: new Layers(this.#stack, scope), row };
@@ -323,6 +369,7 @@ export class NodeStore {
   }
 
   endReplacement(): void {
+    this.#parts.clear();
     this.#changed.clear();
     this.#shards.clear();
     this.#warm.clear();
@@ -374,8 +421,8 @@ export class NodeStore {
   }
 
   /** From the next commit on the shard has no state. The rows that it had in META count no more, and go. */
-  async #mark(shard: ShardId, mark: ShardMark): Promise<void> {
-    this.#rows.push(this.#markRow(shard, mark));
+  async #mark(shard: ShardId, mark: ShardMark, instead: readonly MetaRow[] = []): Promise<void> {
+    this.#rows.push(...instead, this.#markRow(shard, mark));
     // What was frozen before may have some more.
     await this.commits.now();
     const rows = rowKeysOf(this.#storage, shard).map((key) => ({ key, value: null }));

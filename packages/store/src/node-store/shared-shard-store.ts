@@ -3,14 +3,10 @@ import { compareBytes } from '../bytes.ts';
 import { ByteWriter } from '../encoding/byte-writer.ts';
 import { StateSum } from '../hash/state-sum.ts';
 import { LeaseRecords } from '../leases/lease-records.ts';
-import { limits } from '../limits.ts';
 import { Compactor } from '../mvcc/compaction.ts';
 import { cutCounts, uniteCounts } from '../mvcc/count-borders.ts';
-import { EventCursor } from '../mvcc/event-cursor.ts';
-import { EventChunkWriter } from '../mvcc/event-log.ts';
 import { countKeys } from '../mvcc/key-counts.ts';
 import { KeyScope } from '../mvcc/key-scope.ts';
-import { eventKey } from '../mvcc/keys.ts';
 import type { LayerStack } from '../mvcc/layer-stack.ts';
 import { Layers } from '../mvcc/layers.ts';
 import { Pinned } from '../mvcc/pinned.ts';
@@ -19,6 +15,8 @@ import { MultiVersionState, type StateSummary } from '../mvcc/state.ts';
 import { covers, holdsKey, type KeySpan, touches } from '../shard/key-span.ts';
 import type { ShardId } from '../shard/shard-entry.ts';
 import type { ShardStore } from '../shard/shard-store.ts';
+import type { SnapshotEntry } from '../snapshot-frames.ts';
+import { eventChunks } from '../snapshot-stream.ts';
 import type { OrderedStorage } from '../storage.ts';
 import { Namespace } from '../system/namespaces.ts';
 import { SystemTable } from '../system/system-table.ts';
@@ -94,6 +92,12 @@ export class SharedShardStore implements ShardStore {
 
   get span(): KeySpan {
     return this.#scope.span;
+  }
+
+  /** Whether it is all there is and as it was before there were shards. It is not again, once it was split. */
+  get isPlain(): boolean {
+    const { isWhole, logs } = this.#scope;
+    return isWhole && logs.own === 0 && logs.closed.length === 0 && this.keys.unevenThrough === 0;
   }
 
   /** The row of META that it is opened from: to be among those of `StorePart.freeze`. */
@@ -228,23 +232,8 @@ export class SharedShardStore implements ShardStore {
   }
 
   /** For snapshots: the events from the compaction revision on as chunks of one log. From a pinned view. */
-  *eventChunks({
-    layers,
-    compactRevision,
-  }: Pinned): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
-    const chunk = new EventChunkWriter(limits.eventSlabBytes);
-    const cursor = new EventCursor(layers, Math.max(compactRevision, 0));
-    try {
-      for (; cursor.event !== null; cursor.advance()) {
-        chunk.append(cursor.event);
-        if (chunk.isFull)
-          yield { key: eventKey(0, chunk.firstRevision, chunk.firstSub), value: chunk.take() };
-      }
-      if (!chunk.isEmpty)
-        yield { key: eventKey(0, chunk.firstRevision, chunk.firstSub), value: chunk.take() };
-    } finally {
-      cursor.close();
-    }
+  eventChunks(pinned: Pinned): Iterable<SnapshotEntry> {
+    return eventChunks(pinned);
   }
 }
 

@@ -30,8 +30,6 @@ export interface StoredRow {
 /** What a storage has of shards when it is opened. */
 export interface StoredContents {
   readonly shards: readonly StoredShard[];
-  /** Of shard 0; null: there are no shards, or it has everything. */
-  readonly databaseRow: StoreRow | null;
   /** Event logs that have rows, and those that some shard lists. */
   readonly logs: readonly number[];
   readonly listedLogs: ReadonlySet<number>;
@@ -40,17 +38,26 @@ export interface StoredContents {
 /** Throws `FLOTILLA_STORAGE_VERSION`. */
 export function readStored(storage: StorageReader): StoredContents {
   const listedLogs = new Set<number>();
-  const database = storage.get(Table.META, shardRowKey(orderShard, ShardRowName.STORE));
-  const databaseRow = database === null ? null : decodeStoreRow(database);
-  if (databaseRow === null) listedLogs.add(0);
-  else list(databaseRow, listedLogs);
+  const database = readDatabaseRow(storage);
+  if (database.row !== null) list(database.row, listedLogs);
+  else if (database.hasState) listedLogs.add(0);
   const shards = storedShards(storage);
   for (const { rows } of shards) {
     for (const { name, value } of rows) {
       if (name.length === 1 && name[0] === ShardRowName.STORE) list(decodeStoreRow(value), listedLogs);
     }
   }
-  return { shards, databaseRow, logs: logsIn(storage), listedLogs };
+  return { shards, logs: logsIn(storage), listedLogs };
+}
+
+/** What shard 0 has of the store; row null: everything is its own, as where there are no shards. */
+export function readDatabaseRow(storage: StorageReader): {
+  readonly row: StoreRow | null;
+  readonly hasState: boolean;
+} {
+  const hasState = storage.get(Table.META, shardRowKey(orderShard, ShardRowName.MARK)) === null;
+  const row = storage.get(Table.META, shardRowKey(orderShard, ShardRowName.STORE));
+  return { row: row === null || !hasState ? null : decodeStoreRow(row), hasState };
 }
 
 /** Keys of all rows of a shard in META. */
