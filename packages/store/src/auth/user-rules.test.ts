@@ -149,7 +149,7 @@ describe('rules of users that a shard has heard', () => {
         failure: flag() ? [operation()] : [],
       });
     const answers = new Set<string>();
-    for (let i = 0; i < 600; i += 1) {
+    for (let i = 0; i < 300; i += 1) {
       const write = pick<() => WriteRequest>([
         () => ({ kind: 'put', request: put() }),
         () => ({ kind: 'delete-range', request: remove() }),

@@ -1,4 +1,4 @@
-import { assert, FlotillaError, unreachable } from '@flotilla/platform';
+import { assert, unreachable } from '@flotilla/platform';
 import {
   CompactionResponse,
   etcdErrors,
@@ -8,18 +8,10 @@ import {
 } from '@flotilla/wire';
 import type { ApplyResult } from '../apply-result.ts';
 import { ChangedParts } from '../changed-parts.ts';
-import { decodePlain, encodePlain } from '../encoding/plain.ts';
-import { ByteReader } from '../encoding/byte-reader.ts';
-import { ByteWriter } from '../encoding/byte-writer.ts';
 import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
-import {
-  type Recalled,
-  RequestMemory,
-  type RequestOrigin,
-  type WrittenOutcome,
-} from '../shard/request-memory.ts';
+import type { Recalled, RequestOrigin, WrittenOutcome } from '../shard/request-memory.ts';
 import {
   type Decision,
   type Fact,
@@ -36,30 +28,17 @@ import { FactChain } from './fact-chain.ts';
 import { LeaseRegistry, type OrderedLease } from './lease-registry.ts';
 import type { NodeEntry, OrderEffect, OrderEntry, ProposedDecision } from './order-entry.ts';
 import {
-  idOf,
   numberedKey,
   OrderPart,
   partKey,
-  partOf,
   PartMap,
   separatedParts,
   type StoredParts,
   type WritePart,
 } from './order-parts.ts';
+import { type ForgottenNames, type OrderedSession, SessionRegistry } from './session-registry.ts';
 import { ShardMap, type ShardRow } from './shard-map.ts';
-
-/** Names of expired sessions that open none again, as far as they are remembered. Equal on all nodes. */
-export interface ForgottenNames {
-  has(name: string): boolean;
-  add(name: string): void;
-}
-
-/** A session that the order group knows. */
-export interface OrderedSession {
-  readonly name: string;
-  /** Its user; empty: it has none. */
-  readonly owner: string;
-}
+import { encodeHead, type RestoredOrder, StoredOrder } from './stored-order.ts';
 
 /** A session from before there was an order, with the results of its requests from the floor on. */
 export interface AdoptedSession extends OrderedSession {
@@ -113,7 +92,7 @@ export class OrderMachine {
   readonly own: ShardMachine;
   readonly leases: LeaseRegistry;
   readonly configuration: ClusterConfiguration;
-  readonly #forgotten: ForgottenNames;
+  readonly #sessions: SessionRegistry;
   readonly #chains = new Map<ShardId, FactChain>();
   /** Of those that say something in this entry. */
   readonly #speaking = new Set<FactChain>();
@@ -121,24 +100,20 @@ export class OrderMachine {
   readonly #ended = new Set<ShardId>();
   /** Shards that may have something to hear of users or compaction. */
   readonly #announced = new Set<ShardId>();
-  readonly #sessions = new Map<number, OrderedSession>();
-  readonly #sessionNumbers = new Map<string, number>();
-  #nextSession = 1;
   #nextShard: number;
   #effects: OrderEffect[] = [];
   #ownChain: FactChain;
   // What has to be written down again.
   readonly #changedChains = new ChangedParts<ShardId>();
-  readonly #changedSessions = new ChangedParts<number>();
   #ownChanged = true;
   #accessChanged = true;
 
-  constructor(parts: OrderParts, restored: Restored | null = null) {
+  constructor(parts: OrderParts, restored: RestoredOrder | null = null) {
     const { store, access, nodes, rows = [wholeRow(nodes)], bounds, index = 0 } = parts;
     const { leases = [], sessions = [] } = parts;
     this.index = restored?.index ?? index;
     this.frontier = restored?.frontier ?? store.keys.revision;
-    this.#forgotten = parts.forgotten ?? nothingForgotten;
+    this.#sessions = new SessionRegistry(parts.forgotten ?? nothingForgotten);
     this.#ownChain = new FactChain(this.index);
     this.#nextShard = Math.max(...rows.map(({ shard }) => shard)) + 1;
     this.leases = restored?.leases ?? new LeaseRegistry();
@@ -230,25 +205,21 @@ export class OrderMachine {
   }
 
   hasSession(session: number): boolean {
-    return this.#sessions.has(session);
+    return this.#sessions.get(session) !== null;
   }
 
   /** The number of a session, by its name. */
   sessionOf(name: string): number | null {
-    return this.#sessionNumbers.get(name) ?? null;
+    return this.#sessions.numberOf(name);
   }
 
   session(number: number): OrderedSession | null {
-    return this.#sessions.get(number) ?? null;
-  }
-
-  get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#sessions.get(number);
   }
 
   /** Whether a session of this name has expired, as far as that is remembered: it opens none again. */
   isForgotten(name: string): boolean {
-    return this.#forgotten.has(name);
+    return this.#sessions.isForgotten(name);
   }
 
   /** Whether every shard has applied what an entry up to this one has said about users and compaction (rules 15, 16). */
@@ -311,7 +282,9 @@ export class OrderMachine {
 
   /** The number of the session of this name, opened if it has to be; null: it has expired. In the middle of {@link tell}. */
   openSession(name: string, owner: string): number | null {
-    return this.sessionOf(name) ?? (this.#forgotten.has(name) ? null : this.#open(name, owner));
+    const known = this.#sessions.numberOf(name);
+    if (known !== null) return known;
+    return this.#sessions.isForgotten(name) ? null : this.#sessions.open({ name, owner });
   }
 
   #dispatch(entry: OrderEntry, term: number): void {
@@ -587,19 +560,12 @@ export class OrderMachine {
     if (session === null) this.#effects.push({ kind: 'session-refused', name });
     else this.#effects.push({ kind: 'session-opened', name, session });
     // An entry says one thing to a shard.
-    const { size } = this.#sessions;
-    if (size > limits.orderSessions) this.#expireSessions(this.#oldestSessions(size - limits.orderSessions));
-  }
-
-  #open(name: string, owner: string): number {
-    const session = this.#nextSession;
-    this.#nextSession += 1;
-    this.#setSession(session, { name, owner });
-    return session;
+    const excess = this.#sessions.size - limits.orderSessions;
+    if (excess > 0) this.#expireSessions(this.#sessions.oldest(excess));
   }
 
   #adopt({ name, owner, floor, results }: AdoptedSession): void {
-    const session = this.#open(name, owner);
+    const session = this.#sessions.open({ name, owner });
     const { memory } = this.own;
     memory.raiseFloor(session, floor);
     for (const { request, revision, result } of results) {
@@ -607,47 +573,21 @@ export class OrderMachine {
     }
   }
 
-  #setSession(session: number, known: OrderedSession): void {
-    this.#sessions.set(session, known);
-    this.#sessionNumbers.set(known.name, session);
-    this.#changedSessions.add(session);
-  }
-
-  #dropSession(session: number): boolean {
-    const known = this.#sessions.get(session);
-    if (known === undefined) return false;
-    this.#sessions.delete(session);
-    this.#sessionNumbers.delete(known.name);
-    this.#forgotten.add(known.name);
-    this.#changedSessions.add(session);
-    return true;
-  }
-
   /** What a session was answered is forgotten, and no copy of its requests is executed any more. */
   #expireSessions(sessions: readonly number[]): void {
-    const expired = sessions.filter((session) => this.#dropSession(session));
+    const expired = sessions.filter((session) => this.#sessions.drop(session));
     if (expired.length === 0) return;
     // Shards remember by number those that are expired beside a live one that is older.
     while (this.own.memory.expired + expired.length > limits.expiredSessions && this.#sessions.size > 0) {
-      const [oldest] = this.#oldestSessions(1) as [number];
-      this.#dropSession(oldest);
-      expired.push(oldest);
+      const { lowest } = this.#sessions;
+      this.#sessions.drop(lowest);
+      expired.push(lowest);
     }
     this.#sayToAll({
       kind: 'sessions-expired',
       sessions: expired,
-      lowest: this.#oldestSessions(1)[0] ?? this.#nextSession,
+      lowest: this.#sessions.lowest,
     });
-  }
-
-  /** Numbers are given in ascending order, and kept in it. */
-  #oldestSessions(count: number): number[] {
-    const oldest: number[] = [];
-    for (const session of this.#sessions.keys()) {
-      if (oldest.length === count) break;
-      oldest.push(session);
-    }
-    return oldest;
   }
 
   // Users and compaction: rules 15, 16.
@@ -750,16 +690,13 @@ export class OrderMachine {
 
   /** Hands out the records that are others than at the last time; `everything`: all that there are, which is no such time. */
   flush(write: WritePart, everything = false): void {
-    write(partKey(OrderPart.HEAD), this.#head());
+    write(partKey(OrderPart.HEAD), this.#head);
     this.configuration.flush(write, everything);
     this.leases.flush(write, everything);
     for (const shard of everything ? this.#chains.keys() : this.#changedChains.take()) {
       write(numberedKey(OrderPart.CHAIN, shard), this.#chains.get(shard)?.encode() ?? null);
     }
-    for (const session of everything ? this.#sessions.keys() : this.#changedSessions.take()) {
-      const known = this.#sessions.get(session);
-      write(numberedKey(OrderPart.SESSION, session), known === undefined ? null : encodePlain(known));
-    }
+    this.#sessions.flush(write, everything);
     this.own.memory.flush((session, record) => {
       write(session === null ? partKey(OrderPart.EXPIRED) : numberedKey(OrderPart.MEMORY, session), record);
     }, everything);
@@ -790,27 +727,20 @@ export class OrderMachine {
     );
   }
 
-  #head(): Uint8Array {
-    headWriter.byte(headVersion);
-    headWriter.varint(this.index);
-    headWriter.varint(this.frontier);
-    headWriter.varint(this.configuration.number);
-    // −1 means that nothing was ever compacted.
-    headWriter.varint(this.compactRevision + 1);
-    headWriter.varint(this.#nextSession);
-    headWriter.varint(this.#nextShard);
-    return headWriter.take();
+  get #head(): Uint8Array {
+    const { index, frontier, compactRevision, configuration } = this;
+    const next = { nextSession: this.#sessions.next, nextShard: this.#nextShard };
+    return encodeHead({ index, frontier, compactRevision, configuration: configuration.number, ...next });
   }
 
-  #restore({ chains, sessions, nextSession, nextShard }: Restored): void {
+  #restore({ chains, sessions, nextSession, nextShard }: RestoredOrder): void {
     for (const [shard, chain] of chains) {
       this.#chains.set(shard, chain);
       if (chain.ended !== null) this.#ended.add(shard);
       else if (oldestAnnouncement(chain) !== null) this.#announced.add(shard);
     }
-    for (const [session, known] of sessions) this.#setSession(session, known);
-    this.#changedSessions.take();
-    this.#nextSession = nextSession;
+    for (const [number, record] of sessions) this.#sessions.restore(number, record);
+    this.#sessions.next = nextSession;
     this.#nextShard = nextShard;
     this.#ownChanged = false;
     this.#accessChanged = false;
@@ -827,93 +757,6 @@ export interface Told {
 }
 
 const nothingTold: Told = { change: null, origin: null, result: null };
-
-/** An order's state, as its records had it. */
-interface Restored {
-  readonly index: number;
-  readonly frontier: number;
-  readonly compactRevision: number;
-  readonly nextSession: number;
-  readonly nextShard: number;
-  readonly configuration: ClusterConfiguration;
-  readonly leases: LeaseRegistry;
-  readonly own: Uint8Array;
-  readonly memory: RequestMemory;
-  readonly chains: readonly (readonly [ShardId, FactChain])[];
-  readonly sessions: readonly (readonly [number, OrderedSession])[];
-}
-
-/** The records of an order, by what they are of. */
-class StoredOrder {
-  readonly #parts = new Map<OrderPart, (readonly [Uint8Array, Uint8Array])[]>();
-
-  constructor(parts: StoredParts) {
-    for (const [key, record] of parts) {
-      const part = partOf(key);
-      const before = this.#parts.get(part);
-      if (before === undefined) this.#parts.set(part, [[key, record]]);
-      else before.push([key, record]);
-    }
-  }
-
-  one(part: OrderPart): Uint8Array {
-    const [only] = this.#all(part);
-    assert(only !== undefined, () => `an order has a record of part ${part}`);
-    return only[1];
-  }
-
-  restored(): Restored {
-    const head = new ByteReader(this.one(OrderPart.HEAD));
-    const version = head.byte();
-    if (version !== headVersion) {
-      throw new FlotillaError(
-        'FLOTILLA_STORAGE_VERSION',
-        `the stored order has version ${version}; this program reads ${headVersion}`,
-      );
-    }
-    const [index, frontier, configuration] = [head.varint(), head.varint(), head.varint()];
-    const compactRevision = head.varint() - 1;
-    const [nextSession, nextShard] = [head.varint(), head.varint()];
-    const leases = new LeaseRegistry();
-    for (const [key, record] of this.#all(OrderPart.LEASE)) leases.restore(key, record);
-    const memory = new RequestMemory();
-    memory.restore(null, this.one(OrderPart.EXPIRED));
-    for (const [key, record] of this.#all(OrderPart.MEMORY)) memory.restore(idOf(key), record);
-    return {
-      index,
-      frontier,
-      compactRevision,
-      nextSession,
-      nextShard,
-      configuration: ClusterConfiguration.restored(configuration, {
-        rows: this.#records(OrderPart.ROW),
-        nodes: this.#records(OrderPart.NODE),
-        assignments: this.#records(OrderPart.ASSIGNMENT),
-        changes: this.#records(OrderPart.CHANGE),
-        wishes: this.#records(OrderPart.WISH),
-      }),
-      leases,
-      own: this.one(OrderPart.OWN),
-      memory,
-      chains: this.#all(OrderPart.CHAIN).map(([key, record]) => [idOf(key), FactChain.decode(record)]),
-      sessions: this.#all(OrderPart.SESSION).map(([key, record]) => [
-        idOf(key),
-        decodePlain<OrderedSession>(record),
-      ]),
-    };
-  }
-
-  #all(part: OrderPart): readonly (readonly [Uint8Array, Uint8Array])[] {
-    return this.#parts.get(part) ?? [];
-  }
-
-  #records(part: OrderPart): Uint8Array[] {
-    return this.#all(part).map(([, record]) => record);
-  }
-}
-
-const headVersion = 1;
-const headWriter = new ByteWriter(4 * 1024);
 
 const noKeys = (): readonly Uint8Array[] => [];
 
