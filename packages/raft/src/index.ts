@@ -5,7 +5,7 @@ export { decodeMembershipChange, encodeMembershipChange, leaveJointChange } from
 export { applyChange, changeSimply, enterJoint, isJoint, leaveJoint } from './core/membership.ts';
 export type { ChangeProblem, ChangeResult } from './core/membership.ts';
 export { progressStates } from './core/progress.ts';
-export { committedIndex, voteResult } from './core/quorum.ts';
+export { committedIndex, membersOf, voteResult } from './core/quorum.ts';
 export type { VoteResult } from './core/quorum.ts';
 export { roles } from './core/roles.ts';
 export { transitionTable } from './core/transition-table.ts';

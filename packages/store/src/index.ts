@@ -3,6 +3,7 @@ export { Auth, type AuthAnswer, type AuthObserver, hasNoPassword, noPasswordUser
 export * from './auth/auth-requests.ts';
 export type { Access } from './auth/key-permissions.ts';
 export { UserAccess } from './auth/proposal-access.ts';
+export { UserRules } from './auth/user-rules.ts';
 export { selected as selectedAlarms } from './cluster/alarms.ts';
 export { MemberRegistry } from './cluster/member-registry.ts';
 export * from './cluster/registered-member.ts';
@@ -18,6 +19,7 @@ export { isStreamable } from './mvcc/range-chunks.ts';
 export { isFiltered } from './mvcc/range.ts';
 export { isReadOnly } from './mvcc/txn.ts';
 export { storageTables } from './mvcc/tables.ts';
+export type { OrderApplied, OrderObserver } from './order/order-observer.ts';
 export * from './proposal.ts';
 export type { StateHash } from './state-hash.ts';
 export { encodeSessionExpiry, type SessionUse } from './sessions/session.ts';

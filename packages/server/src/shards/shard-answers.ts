@@ -108,7 +108,7 @@ export class ShardAnswers {
   restored(machine: ShardMachine): void {
     this.#settling = new ShardLeader(limits.factRetryMs);
     this.#unsettled = 0;
-    for (const key of [...this.#waiting.keys()]) {
+    for (const key of this.#waiting.keys()) {
       const origin = originOf(key);
       const outcome = machine.memory.outcomeOf(origin);
       if (outcome !== null) this.#outcome(machine, { ...origin, floor: 0 }, outcome);

@@ -106,7 +106,7 @@ export class ShardSubmitter {
     let reason = 'it is not known who has it';
     for (const node of nodesOf(shard)) {
       if (node === nodeId) continue;
-      const timeoutMs = Math.max(1, untilMs - platform.now());
+      const timeoutMs = Math.max(1, Math.ceil(untilMs - platform.now()));
       try {
         const body = encodeMessage({ ...message, timeoutMs });
         const answer = decodeSubmitAnswer(await ask(node, path, body, { timeoutMs }));
@@ -172,7 +172,7 @@ export class ShardSubmitter {
         },
         (error: unknown) => {
           over();
-          reject(error as Error);
+          reject(error);
         },
       );
     });

@@ -1,7 +1,6 @@
 import type { NodeId } from '@flotilla/raft';
 import type {
   CommittedOutcome,
-  Fact,
   Frontier,
   OrderEffect,
   OrderEntry,
@@ -46,7 +45,8 @@ export type AdministerReply =
 /** An entry of the order's log is applied at this node; `order` is as it is after it. */
 export interface OrderApplied {
   readonly order: OrderMachine;
-  readonly entry: OrderEntry;
+  /** Null: it is none of the order's own, but one of users, alarms or members. */
+  readonly entry: OrderEntry | null;
   readonly index: number;
   readonly effects: readonly OrderEffect[];
 }
@@ -57,8 +57,6 @@ export interface ShardApplied {
   readonly machine: ShardMachine;
   readonly entry: ShardEntry;
   readonly effects: readonly ShardEffect[];
-  /** Of an `ordered` entry: what was said, whether it was its turn or not. */
-  readonly fact: Fact | null;
 }
 
 /** Answers what another node asks. What it throws is told to that one, as text. */

@@ -36,7 +36,7 @@ export class ShardWatches {
     this.#source = new EventSource({ platform, node, changes });
     this.#unsubscribe = [
       node.onOrder(({ entry }) => {
-        this.#history?.applied(entry);
+        if (entry !== null) this.#history?.applied(entry);
         this.#advanced();
       }),
       node.onReplicas(() => {

@@ -1,0 +1,85 @@
+import { assert, FlotillaError } from '@flotilla/platform';
+import { type Configuration, emptyConfiguration, type Group, type NodeId } from '@flotilla/raft';
+import type { ShardEntry, ShardId, ShardMachine, ShardReplica } from '@flotilla/store';
+import { encodeShardEntry } from '@flotilla/store';
+import type { ShardAnswers } from './shard-answers.ts';
+import type { LedReplica, ShardLead } from './shard-lead.ts';
+import type { SubmitTarget } from './shard-submitter.ts';
+import type { NodeShard, Patience } from './types.ts';
+
+/** What a node has of a shard: its replica, the Raft group of it, and who waits for answers of it. */
+export interface HeldShard extends NodeShard, SubmitTarget, LedReplica {
+  readonly shard: ShardId;
+  /** Not null while this node leads it. */
+  lead: ShardLead | null;
+  /** Asks again what was held, see `Group.resume`. */
+  resume(): void;
+}
+
+/** Any shard but shard 0. */
+export class HeldReplica implements HeldShard {
+  readonly replica: ShardReplica;
+  readonly answers: ShardAnswers;
+  lead: ShardLead | null = null;
+  /** What had been applied where it was asked to open: what was said of this node's membership before is over. */
+  readonly openedAt: number;
+  /** Null: it is being opened. */
+  #group: Group<unknown> | null = null;
+
+  constructor(replica: ShardReplica, answers: ShardAnswers, openedAt = 0) {
+    this.replica = replica;
+    this.answers = answers;
+    this.openedAt = openedAt;
+  }
+
+  opened(group: Group<unknown>): void {
+    this.#group = group;
+  }
+
+  get group(): Group<unknown> | null {
+    return this.#group;
+  }
+
+  get shard(): ShardId {
+    return this.replica.id;
+  }
+
+  get state(): ShardMachine | null {
+    return this.replica.isReady ? this.replica.machine : null;
+  }
+
+  get machine(): ShardMachine {
+    const { state } = this;
+    assert(state !== null, 'a replica that waits for a snapshot is not asked for its state');
+    return state;
+  }
+
+  get isReady(): boolean {
+    const status = this.#group?.status();
+    if (status === undefined || !status.stateReady || !this.replica.isReady) return false;
+    return status.role !== 'leader' || this.replica.applied.term === status.term;
+  }
+
+  get leads(): boolean {
+    return this.#group?.status().role === 'leader';
+  }
+
+  get leader(): NodeId | 0 {
+    return this.#group?.status().leader ?? 0;
+  }
+
+  get configuration(): Configuration {
+    return this.#group?.status().configuration ?? emptyConfiguration;
+  }
+
+  async log(entry: ShardEntry, { timeoutMs }: Patience): Promise<void> {
+    if (this.#group === null) {
+      throw new FlotillaError('FLOTILLA_NO_LEADER', `shard ${this.shard} is being opened`);
+    }
+    await this.#group.propose(encodeShardEntry(entry), { timeoutMs });
+  }
+
+  resume(): void {
+    this.#group?.resume();
+  }
+}
