@@ -135,6 +135,7 @@ export class GroupBackend implements Backend {
       dataDirectory: configuration.dataDirectory,
       quotaBytes: configuration.quotaBytes,
       members: () => this.members(),
+      sharded: () => this.#sharded,
       memberId: () => directory.self.memberId,
       lowersAlarmsFor: (memberId) =>
         memberId === directory.self.memberId ||

@@ -1,5 +1,6 @@
 import type { Platform } from '@flotilla/platform';
-import type { Database, EtcdClusterFacts, KeyValueHash } from '@flotilla/store';
+import type { ShardedBackend } from '../shards/sharded-backend.ts';
+import type { Database, EtcdClusterFacts, KeyValueHash, ShardedContents } from '@flotilla/store';
 import { type AlarmMember, etcdErrors } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
@@ -19,6 +20,8 @@ export interface MemberOperationsParts {
   readonly propose: (kind: 'alarm', request: Uint8Array) => Promise<unknown>;
   readonly spareDisk: (spare: boolean) => void;
   readonly members: () => readonly BackendMember[];
+  /** Null: all keys are group 0's. */
+  readonly sharded: () => Pick<ShardedBackend, 'hashKeyValues' | 'withContents'> | null;
 }
 
 /** What whoever runs a cluster asks of a member. */
@@ -67,19 +70,27 @@ export class MemberOperations implements BackendOperations {
   }
 
   hashKeyValues(revision: number): Promise<KeyValueHash> {
-    return this.#parts.database.hashKeyValues(revision);
+    const { database, sharded } = this.#parts;
+    return sharded()?.hashKeyValues(revision) ?? database.hashKeyValues(revision);
   }
 
   hash(): Promise<number> {
-    return this.#parts.database.hashEtcdContents(this.#facts());
+    const { database, sharded } = this.#parts;
+    return (
+      sharded()?.withContents((contents) => database.hashEtcdContents(this.#facts(), contents)) ??
+      database.hashEtcdContents(this.#facts())
+    );
   }
 
   async snapshot(use: (snapshot: OutgoingSnapshot) => Promise<void>): Promise<void> {
-    const { platform, dataDirectory, database } = this.#parts;
     if (this.#snapshots >= limits.outgoingSnapshots) throw etcdErrors.tooManyRequests;
     this.#snapshots += 1;
     try {
-      const snapshot = await OutgoingSnapshot.create(platform, dataDirectory, database, this.#facts());
+      const create = (contents: ShardedContents | null = null): Promise<OutgoingSnapshot> => {
+        const { platform, dataDirectory, database } = this.#parts;
+        return OutgoingSnapshot.create(platform, dataDirectory, database, this.#facts(), contents);
+      };
+      const snapshot = await (this.#parts.sharded()?.withContents(create) ?? create());
       try {
         await use(snapshot);
       } finally {

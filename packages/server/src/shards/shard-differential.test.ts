@@ -7,8 +7,10 @@ import {
   Database,
   encodeProposal,
   isReadOnly,
+  type KeyValueHash,
   MemoryStorage,
   noOrigin,
+  type ShardedContents,
   storageTables,
 } from '@flotilla/store';
 import {
@@ -17,7 +19,8 @@ import {
   LeaseRevokeRequest,
   DeleteRangeRequest,
   PutRequest,
-  type RangeRequest,
+  RangeRequest,
+  type RangeResponse,
   RpcError,
   TxnRequest,
 } from '@flotilla/wire';
@@ -131,6 +134,37 @@ class ManyShards {
     }
   }
 
+  /** What each member says. */
+  async hashes(): Promise<readonly KeyValueHash[]> {
+    const hashes: KeyValueHash[] = [];
+    for (const backend of this.#backends) {
+      const hash = backend.readBarrier().then(() => backend.hashKeyValues(0));
+      hashes.push(await this.shards.run(hash));
+    }
+    return hashes;
+  }
+
+  /** All keys, in pieces, at some member. */
+  async pieces(): Promise<readonly RangeResponse[]> {
+    const backend = this.#backends[1] as ShardedBackend;
+    const read = async (): Promise<RangeResponse[]> => {
+      await backend.readBarrier();
+      const pieces: RangeResponse[] = [];
+      for await (const piece of backend.rangePieces(everything)) pieces.push(piece);
+      return pieces;
+    };
+    return await this.shards.run(read());
+  }
+
+  /** A file of etcd's, with everything but the keys from `database`. */
+  async file(database: Database): Promise<Buffer> {
+    const backend = this.#backends[2] as ShardedBackend;
+    const written = backend
+      .readBarrier()
+      .then(() => backend.withContents((contents) => fileOf(database, contents)));
+    return await this.shards.run(written);
+  }
+
   async #perform(request: Request): Promise<object> {
     const backend = this.#backends[this.#random.below(this.#backends.length)] as ShardedBackend;
     if (request.kind === 'range') {
@@ -152,6 +186,15 @@ class ManyShards {
 function refusalOf(error: unknown): string {
   if (error instanceof RpcError) return `${error.status}: ${error.message}`;
   throw error;
+}
+
+const everything = RangeRequest.create({ key: Uint8Array.of(0), rangeEnd: Uint8Array.of(0) });
+const facts = { clusterVersion: '3.7.0', storageVersion: '3.7.0', members: [], removedMembers: [] };
+
+async function fileOf(database: Database, contents: ShardedContents | null): Promise<Buffer> {
+  const file = Buffer.alloc(1024 * 1024);
+  const sink = { write: (at: number, bytes: Uint8Array): void => void file.set(bytes, at) };
+  return file.subarray(0, await database.writeEtcdFile(sink, facts, contents));
 }
 
 async function compare(seed: number, count: number): Promise<ReadonlyMap<string, number>> {
@@ -176,14 +219,47 @@ async function compare(seed: number, count: number): Promise<ReadonlyMap<string,
       `${operation.method} ${render(operation.request)}: ${one.run(request)}`,
     );
   }
+  const hashes = await many.hashes();
+  expect(hashes.map((hash) => render(hash))).toEqual(hashes.map(() => render(hashes[0])));
+  const pieces = await many.pieces();
+  expect(pieces.length).toBeGreaterThan(3);
+  const kvs = pieces.flatMap((piece) => [...piece.kvs]);
+  expect(render({ ...pieces.at(-1), kvs })).toBe(render(one.database.range(everything)));
   return counts;
 }
 
 test('many shards answer what one database answers', async () => {
-  for (const seed of [1, 2]) {
-    const counts = await compare(seed, 150);
+  for (const seed of [1, 4]) {
+    const counts = await compare(seed, 100);
     for (const kind of ['put', 'delete-range', 'txn', 'range', 'read-txn', 'lease-grant']) {
       expect(counts.get(kind) ?? 0, kind).toBeGreaterThan(0);
     }
   }
+});
+
+test('hashes and files of many shards are those of one database', async () => {
+  const one = await OneDatabase.open();
+  const many = new ManyShards(5);
+  for (let i = 0; i < 90; i += 1) {
+    const key = Buffer.from(`${'abm'[i % 3]}/${(i * 7) % 20}`);
+    const request: Request =
+      i % 11 === 3
+        ? { kind: 'delete-range', bytes: DeleteRangeRequest.encode(DeleteRangeRequest.create({ key })) }
+        : {
+            kind: 'put',
+            bytes: PutRequest.encode(PutRequest.create({ key, value: Buffer.from(String(i)) })),
+          };
+    expect(await many.run(request)).toBe(one.run(request));
+    if (i % 30 !== 20) continue;
+    const compaction: Request = {
+      kind: 'compact',
+      bytes: CompactionRequest.encode(CompactionRequest.create({ revision: i - 8 })),
+    };
+    expect(await many.run(compaction)).toBe(one.run(compaction));
+    await many.shards.reshape();
+  }
+  const expected = await many.shards.run(one.database.hashKeyValues(0));
+  for (const hash of await many.hashes()) expect(hash).toEqual(expected);
+  const file = await many.shards.run(fileOf(one.database, null));
+  expect((await many.file(one.database)).equals(file)).toBe(true);
 });

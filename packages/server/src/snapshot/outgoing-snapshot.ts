@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type DiskFile, messageOf, type Platform } from '@flotilla/platform';
-import type { Database, EtcdClusterFacts } from '@flotilla/store';
+import type { Database, EtcdClusterFacts, ShardedContents } from '@flotilla/store';
 import { limits } from '../limits.ts';
 
 /** Part of a snapshot on its way to a client. */
@@ -37,12 +37,13 @@ export class OutgoingSnapshot {
     directory: string,
     database: Database,
     facts: EtcdClusterFacts,
+    sharded: ShardedContents | null = null,
   ): Promise<OutgoingSnapshot> {
     const path = `${directory}/${prefix}${platform.random.u32().toString(16).padStart(8, '0')}`;
     const snapshot = new OutgoingSnapshot(platform, await platform.disk.open(path, 'create'));
     try {
       const pages = new BufferedPages(snapshot.#file);
-      snapshot.#sizeBytes = await database.writeEtcdFile(pages, facts);
+      snapshot.#sizeBytes = await database.writeEtcdFile(pages, facts, sharded);
       pages.flush();
     } catch (error) {
       await snapshot.remove();

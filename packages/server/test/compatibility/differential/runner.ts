@@ -26,12 +26,21 @@ export async function runPair(operations: readonly Operation[]): Promise<RunResu
   ]);
   const channel = openHttp2Channel({ endpoints: [etcd.endpoint] });
   try {
-    return await new Run(operations, channel, flotilla.channel(0)).run();
+    return await runChannels(operations, channel, flotilla.channel(0));
   } finally {
     channel.close();
     await Promise.all([etcd.remove(), flotilla.remove()]);
     rmSync(flotilla.directory, { recursive: true, force: true });
   }
+}
+
+/** Runs the operations at one server and at another, which must be empty, up to the first difference. */
+export function runChannels(
+  operations: readonly Operation[],
+  expected: RpcChannel,
+  actual: RpcChannel,
+): Promise<RunResult> {
+  return new Run(operations, expected, actual).run();
 }
 
 class Run {
