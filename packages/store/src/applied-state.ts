@@ -21,7 +21,6 @@ import type { LogPosition, MemberRecords, StoredState } from './mvcc/meta.ts';
 import type { Layers } from './mvcc/layers.ts';
 import { MultiVersionState } from './mvcc/state.ts';
 import { executeTxn } from './mvcc/txn.ts';
-import { LoneShardStore } from './order/lone-shard-store.ts';
 import { decodeOrderEntry } from './order/order-entry-codec.ts';
 import { orderErrors } from './order/order-errors.ts';
 import type { OrderMachine } from './order/order-machine.ts';
@@ -58,8 +57,8 @@ export class AppliedState {
   #orderObserver: OrderObserver | null = null;
   #leaseObserver: LeaseObserver | null = null;
 
-  /** `shardStore`: what a split takes keys out of, and a merge puts them into; by default there is nowhere to. */
-  constructor(layers: Layers, stored: StoredState, shardStore: OwnShardStore = loneShardStore) {
+  /** `shardStore`: what a split takes keys out of, and a merge puts them into. */
+  constructor(layers: Layers, stored: StoredState, shardStore: OwnShardStore) {
     this.#shardStore = shardStore;
     this.keys = new MultiVersionState(layers, stored.summary);
     this.system = new SystemTable(this.keys, stored.usesSystem);
@@ -285,8 +284,6 @@ export class AppliedState {
 
 /** The keys of this state as shard 0 of a sharded cluster. */
 export type OwnShardStore = (keys: MultiVersionState, attachments: LeaseRecords) => ShardStore;
-
-const loneShardStore: OwnShardStore = (keys, attachments) => new LoneShardStore(keys, attachments);
 
 /** Whether an order takes care of it, where there is one. */
 function isOrders(kind: Proposal['kind']): boolean {

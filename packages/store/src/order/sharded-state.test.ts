@@ -358,11 +358,16 @@ describe('requests that an order does not take care of', () => {
     });
   });
 
-  test('tell the shard of users, and it refuses what they may not do', async () => {
+  test('tell every shard of users, once for each change, and it refuses what they may not do', async () => {
     const harness = await ShardedHarness.open();
     harness.begin();
     const session = harness.openSession('s');
+    splitAt(harness, 'm');
+    const facts = (): number =>
+      harness.order.factsAfter(1, 0).filter((fact) => fact.change?.kind === 'auth').length;
     shardedUsers(harness);
+    const said = facts();
+    expect(said).toBe(8);
     const { revision } = harness.database.auth;
     const write = (key: string, request: number, name: string, authRevision = revision) =>
       harness.write(put(key, 'x'), request, { session, user: { name, authRevision } });
@@ -375,7 +380,7 @@ describe('requests that an order does not take care of', () => {
         kind: 'request',
         origin: origin(4, session),
         user: { name: 'root', authRevision: revision - 1 },
-        range: 1,
+        range: 2,
         write: put('a', 'y'),
         absent: [],
       },
@@ -390,6 +395,9 @@ describe('requests that an order does not take care of', () => {
       kind: 'error',
       error: etcdErrors.permissionDenied,
     });
+    // Nothing is new in it.
+    harness.attempt('auth', change('AuthEnable', AuthEnableRequest.create({})), rootOrigin(revision));
+    expect(facts()).toBe(said);
   });
 
   test('tell shards of alarms, which refuse what adds data', async () => {
@@ -419,6 +427,15 @@ describe('requests that an order does not take care of', () => {
     const { generation } = harness.order.leases.get(4n) ?? { generation: 0 };
     harness.say({ kind: 'expire', term: 1, leases: [{ lease: 4n, generation }] });
     expect(harness.order.leases.get(4n)).not.toBeNull();
+  });
+
+  test('are answered at the revision of the whole', async () => {
+    const harness = await ShardedHarness.open();
+    harness.begin();
+    splitAt(harness, 'm');
+    harness.say({ kind: 'cut', counts: [{ shard: 1, upTo: 5 }], decisions: [], logged: [] });
+    const add = change('UserAdd', AuthUserAddRequest.create({ name: 'u', hashedPassword: 'x' }));
+    expect(harness.attempt('auth', add)).toMatchObject({ response: { header: { revision: 6 } } });
   });
 });
 
@@ -457,4 +474,12 @@ function shardedUsers(harness: ShardedHarness): void {
     const result = harness.attempt('auth', request, enabled ? rootOrigin(revision) : noOrigin);
     expect(result.kind).toBe('auth');
   }
+}
+
+/** Shard 0 ends there, and shard 1 begins. */
+function splitAt(harness: ShardedHarness, at: string): void {
+  const splitting = { kind: 'split', shard: 0, at: toBytes(at) } as const;
+  harness.say({ kind: 'own', entry: { kind: 'barrier', change: splitting, range: 1 } });
+  harness.say({ kind: 'range', change: splitting, range: 1, nodes: [1, 2, 3] });
+  expect(harness.order.map.rows.map(({ shard }) => shard)).toEqual([0, 1]);
 }
