@@ -226,8 +226,6 @@ export const limits = {
   splitKeySlack: 0.02,
   /** Shards that `begin` makes at most in one call. */
   shardsAtBegin: 1_024,
-  /** Shards that `/metrics` tells one by one when it is asked to. */
-  shardMetrics: 10_000,
   /** Events of a shard: for so long somebody is looked for who has them, the own replica given time first. */
   watchSourceMs: 1_000,
   watchOwnMs: 100,

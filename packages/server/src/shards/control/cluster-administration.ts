@@ -29,7 +29,8 @@ import {
 import { beginSharding } from './begin.ts';
 import { type ClusterState, sameNodes, type ShardStatus } from './cluster-state.ts';
 import { explainShard } from './explain-shard.ts';
-import { historyOf, keyText, type NodeName, nodeRows, queryConfiguration, shardRows } from './listings.ts';
+import { keyText } from './key-text.ts';
+import { historyOf, type NodeName, nodeRows, queryConfiguration, shardRows } from './listings.ts';
 import type { ControlNode } from './local-shards.ts';
 import { observedState } from './observed-state.ts';
 import { proposeChange } from './order-proposals.ts';

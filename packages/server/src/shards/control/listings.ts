@@ -17,6 +17,7 @@ import {
   ShardReplicaRole,
 } from '@flotilla/wire';
 import { type ClusterState, isSettled, type ShardStatus } from './cluster-state.ts';
+import { keyText } from './key-text.ts';
 import { wantedReplicas } from './placement-view.ts';
 import { shardRefusal } from './refusals.ts';
 
@@ -208,14 +209,4 @@ function refusedText(change: RangeChange): string {
 
 function nodesText(nodes: readonly number[]): string {
   return nodes.length === 1 ? `node ${nodes[0]}` : `nodes ${nodes.join(', ')}`;
-}
-
-/** As Go quotes bytes: what can be read stays as it is. */
-export function keyText(key: Uint8Array): string {
-  let text = '';
-  for (const byte of key) {
-    const plain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
-    text += plain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
-  }
-  return `"${text}"`;
 }
