@@ -425,9 +425,13 @@ export class NodeStore {
     this.#rows.push(...instead, this.#markRow(shard, mark));
     // What was frozen before may have some more.
     await this.commits.now();
-    const rows = rowKeysOf(this.#storage, shard).map((key) => ({ key, value: null }));
-    this.#rows.push(...rows, this.#markRow(shard, mark));
+    this.#rows.push(...this.#noRowsOf(shard), this.#markRow(shard, mark));
     this.commits.schedule();
+  }
+
+  /** Takes away what is in the storage of it. */
+  #noRowsOf(shard: ShardId): MetaRow[] {
+    return rowKeysOf(this.#storage, shard).map((key) => ({ key, value: null }));
   }
 
   #markRow(shard: ShardId, mark: ShardMark | null): MetaRow {
@@ -438,7 +442,8 @@ export class NodeStore {
   /** `after`: the mark that is left. */
   async #clear(shard: ShardId, spans: readonly KeySpan[], after: ShardMark | null): Promise<void> {
     await this.#removeRows(shard, spans);
-    this.#rows.push(this.#markRow(shard, after));
+    // A crash may have come before those of META went.
+    this.#rows.push(...this.#noRowsOf(shard), this.#markRow(shard, after));
     await this.commits.now();
     this.#busy.delete(shard);
     this.#removals.delete(shard);

@@ -32,9 +32,8 @@ export class RegisteredLeases {
     return this.#ids.values();
   }
 
-  /** Those that may have to be written, or taken away, since the last time; or all. */
+  /** Those that may have to be written, or taken away, since the last time; or all, and then they do not count as taken. */
   take(everything: boolean): Iterable<bigint> {
-    const changed = this.#changed.take();
-    return everything ? this.sorted : changed;
+    return everything ? this.sorted : this.#changed.take();
   }
 }

@@ -825,14 +825,17 @@ export class ShardMachine {
     return encodePlain(this.#plainCore());
   }
 
-  /** The same as {@link encode}, in records: those that may have changed since the last time, or all of them. */
+  /**
+   * The same as {@link encode}, in records: those that may have changed since the last time; or all of them, and then they
+   * do not count as handed out.
+   */
   flush(write: WriteShardPart, everything: boolean): void {
     write(shardPartKeys.core, this.encodeCore());
     this.memory.flush((session, record) => {
       write(session === null ? shardPartKeys.expired : shardPartKeys.memory(session), record);
     }, everything);
     if (everything || this.#accessChanged) write(shardPartKeys.access, this.access.encode());
-    this.#accessChanged = false;
+    if (!everything) this.#accessChanged = false;
     for (const lease of this.#leases.take(everything)) {
       write(shardPartKeys.lease(lease), this.#leases.has(lease) ? noRecord : null);
     }

@@ -389,8 +389,9 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
       if (this.#isMarked) await this.#parts.store.forgetShard(this.id);
       return;
     }
-    await this.#leave();
+    await this.#storeNow();
     this.#state = null;
+    this.#parts.store.drop(this.#part);
     await this.#parts.store.removeShard(state.store);
   }
 
@@ -398,12 +399,10 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
    * Another's rows may be in the same commit as what this one is now: a child's, or none of a neighbour that was taken
    * over. So it is stored before it goes.
    */
-  async #leave(): Promise<void> {
-    const { store } = this.#parts;
+  async #storeNow(): Promise<void> {
     // Others may be in the middle of an entry.
     await Promise.resolve();
-    await store.commitNow();
-    store.drop(this.#part);
+    await this.#parts.store.commitNow();
   }
 
   #row(name: number, value: Uint8Array | null): MetaRow {
@@ -464,7 +463,8 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   async #giveWay({ span }: ShardSnapshotHeader): Promise<ShardInstall> {
     const { store } = this.#parts;
     const old = this.#state;
-    if (old !== null) await this.#leave();
+    if (old !== null) await this.#storeNow();
+    store.drop(this.#part);
     this.#state = null;
     this.#isMarked = true;
     const note = encodeInstallNote(this.#configurations.initial);
@@ -474,25 +474,23 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   async #replace(
     meta: SnapshotMeta,
     install: ShardInstall,
-    { machine }: ShardSnapshotHeader,
+    { records }: ShardSnapshotHeader,
     summary: StateSummary,
   ): Promise<void> {
     const applied = { index: meta.index, term: meta.term };
     const configurations = { initial: this.#configurations.initial, present: meta.configuration };
     const record = encodeShardRecord({ applied, configurations });
-    let live: ReplicaState | null = null;
     const { access, bounds } = this.#parts;
-    await install.finish(summary, (store) => {
-      live = { store, machine: ShardMachine.decode(machine, store, access, null, bounds) };
-      this.#stored.clear();
-      return [
-        store.row(),
-        this.#row(ShardRowName.STATE, record),
-        this.#row(ShardRowName.INSTALLED, encodeInstalled(meta)),
-        ...this.#machineRows(live.machine, true),
-      ];
-    });
-    assert(live !== null, 'an install ends with its rows');
+    const store = await install.finish(summary, (made) => [
+      made.row(),
+      this.#row(ShardRowName.STATE, record),
+      this.#row(ShardRowName.INSTALLED, encodeInstalled(meta)),
+      ...records.map(([name, value]) => ({ key: shardRowKeyOf(this.id, name), value })),
+    ]);
+    this.#stored.clear();
+    for (const [name] of records) this.#stored.set(bytesToString(name), name);
+    // Not before the rows are there: what is pending is evaluated on them.
+    const machine = ShardMachine.open(records, store, access, bounds);
     this.#applied = applied;
     this.#flushed = applied;
     this.#installed = meta;
@@ -500,7 +498,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     this.#waitsFor = null;
     this.#isMarked = false;
     this.#configurations = configurations;
-    this.#live(live);
+    this.#live({ store, machine });
     this.#scheduleCompaction();
     this.#parts.observer.restored(this);
   }

@@ -6,7 +6,7 @@ import type { Pinned } from '../mvcc/pinned.ts';
 import type { SharedShardStore } from '../node-store/node-store.ts';
 import { checkSnapshotFormat, chunksOf, SnapshotFrames } from '../snapshot-frames.ts';
 import { historyEntries, latestEntries, systemEntries } from '../snapshot-stream.ts';
-import { readSpan, writeSpan } from './entry-fields.ts';
+import { readBytes, readList, readSpan, writeList, writeSpan } from './entry-fields.ts';
 import type { KeySpan } from './key-span.ts';
 import type { ShardMachine } from './shard-machine.ts';
 
@@ -18,9 +18,11 @@ export interface ShardSnapshotHeader {
   readonly span: KeySpan;
   readonly revision: number;
   readonly compactRevision: number;
-  /** As `ShardMachine.encode` gives it. */
-  readonly machine: Uint8Array;
+  /** As `ShardMachine.flush` hands them out: they are stored as they are. */
+  readonly records: readonly ShardRecord[];
 }
+
+type ShardRecord = readonly [key: Uint8Array, record: Uint8Array];
 
 /** Streams a shard as it is at the call: the machine, and the rows of its span. */
 export class ShardSnapshot implements SnapshotSource {
@@ -37,7 +39,7 @@ export class ShardSnapshot implements SnapshotSource {
     this.#store = store;
     this.#pinned = store.pin();
     const { revision, compactRevision } = this.#pinned;
-    this.#header = { span: machine.span, revision, compactRevision, machine: machine.encode() };
+    this.#header = { span: machine.span, revision, compactRevision, records: recordsOf(machine) };
     this.index = applied.index as Index;
     this.term = applied.term as Term;
   }
@@ -58,7 +60,7 @@ export class ShardSnapshot implements SnapshotSource {
 
   *#frames(): Iterable<Uint8Array> {
     const frames = new SnapshotFrames(this.#platform);
-    const { span, revision, compactRevision, machine } = this.#header;
+    const { span, revision, compactRevision, records } = this.#header;
     const { layers } = this.#pinned;
     yield frames.head('shard', (writer) => {
       writer.byte(shardSnapshotFormat);
@@ -66,7 +68,10 @@ export class ShardSnapshot implements SnapshotSource {
       writer.varint(revision);
       // −1 means that nothing was ever compacted.
       writer.varint(compactRevision + 1);
-      writer.bytes(machine);
+      writeList(writer, records, (target, [key, record]) => {
+        target.lengthPrefixed(key);
+        target.lengthPrefixed(record);
+      });
     });
     yield* frames.table('latest', latestEntries(layers));
     yield* frames.table('history', historyEntries(layers, compactRevision));
@@ -84,6 +89,14 @@ export function readShardHeader(reader: ByteReader): ShardSnapshotHeader {
     span,
     revision: reader.varint(),
     compactRevision: reader.varint() - 1,
-    machine: reader.rest().slice(),
+    records: readList(reader, (source) => [readBytes(source), readBytes(source)] as const),
   };
+}
+
+function recordsOf(machine: ShardMachine): ShardRecord[] {
+  const records: ShardRecord[] = [];
+  machine.flush((key, record) => {
+    if (record !== null) records.push([key, record]);
+  }, true);
+  return records;
 }
