@@ -1,4 +1,4 @@
-import { emptyConfiguration } from '@flotilla/raft';
+import { emptyConfiguration, type Entry, type Index, type Term } from '@flotilla/raft';
 import {
   AlarmAction,
   AlarmRequest,
@@ -28,9 +28,11 @@ import {
 } from '../proposal.ts';
 import { encodeSessionExpiry } from '../sessions/session.ts';
 import { sessionErrors } from '../sessions/session-errors.ts';
+import type { ShardMachine } from '../shard/shard-machine.ts';
 import type { WriteRequest } from '../shard/write-request.ts';
 import { orderErrors } from './order-errors.ts';
 import type { OrderEntry } from './order-entry.ts';
+import { encodeOrderEntry } from './order-entry-codec.ts';
 
 const put = (key: string, value: string, lease = 0n): WriteRequest => ({
   kind: 'put',
@@ -282,6 +284,49 @@ describe('a sharded cluster', () => {
     expect(taker.order.encode()).toEqual(giver.order.encode());
   });
 
+  test('takes over a neighbour when that is complete on this node, and holds the entry until then', async () => {
+    const harness = await ShardedHarness.open();
+    harness.begin();
+    const session = harness.openSession('s');
+    let complete = false;
+    const child = splitAt(harness, 'm');
+    harness.database.keepOrder({
+      applied: () => undefined,
+      mapChanged: () => undefined,
+      drained: (shard, upTo) => (shard === 1 && complete && child.isComplete(upTo) ? child : null),
+      restored: () => undefined,
+    });
+    const asked = { origin: origin(1, session), user: null, range: 1, absent: [] };
+    child.apply({ kind: 'request', ...asked, write: put('z', '1') }, 1);
+    harness.say({ kind: 'cut', counts: [{ shard: 1, upTo: 1 }], decisions: [], logged: [] });
+    const merging = { kind: 'merge', shard: 1, into: 0 } as const;
+    child.apply({ kind: 'barrier', change: merging, range: 1 }, 2);
+    const request = encodeOrderEntry({ kind: 'range', change: merging, range: 1, nodes: [] });
+    const next = (after = 1): Entry => ({
+      index: (harness.database.applied.index + after) as Index,
+      term: 1 as Term,
+      kind: 'command',
+      payload: encodeProposal({ kind: 'order', requestId: 1, request }),
+    });
+    expect(harness.database.holds(next())).toBe(true);
+    for (const fact of harness.order.factsAfter(1, child.ordered)) child.apply({ kind: 'ordered', fact }, 3);
+    expect(harness.database.holds(next())).toBe(true);
+    complete = true;
+    expect([harness.database.holds(next()), harness.database.holds(next(2))]).toEqual([false, true]);
+    expect(harness.list('a', '~')).toEqual([]);
+    harness.database.apply([next()]);
+    expect(harness.order.map.rows.map(({ shard }) => shard)).toEqual([0]);
+    expect(harness.list('a', '~')).toEqual(['z=1']);
+    // Late copies mean nothing any more, and wait for nobody.
+    complete = false;
+    expect(harness.database.holds(next())).toBe(false);
+    const { range } = harness.order.map.rows[0] ?? { range: 0 };
+    expect(range).toBe(3);
+    expect(harness.write(put('z', '2'), 2, { session })).toMatchObject({
+      response: { header: { revision: 3 } },
+    });
+  });
+
   test('tells who keeps the order of every entry in its turn, and of every other map', async () => {
     const harness = await ShardedHarness.open();
     const told: string[] = [];
@@ -477,9 +522,13 @@ function shardedUsers(harness: ShardedHarness): void {
 }
 
 /** Shard 0 ends there, and shard 1 begins. */
-function splitAt(harness: ShardedHarness, at: string): void {
+function splitAt(harness: ShardedHarness, at: string): ShardMachine {
   const splitting = { kind: 'split', shard: 0, at: toBytes(at) } as const;
   harness.say({ kind: 'own', entry: { kind: 'barrier', change: splitting, range: 1 } });
-  harness.say({ kind: 'range', change: splitting, range: 1, nodes: [1, 2, 3] });
+  const effects = harness.say({ kind: 'range', change: splitting, range: 1, nodes: [1, 2, 3] });
   expect(harness.order.map.rows.map(({ shard }) => shard)).toEqual([0, 1]);
+  for (const effect of effects) {
+    if (effect.kind === 'shard' && effect.effect.kind === 'split') return effect.effect.child;
+  }
+  throw new Error('a split has a child');
 }
