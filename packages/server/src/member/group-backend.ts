@@ -153,13 +153,12 @@ export class GroupBackend implements Backend {
 
   /** From now on requests go to shards whenever the cluster is sharded. */
   attach(node: ShardNode): void {
-    const { auth } = this.#database;
     this.#shards = new ShardedBackend({
       platform: this.#platform,
       node,
       timeoutMs: this.#timeout.timeoutMs,
       pieceBytes: this.#configuration.maxRequestBytes,
-      isCurrent: (user) => user?.authRevision === auth.revision,
+      isCurrent: (user) => user?.authRevision === this.#database.auth.revision,
     });
     this.#shardWatches = new ShardWatches({
       platform: this.#platform,
@@ -177,6 +176,11 @@ export class GroupBackend implements Backend {
   /** The newest that this member knows of. */
   get revision(): number {
     return this.#sharded?.revision ?? this.#database.revision;
+  }
+
+  /** Below it nothing can be read any more. */
+  get compactRevision(): number {
+    return this.#sharded?.services.place.compactRevision ?? this.#database.compactRevision;
   }
 
   get hasLeader(): boolean {
@@ -267,7 +271,9 @@ export class GroupBackend implements Backend {
       const result = await this.#proposeToGroup(kind, request, origin);
       // The cluster was sharded while it was on its way, and nothing was done.
       const isLate = result.kind === 'error' && result.error === orderErrors.sharded && isSharded(kind);
-      return isLate && this.#sharded !== null ? await this.#sharded.execute(kind, request, origin) : result;
+      if (isLate && this.#sharded !== null) return await this.#sharded.execute(kind, request, origin);
+      if (tellsShards(kind)) await this.#sharded?.everywhere();
+      return result;
     } catch (error) {
       this.#counts.proposalsFailed += 1;
       throw toEtcdError(error, this.#leadership, startMs);
@@ -354,6 +360,11 @@ export class GroupBackend implements Backend {
   #memberIdOf(nodeId: NodeId): bigint {
     return this.#membership.byNodeId(nodeId)?.memberId ?? 0n;
   }
+}
+
+/** What shards have to have heard of before whoever has asked for it may rely on it. */
+function tellsShards(kind: ProposalKind): boolean {
+  return kind === 'auth' || kind === 'alarm';
 }
 
 /** Whoever can apply the end of a session can apply its requests. */

@@ -193,7 +193,7 @@ const facts = { clusterVersion: '3.7.0', storageVersion: '3.7.0', members: [], r
 
 async function fileOf(database: Database, contents: ShardedContents | null): Promise<Buffer> {
   const file = Buffer.alloc(1024 * 1024);
-  const sink = { write: (at: number, bytes: Uint8Array): void => void file.set(bytes, at) };
+  const sink = { write: (at: number, bytes: Uint8Array) => file.set(bytes, at) };
   return file.subarray(0, await database.writeEtcdFile(sink, facts, contents));
 }
 

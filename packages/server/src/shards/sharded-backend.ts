@@ -135,6 +135,15 @@ export class ShardedBackend {
     return await parts.isSettled({ session: number, request: session.request }, place, deadline);
   }
 
+  /** Resolves when every shard has heard what this node knows of users and alarms (rule 15). */
+  async everywhere(): Promise<void> {
+    const deadline = this.#deadline();
+    const { index } = this.#order;
+    const isEverywhere = (): boolean => this.#order.isEverywhere(index);
+    await this.services.changes.until(isEverywhere, deadline.leftMs);
+    if (!isEverywhere()) deadline.requireTime();
+  }
+
   async readBarrier(): Promise<void> {
     await this.#parts.node.frontier(this.#deadline().patience());
   }
