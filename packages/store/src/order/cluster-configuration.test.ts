@@ -1,3 +1,4 @@
+import { seededRandom } from '@flotilla/platform';
 import { describe, expect, test } from 'vitest';
 import { toBytes } from '../../test/model.ts';
 import { limits } from '../limits.ts';
@@ -183,3 +184,74 @@ describe('configurations', () => {
     expect(configuration.at(configuration.oldest - 1)).toBeNull();
   });
 });
+
+describe('whatever happens, and whoever has looked at what', () => {
+  test('what is done was wanted for what was there, and every configuration can be asked for', () => {
+    let done = 0;
+    let stale = 0;
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const random = seededRandom(seed);
+      const below = (bound: number): number => random.u32() % bound;
+      const cluster = new Cluster();
+      const { configuration } = cluster;
+      /** By configuration, what there was of everything that an operation is about. */
+      const seen = new Map([[cluster.number, viewOf(configuration)]]);
+      for (let step = 0; step < 60; step += 1) {
+        const { rows } = configuration.map;
+        const row = rows[below(rows.length)] as ShardRow;
+        const asOf = Math.max(1, cluster.number - below(6));
+        const before = viewOf(configuration);
+        const then = seen.get(asOf) as View;
+        const kind = below(10);
+        let isDone = true;
+        if (kind < 4) {
+          const nodes = [1 + below(4), 1 + below(5)];
+          isDone = cluster.assign(row.shard, nodes, asOf) === null;
+          if (isDone) {
+            done += 1;
+            expect(then.shards.get(row.shard)).toEqual(before.shards.get(row.shard));
+            for (const node of nodes) expect(then.nodes.get(node)).toBe(before.nodes.get(node));
+          }
+        } else if (kind < 6) {
+          const node = 1 + below(5);
+          const state = (['joined', 'draining', 'left'] as const)[below(3)] as NodeState;
+          const refusal = cluster.node(node, state, asOf);
+          isDone = refusal === null;
+          if (isDone) expect(then.nodes.get(node)).toBe(before.nodes.get(node));
+          if (refusal === 'stale') stale += 1;
+        } else if (kind < 7) {
+          cluster.members(row.shard, [1 + below(4)]);
+        } else if (kind < 8) {
+          const at = toBytes(String.fromCharCode(97 + below(26)));
+          const change = { kind: 'split', shard: row.shard, at } as const;
+          isDone = configuration.map.allows(change);
+          if (isDone) configuration.split(change, 10 + step, [1], cluster.place());
+        } else if (kind < 9) {
+          const into = (rows[below(rows.length)] as ShardRow).shard;
+          const change = { kind: 'merge', shard: row.shard, into } as const;
+          isDone = row.shard !== 0 && configuration.map.allows(change);
+          if (isDone) configuration.merge(change, cluster.place());
+        } else configuration.refuse({ kind: 'merge', shard: row.shard, into: 0 }, cluster.place());
+        if (isDone) seen.set(cluster.number, viewOf(configuration));
+      }
+      expect(seen.size).toBe(cluster.number);
+      for (const [number, { rows }] of seen) expect(configuration.at(number)?.rows).toEqual(rows);
+    }
+    expect([done > 100, stale > 50]).toEqual([true, true]);
+  });
+});
+
+interface View {
+  readonly rows: readonly ShardRow[];
+  readonly shards: ReadonlyMap<number, unknown>;
+  readonly nodes: ReadonlyMap<number, unknown>;
+}
+
+function viewOf(configuration: ClusterConfiguration): View {
+  const { rows } = configuration.map;
+  return {
+    rows,
+    shards: new Map(rows.map((row) => [row.shard, [row, configuration.assignment(row.shard)]])),
+    nodes: new Map(configuration.nodes.map((node) => [node.node, node])),
+  };
+}
