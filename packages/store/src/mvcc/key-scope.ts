@@ -46,6 +46,7 @@ export class KeyScope {
   set span(span: KeySpan) {
     this.#span = span;
     this.#isWhole = isWhole(span);
+    this.#history = historyOf(span);
   }
 
   get isWhole(): boolean {
