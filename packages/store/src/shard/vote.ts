@@ -54,7 +54,7 @@ export function errorOf({ name }: VoteError): RpcError {
 export function voteErrorOf(error: RpcError, revision = 0): VoteError {
   const name = voteErrorNames.find((one) => voteErrors[one] === error);
   assert(name !== undefined, () => `a shard never refuses with "${error.message}"`);
-  return { name, revision };
+  return { name, revision: name === 'futureRevision' ? revision : 0 };
 }
 
 /** Evaluates a fragment without changing anything: what the shard would do along every branch. */

@@ -116,7 +116,8 @@ class Collector implements Footprint {
       minCreateRevision,
       maxCreateRevision,
     );
-    if (revision === 0) return;
+    // Below 0 it is the latest, too, unless it is refused.
+    if (revision <= 0) return;
     this.newestRead = Math.max(this.newestRead, revision);
     this.oldestRead = this.oldestRead === 0 ? revision : Math.min(this.oldestRead, revision);
   }
