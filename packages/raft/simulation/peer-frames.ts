@@ -12,6 +12,8 @@ const batchKind = 4;
  */
 export const peerFrames: FrameRule = {
   prefaceBytes: preface.length,
+  // Others share the port: what they say is made for an ordered stream.
+  isFramed: (bytes) => bytes.every((byte, i) => byte === preface[i]),
   handshakeFrames: 1,
   frameBytes(bytes, position) {
     if (bytes.length - position < frameHeaderBytes) return 0;

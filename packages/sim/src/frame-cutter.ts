@@ -2,6 +2,8 @@
 export interface FrameRule {
   /** Bytes at the start of each direction that belong to no frame. */
   readonly prefaceBytes: number;
+  /** Whether a stream that begins so is one of frames; any other is left alone. Absent: every one is. */
+  isFramed?(preface: Uint8Array): boolean;
   /** Frames at the start of each direction that only mean something there: a handshake. They are left alone. */
   readonly handshakeFrames: number;
   /** The length of the frame that starts at `position`, or 0 while too little of it is there to tell. */
@@ -21,12 +23,12 @@ export interface CutPiece {
 export class FrameCutter {
   readonly #rule: FrameRule;
   #waiting: Uint8Array = new Uint8Array(0);
-  #prefaceLeft: number;
+  #preface: Uint8Array = new Uint8Array(0);
+  #isFramed = true;
   #handshakeLeft: number;
 
   constructor(rule: FrameRule) {
     this.#rule = rule;
-    this.#prefaceLeft = rule.prefaceBytes;
     this.#handshakeLeft = rule.handshakeFrames;
   }
 
@@ -34,12 +36,15 @@ export class FrameCutter {
   cut(bytes: Uint8Array): readonly CutPiece[] {
     const pieces: CutPiece[] = [];
     let rest = joined(this.#waiting, bytes);
-    if (this.#prefaceLeft > 0) {
-      const preface = rest.subarray(0, this.#prefaceLeft);
-      this.#prefaceLeft -= preface.length;
+    const missing = this.#rule.prefaceBytes - this.#preface.length;
+    if (missing > 0) {
+      const preface = rest.subarray(0, missing);
+      this.#preface = joined(this.#preface, preface);
       rest = rest.subarray(preface.length);
       if (preface.length > 0) pieces.push({ bytes: preface, mayRepeat: false });
+      if (preface.length === missing) this.#isFramed = this.#rule.isFramed?.(this.#preface) !== false;
     }
+    if (!this.#isFramed) return rest.length > 0 ? [...pieces, { bytes: rest, mayRepeat: false }] : pieces;
     for (;;) {
       const length = rest.length === 0 ? 0 : this.#rule.frameBytes(rest, 0);
       if (length === 0 || length > rest.length) break;

@@ -8,6 +8,7 @@ function framesReceived(
   seed: number,
   settings: Partial<WorldSettings>,
   connections = 1,
+  isFramed = true,
 ): Promise<number[][]> {
   return fromEventLoop(() => {
     const world = new World({ tape: generatedTape(seed), settings });
@@ -15,6 +16,7 @@ function framesReceived(
     world.network.declareFrames(7, {
       prefaceBytes: 1,
       handshakeFrames: 1,
+      isFramed: (preface) => isFramed && preface[0] === 255,
       frameBytes: (bytes, position) => (bytes.length - position < 1 ? 0 : 1 + (bytes[position] ?? 0)),
     });
     world
@@ -76,4 +78,9 @@ test('messages of an earlier connection come again on a later one', async () => 
   expect(second![0]).toBe(201);
   expect(second!.some((number) => number < 50)).toBe(true);
   expect(second!.filter((number) => number >= 50 && number < 100).length).toBeGreaterThanOrEqual(50);
+});
+
+test('a stream that begins otherwise is none of frames, and is left alone', async () => {
+  const settings = { duplicatePerMille: 500, reorderPerMille: 500, redeliverPerMille: 500 };
+  expect(await framesReceived(1, settings, 1, false)).toEqual([[200, ...numbers]]);
 });
