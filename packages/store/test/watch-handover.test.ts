@@ -99,6 +99,32 @@ test('where an order begins open watches go on, with nothing left out and nothin
   expect(await client.taken()).toEqual(['g at 7', 'g at 7', 'g at 7']);
 });
 
+test('whoever may not watch any more is told what happened before, and nothing after', async () => {
+  const harness = await ShardedHarness.open();
+  apply(harness, [['put', put('b')], begin, session]);
+  const grown = follow(harness);
+  const told: string[] = [];
+  let mayWatch = true;
+  const judge = (): string | null => (mayWatch ? null : 'denied');
+  const stream = harness.database.watches.open({
+    gate: { admit: judge, review: judge },
+    send: ({ canceled, cancelReason, events }) => {
+      for (const { kv } of events) told.push(`at ${kv!.modRevision}`);
+      if (canceled) told.push(cancelReason);
+      return true;
+    },
+  });
+  stream.create(WatchCreateRequest.create({ key: toBytes('a'), rangeEnd: toBytes('z') }));
+  await harness.platform.advance(10);
+  apply(harness, [['order', ownPut('c', 1)]]);
+  mayWatch = false;
+  harness.database.watches.review();
+  apply(harness, [['order', ownPut('d', 2)]]);
+  grown();
+  await harness.platform.advance(100);
+  expect(told).toEqual(['at 3', 'denied']);
+});
+
 test('a database that is opened with an order holds its watches until it is told whom to ask', async () => {
   const harness = await ShardedHarness.open();
   apply(harness, [['put', put('b')], begin, session, ['order', ownPut('d', 1)]]);

@@ -26,5 +26,7 @@ export interface Feed {
   isAhead(nextRevision: number): boolean;
   /** Somebody is behind, or a slow client takes events again. */
   wake(): void;
+  /** Calls back when everything is told that is known to have happened, and nothing of what comes after. */
+  whenTold(act: () => void): void;
   close(): void;
 }

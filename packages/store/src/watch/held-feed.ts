@@ -30,6 +30,10 @@ export class HeldFeed implements Feed {
     // Whoever is behind is found by the next feed.
   }
 
+  whenTold(act: () => void): void {
+    act();
+  }
+
   close(): void {
     // Nothing is under way.
   }

@@ -165,7 +165,10 @@ export class WatchHub {
 
   /** Users or roles have changed: nobody sees from here on what it may not see any more. */
   review(): void {
-    for (const stream of this.#streams) stream.review();
+    // What happened before was seen by whoever was allowed to see it then.
+    this.#feed.whenTold(() => {
+      for (const stream of this.#streams) stream.review();
+    });
   }
 
   // The streams' side.

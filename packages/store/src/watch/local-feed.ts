@@ -43,6 +43,10 @@ export class LocalFeed implements Feed {
     if (this.#parts.watchers.behind.size > 0) this.#scheduleResync();
   }
 
+  whenTold(act: () => void): void {
+    act();
+  }
+
   close(): void {
     this.#closed = true;
   }

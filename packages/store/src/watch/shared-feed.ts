@@ -23,6 +23,8 @@ export class SharedFeed implements Feed {
   #told: number;
   /** How far the read for the synced watchers goes that is under way; null: none is. */
   #target: number | null = null;
+  /** Nothing beyond is told before this has happened, in order. */
+  #awaited: { readonly revision: number; readonly act: () => void }[] = [];
   #pullDue = false;
   #slices = 0;
   #sliceDue = false;
@@ -68,8 +70,15 @@ export class SharedFeed implements Feed {
     });
   }
 
+  whenTold(act: () => void): void {
+    if (this.#target === null && this.#told === this.newestRevision) act();
+    else this.#awaited.push({ revision: this.newestRevision, act });
+    this.grown();
+  }
+
   close(): void {
     this.#closed = true;
+    this.#awaited = [];
   }
 
   // Synced watchers, and those that are nearly there.
@@ -77,9 +86,9 @@ export class SharedFeed implements Feed {
   #pull(): void {
     if (this.#closed || this.#target !== null) return;
     const { watchers } = this.#parts;
-    const target = this.newestRevision;
+    const target = Math.min(this.newestRevision, this.#awaited[0]?.revision ?? Infinity);
     // Nothing is read when nobody watches.
-    if (watchers.synced.size === 0) this.#told = target;
+    if (watchers.synced.size === 0) this.#advanceTo(target);
     const joining = this.#choose((watcher) => this.#isNear(watcher));
     if (target === this.#told && joining.length === 0) return;
     this.#target = target;
@@ -115,6 +124,20 @@ export class SharedFeed implements Feed {
     for (const watcher of touched) this.#deliver(watcher);
     // The synced ones do not wait again for those that have more to read than was thought.
     this.#takePast(page, joining, through < before);
+    this.#advanceTo(this.#told);
+  }
+
+  #advanceTo(revision: number): void {
+    this.#told = revision;
+    for (
+      let [next] = this.#awaited;
+      next !== undefined && next.revision <= revision;
+      [next] = this.#awaited
+    ) {
+      this.#awaited.shift();
+      next.act();
+      this.grown();
+    }
   }
 
   /** Those whose keys nobody can be asked about read them later, when the others are told. */
