@@ -12,7 +12,14 @@ import {
   tcp,
   type TransportFactory,
 } from '@flotilla/raft';
-import { type ApplyResult, Database, noOrigin, type OrderedStorage, storageTables } from '@flotilla/store';
+import {
+  type ApplyResult,
+  Database,
+  noOrigin,
+  type OrderedStorage,
+  storageTables,
+  UserRules,
+} from '@flotilla/store';
 import { CompactionRequest, type RpcServer, type RpcServerOptions, Services } from '@flotilla/wire';
 import { authMethods } from '../api/auth.ts';
 import { clusterMethods } from '../api/cluster.ts';
@@ -29,6 +36,7 @@ import type { AuthAdapters } from '../auth/adapters.ts';
 import { identified } from '../auth/identified.ts';
 import { PasswordQueue } from '../auth/password-queue.ts';
 import type { Configuration } from '../configuration/configuration.ts';
+import { addressOf } from '../configuration/listen-url.ts';
 import type { HttpHandler } from '../http/exchange.ts';
 import { memberHttp, noProcess, type ProcessFacts } from '../http/member-http.ts';
 import { limits } from '../limits.ts';
@@ -38,6 +46,9 @@ import type { PeerCalls } from '../peer/peer-calls.ts';
 import { removeLeftSnapshots } from '../snapshot/outgoing-snapshot.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { alsoAt } from '../peer/several-addresses.ts';
+import { MemberShards } from '../shards/control/member-shards.ts';
+import { shardsAreServed } from '../shards/control/served.ts';
+import { NodeShards } from '../shards/node-shards.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { CorruptionCheck } from './corruption-check.ts';
 import { clientPorts } from './client-ports.ts';
@@ -102,10 +113,14 @@ export class Member {
   readonly host: Host;
   readonly peerCalls: PeerCalls;
   readonly membership: Membership;
+  /** Of a cluster that is sharded; until then it has none. */
+  readonly shards: NodeShards;
   readonly #platform: Platform;
   readonly #directory: DataDirectory;
   readonly #meters: Meters;
+  readonly #peerPort: PeerPort;
   readonly #servers: RpcServer[] = [];
+  readonly #shardControl: MemberShards | null;
   readonly #compactor: AutoCompactor | null;
   readonly #corruptionCheck: CorruptionCheck;
   readonly #published: Promise<void>;
@@ -119,10 +134,16 @@ export class Member {
     this.identity = parts.directory.identity;
     this.database = parts.database;
     this.host = parts.host;
+    this.#peerPort = parts.peerPort;
     this.peerCalls = parts.peerPort.calls;
     this.membership = parts.membership;
+    this.shards = parts.shards;
     this.group = parts.group;
     this.backend = new GroupBackend({ platform, configuration, auth: options.auth, ...parts });
+    this.backend.attach(parts.shards);
+    this.#shardControl = shardsAreServed
+      ? startShardControl(platform, configuration, parts, this.backend)
+      : null;
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
     this.#corruptionCheck = startCorruptionCheck(platform, configuration, parts, this.backend);
     this.#published = this.#publish(options, parts);
@@ -165,6 +186,17 @@ export class Member {
       });
       host.onFatal((error) => options.onFatal(error));
       undo.push(() => host.close());
+      const shards = new NodeShards({
+        platform,
+        nodeId: directory.self.nodeId,
+        host,
+        database,
+        store: database.store,
+        access: (encoded) => UserRules.decode(encoded),
+        channels: peerPort.channels,
+        failed: (error) => options.onFatal(error as Error),
+      });
+      undo.push(() => Promise.resolve(shards.stop()));
       const group = await host.openGroup({
         id: 0,
         stateMachine: database,
@@ -172,7 +204,18 @@ export class Member {
       });
       const membership = new Membership({ platform, directory, database, host, group });
       answerJoiners(peerPort.calls, directory, host, membership);
-      const member = new Member(options, { directory, database, peerPort, host, group, membership, meters });
+      openChannels(peerPort, directory, membership);
+      await shards.open(group);
+      const member = new Member(options, {
+        directory,
+        database,
+        peerPort,
+        host,
+        group,
+        membership,
+        meters,
+        shards,
+      });
       undo.push(() => member.#stopServing());
       await member.#listen(options);
       return member;
@@ -215,6 +258,7 @@ export class Member {
       ...maintenanceMethods(backend, this.#platform),
       moveLeaderMethod(backend),
       ...healthMethods(backend),
+      ...(this.#shardControl?.methods ?? []),
     ];
     const services = new Services(
       this.#meters.calls.metered(unlessLearner(backend, identified(methods, backend.access))),
@@ -230,6 +274,7 @@ export class Member {
       membership: this.membership,
       meters: this.#meters,
       process: options.process ?? noProcess,
+      shards: this.#shardControl,
     });
     for (const port of clientPorts(configuration, services, http)) {
       const server = await listen({
@@ -271,8 +316,9 @@ export class Member {
 
   async #stop(): Promise<void> {
     await this.#stopServing();
+    this.shards.stop();
     this.membership.stop();
-    this.peerCalls.close();
+    this.#peerPort.close();
     await this.host.close();
     await this.database.close();
     await this.#directory.release();
@@ -280,6 +326,7 @@ export class Member {
 
   /** Calls under way may end; what would never end, as a watch, is cut. */
   async #stopServing(): Promise<void> {
+    this.#shardControl?.stop();
     this.#compactor?.stop();
     this.#corruptionCheck.stop();
     const drained = Promise.all(this.#servers.map((server) => server.close()));
@@ -305,6 +352,25 @@ interface Parts {
   readonly group: Group<ApplyResult>;
   readonly membership: Membership;
   readonly meters: Meters;
+  readonly shards: NodeShards;
+}
+
+/** What members ask each other all the time is asked among members only. */
+function openChannels(
+  { channels }: PeerPort,
+  { self, identity }: DataDirectory,
+  membership: Membership,
+): void {
+  const { nodeId } = self;
+  channels.open({
+    nodeId,
+    clusterId: identity.clusterId,
+    addressOf: (node) => {
+      const url = membership.byNodeId(node)?.peerUrls[0];
+      return url === undefined ? null : addressOf(url);
+    },
+    isPeer: (node) => membership.byNodeId(node) !== null,
+  });
 }
 
 function hostOptions(
@@ -358,6 +424,26 @@ function votersOf(identity: ClusterIdentity): RaftConfiguration {
   return configurationOf(identity.members.map((member) => member.nodeId));
 }
 
+function startShardControl(
+  platform: Platform,
+  configuration: Configuration,
+  { shards: node, group, membership, database }: Parts,
+  backend: GroupBackend,
+): MemberShards {
+  return new MemberShards({
+    platform,
+    node,
+    group,
+    backend,
+    members: () => membership.members,
+    space: () => {
+      const { storageBytes: usedBytes } = database.stats;
+      return { usedBytes, capacityBytes: configuration.quotaBytes };
+    },
+    isOpen: () => !backend.access.auth.enabled,
+  });
+}
+
 function startCorruptionCheck(
   platform: Platform,
   configuration: Configuration,
@@ -384,11 +470,11 @@ function startCompactor(
   parts: Parts,
   backend: GroupBackend,
 ): AutoCompactor | null {
-  const { database, group } = parts;
+  const { group } = parts;
   if (configuration.autoCompaction === null) return null;
   return new AutoCompactor(platform, configuration.autoCompaction, {
-    currentRevision: () => database.revision,
-    compactedRevision: () => database.compactRevision,
+    currentRevision: () => backend.revision,
+    compactedRevision: () => backend.compactRevision,
     leads: () => group.status().role === 'leader',
     compact: async (revision) => {
       await backend.write('compact', CompactionRequest.encode({ revision, physical: false }), noOrigin);

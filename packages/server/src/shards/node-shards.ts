@@ -289,8 +289,21 @@ export class NodeShards implements ShardNode, OrderKeeper {
       requestId: this.#requestId,
       request: encodeOrderEntry(entry),
     });
-    const result = await this.#orderGroup.propose(payload, { timeoutMs });
-    if (result.kind === 'error') throw result.error;
+    const { platform } = this.#parts;
+    const untilMs = platform.now() + timeoutMs;
+    for (;;) {
+      try {
+        const leftMs = Math.max(1, untilMs - platform.now());
+        const result = await this.#orderGroup.propose(payload, { timeoutMs: leftMs });
+        if (result.kind === 'error') throw result.error;
+        return;
+      } catch (error) {
+        // A snapshot has jumped over it. What is logged twice is done once; but what was decided on a configuration
+        // would be refused the second time.
+        const isOver = 'configuration' in entry || platform.now() >= untilMs;
+        if (isOver || !isFlotillaError(error, 'FLOTILLA_PROPOSAL_UNKNOWN')) throw error;
+      }
+    }
   }
 
   administer(
@@ -371,6 +384,7 @@ export class NodeShards implements ShardNode, OrderKeeper {
     this.#leads.orderApplied(shardsTold(entry, effects), (shard) => this.#held(shard));
     if (this.#orderLead === null) this.#parts.platform.defer(() => this.#orderLeadMayBegin());
     this.#orderLead?.applied();
+    this.#repairLater();
     for (const listener of this.#orderListeners) {
       listener({ order, entry, index: position.index, effects });
     }
@@ -393,6 +407,7 @@ export class NodeShards implements ShardNode, OrderKeeper {
   restored(): void {
     const { order } = this;
     if (order === null) return;
+    this.#repairLater();
     this.#own.answers.restored(order.own);
     this.#administering.restored(order);
     for (const held of this.#replicas.all()) this.#leads.wake(held);
@@ -554,9 +569,11 @@ export class NodeShards implements ShardNode, OrderKeeper {
 
   // Now and then.
 
+  /** There is nothing to look at before the cluster is sharded. */
   #repairLater(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#repairTimer !== null || this.order === null) return;
     this.#repairTimer = this.#parts.platform.timer(limits.replicaRepairMs, 'shard-repair', () => {
+      this.#repairTimer = null;
       const { order } = this;
       if (order !== null) {
         this.#replicas.repair(order);
