@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Random } from '@flotilla/platform';
 import { applyChange, configurationOf, decodeMembershipChange, encodeMembershipChange } from '@flotilla/raft';
 import type { Configuration, Entry, Index, MembershipChange, NodeId, Term } from '@flotilla/raft';
@@ -19,9 +18,9 @@ import { decodeShardEntry, encodeShardEntry } from '../src/shard/shard-entry-cod
 import { ShardMachine } from '../src/shard/shard-machine.ts';
 import { asTxn, type WriteRequest } from '../src/shard/write-request.ts';
 
-const letters = 'abcdefghijklmnopqrstuvwx';
-const keys: readonly Uint8Array[] = [...letters].flatMap((letter) =>
-  [`${letter}`, `${letter}1`, `${letter}1\0`].map(textToBytes),
+const letters = 'abcdefghijklmnopqrstuvwx'.split('');
+const keys: readonly Uint8Array[] = letters.flatMap((letter) =>
+  [letter, `${letter}1`, `${letter}1\0`].map(textToBytes),
 );
 const everyKeysEnd = textToBytes('z');
 const shardsMax = 6;
@@ -30,12 +29,15 @@ const firstMembers = configurationOf([1, 2, 3]);
 
 /** A shard as it was after one entry of its log. */
 export interface Moment {
-  readonly encoded: Uint8Array;
-  readonly store: MemoryShardStore;
   readonly configuration: Configuration;
   /** Of the entry. */
   readonly effects: string;
+  /** Null: it was not kept. */
+  readonly state: { readonly encoded: Uint8Array; readonly store: MemoryShardStore } | null;
 }
+
+/** Of every so many entries the whole state is kept. */
+export const keptEvery = 4;
 
 /** A shard's log, and a machine that never crashed. */
 export class LoggedShard {
@@ -67,9 +69,20 @@ export class LoggedShard {
   }
 
   keep(effects: string): void {
-    const store = (this.machine.store as MemoryShardStore).fork();
     const { configuration } = this;
-    this.moments.push({ encoded: this.machine.encode(), store, configuration, effects });
+    const isKept = this.moments.length % keptEvery === 0;
+    this.moments.push({ configuration, effects, state: isKept ? this.#state : null });
+  }
+
+  /** As it is now. */
+  get present(): Moment {
+    const last = this.moments.at(-1) as Moment;
+    return { ...last, state: this.#state };
+  }
+
+  get #state(): Moment['state'] {
+    const store = (this.machine.store as MemoryShardStore).fork();
+    return { encoded: this.machine.encode(), store };
   }
 }
 
@@ -91,14 +104,13 @@ export class ShardHistory {
   constructor(random: Random) {
     this.#random = random;
     const nodes = [1, 2, 3].map((node) => ({ node, zone: '', labels: [] }));
-    const row = (shard: ShardId, from: string, to: string | null): ShardRow =>
-      ({
-        shard,
-        span: { from: textToBytes(from), to: to === null ? null : textToBytes(to) },
-        range: 1,
-        membership: 1,
-        nodes: [1, 2, 3],
-      }) as ShardRow;
+    const row = (shard: ShardId, from: string, to: string | null): ShardRow => ({
+      shard,
+      span: { from: textToBytes(from), to: to === null ? null : textToBytes(to) },
+      range: 1,
+      membership: 1,
+      nodes: [1, 2, 3],
+    });
     const rows = [row(0, '', 'b'), row(1, 'b', 'm'), row(2, 'm', null)];
     const [store, access] = [new MemoryShardStore(), new SimulatedAccess()];
     this.order = new OrderMachine({ store, access, nodes, rows });
@@ -107,11 +119,6 @@ export class ShardHistory {
       this.shards.set(shard, new LoggedShard(machine, firstMembers));
     }
     for (let i = 0; i < 3; i += 1) this.#openSession();
-  }
-
-  /** What shards there are at the beginning. */
-  static firstShards(history: ShardHistory): readonly LoggedShard[] {
-    return [...history.shards.values()];
   }
 
   shard(id: ShardId): LoggedShard {
@@ -405,7 +412,7 @@ export class ShardHistory {
   advance(): void {
     for (let progress = true; progress;) {
       progress = false;
-      for (const shard of [...this.shards.values()]) {
+      for (const shard of this.shards.values()) {
         while (shard.applied < shard.log.length && this.#apply(shard)) progress = true;
       }
     }
@@ -484,7 +491,7 @@ export function digestOf(effects: readonly ShardEffect[]): string {
   const told = effects.map((effect) =>
     effect.kind === 'split' ? { kind: effect.kind, child: effect.child.shard } : effect,
   );
-  return createHash('sha1').update(JSON.stringify(told, plainly)).digest('base64');
+  return JSON.stringify(told, plainly);
 }
 
 function plainly(_key: string, value: unknown): unknown {
