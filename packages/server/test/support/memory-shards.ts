@@ -2,6 +2,10 @@ import type { NodeId } from '@flotilla/raft';
 import { FlotillaError, type Random, seededRandom } from '@flotilla/platform';
 import {
   type CommittedOutcome,
+  decodeOrderEntry,
+  decodeShardEntry,
+  encodeOrderEntry,
+  encodeShardEntry,
   footprintOf,
   holdsKey,
   type Frontier,
@@ -172,7 +176,7 @@ class MemoryGroup {
   }
 
   append(entry: Entry): number {
-    this.log.push(entry);
+    this.log.push(this.id === orderShard ? asOrderEntry(entry) : asShardEntry(entry));
     for (const replica of this.replicas) replica.schedule();
     return this.log.length;
   }
@@ -180,6 +184,15 @@ class MemoryGroup {
   appendOwn(entry: ShardEntry): number {
     return this.append(this.id === orderShard ? { kind: 'own', entry } : entry);
   }
+}
+
+/** As it is read from a log. */
+function asOrderEntry(entry: Entry): OrderEntry {
+  return decodeOrderEntry(encodeOrderEntry(entry as OrderEntry));
+}
+
+function asShardEntry(entry: Entry): ShardEntry {
+  return decodeShardEntry(encodeShardEntry(entry as ShardEntry));
 }
 
 type Waiter = (reply: SubmitReply) => void;
