@@ -15,6 +15,7 @@ import {
 import {
   type ApplyResult,
   Database,
+  levelOf,
   noOrigin,
   type OrderedStorage,
   storageTables,
@@ -436,6 +437,7 @@ function startShardControl(
     group,
     backend,
     members: () => membership.members,
+    isUnderstood: () => membership.level >= levelOf('order', noOrigin),
     space: () => {
       const { storageBytes: usedBytes } = database.stats;
       return { usedBytes, capacityBytes: configuration.quotaBytes };

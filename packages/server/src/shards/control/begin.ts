@@ -1,5 +1,5 @@
 import { everyShard, orderShard } from '@flotilla/store';
-import type { ShardBeginRequest } from '@flotilla/wire';
+import { etcdErrors, type ShardBeginRequest } from '@flotilla/wire';
 import { compareKeys } from './compare-keys.ts';
 import type { Onlooker } from '../../api/shards.ts';
 import { limits } from '../../limits.ts';
@@ -17,6 +17,8 @@ interface BeginParts {
   readonly members: readonly { readonly node: number }[];
   readonly waiting: Waiting;
   readonly reports: ShardReports;
+  /** Whether every member knows what an order is: one that does not would stop. */
+  readonly isUnderstood: () => boolean;
 }
 
 /**
@@ -24,13 +26,14 @@ interface BeginParts {
  * on where it was cut off.
  */
 export async function beginSharding(
-  { node, members, waiting, reports }: BeginParts,
+  { node, members, waiting, reports, isUnderstood }: BeginParts,
   request: ShardBeginRequest,
   onlooker: Onlooker,
 ): Promise<void> {
   const keys = checkedKeys(request);
   const replicas = checkedReplicas(request, members.length);
   if (node.order === null) {
+    if (!isUnderstood()) throw etcdErrors.notCapable;
     const nodes = members.map((its) => ({ node: its.node, zone: '', labels: [] }));
     await node.propose({ kind: 'begin', nodes }, { timeoutMs: limits.controlStepCallMs });
   } else if (node.order.map.rows.length > 1) {

@@ -45,6 +45,8 @@ export interface AdministrationParts {
   readonly node: ControlNode;
   /** Members of the cluster; learners and others that do not answer yet among them. */
   readonly members: () => readonly (NodeName & { readonly node: number })[];
+  /** Whether every member knows what an order is. */
+  readonly isUnderstood: () => boolean;
 }
 
 /**
@@ -97,8 +99,8 @@ export class ClusterAdministration implements ShardAdministration {
   // Changes.
 
   async begin(request: ShardBeginRequest, onlooker: Onlooker): Promise<void> {
-    const { node, members } = this.#parts;
-    const parts = { node, members: members(), waiting: this.#waiting, reports: this.#reports };
+    const { node, members, isUnderstood } = this.#parts;
+    const parts = { node, members: members(), isUnderstood, waiting: this.#waiting, reports: this.#reports };
     await beginSharding(parts, request, onlooker);
   }
 

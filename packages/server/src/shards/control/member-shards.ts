@@ -21,6 +21,8 @@ export interface MemberShardsParts {
   readonly backend: ShardApiBackend;
   readonly members: () => readonly (NodeName & { readonly nodeId: number })[];
   readonly space: () => LocalShards['space'];
+  /** Whether every member knows what an order is. */
+  readonly isUnderstood: () => boolean;
   /** Whether somebody without a user may ask: auth is off. */
   readonly isOpen: () => boolean;
 }
@@ -33,7 +35,7 @@ export class MemberShards {
   readonly #control: ShardControl;
 
   constructor(parts: MemberShardsParts) {
-    const { platform, node, group, space, members, backend, isOpen } = parts;
+    const { platform, node, group, space, members, backend, isUnderstood, isOpen } = parts;
     const local = new NodeLocalShards({ shards: node, group, space });
     answerControl(platform, node, local);
     this.#control = new ShardControl({ platform, node, leads: () => group.status().role === 'leader' });
@@ -41,6 +43,7 @@ export class MemberShards {
       platform,
       node,
       members: () => members().map(({ nodeId, name, memberId }) => ({ node: nodeId, name, memberId })),
+      isUnderstood,
     });
     this.methods = shardMethods(backend, administration);
     this.endpoint = shardsEndpoint(administration, isOpen);
