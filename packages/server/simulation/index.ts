@@ -16,7 +16,7 @@ import { clusterScenario } from './cluster/cluster.ts';
 import { membersScenario } from './cluster/members.ts';
 import { leasesScenario } from './leases/leases.ts';
 import { placementScenario } from './placement/placement.ts';
-import { transactionScenarios } from './transactions/transactions.ts';
+import { shardedScenarios, transactionScenarios } from './transactions/transactions.ts';
 
 /**
  * Every scenario that `flotilla simulate` knows, by name. The forgetful counter is broken on purpose: it shows what a
@@ -30,6 +30,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     authScenario,
     clientScenario,
     ...transactionScenarios,
+    ...shardedScenarios,
     placementScenario,
     orderingScenario,
     coreScenario,

@@ -5,8 +5,11 @@ import { SimClient } from '../cluster/client.ts';
 import type { EtcdHistory } from '../cluster/client.ts';
 import { FaultyCluster } from '../cluster/faulty-cluster.ts';
 import { WrittenHistory } from '../cluster/written-history.ts';
+import type { Member } from '../../src/member/member.ts';
 import { everywhere } from './everywhere.ts';
 import { judgeTransactions } from './judge-transactions.ts';
+import { ShardChanges } from './shard-changes.ts';
+import { describeShards, shardsAtRest } from './shards-at-rest.ts';
 import { TransactionClient } from './transaction-client.ts';
 import type { Workload } from './workload.ts';
 import { workloads } from './workloads.ts';
@@ -20,14 +23,20 @@ const measures = {
 } as const;
 
 /** One scenario for each workload, by its name. */
-export const transactionScenarios: readonly Scenario[] = workloads.map(scenarioOf);
+export const transactionScenarios: readonly Scenario[] = workloads.map((workload) =>
+  scenarioOf(workload, false),
+);
+
+/** The same on a cluster that is sharded, and whose shards are split, merged and moved all the while. */
+export const shardedScenarios: readonly Scenario[] = workloads.map((workload) => scenarioOf(workload, true));
 
 /**
  * Clients of a workload on a cluster under faults. When all is healed every member answers a transaction that reads
  * and writes the whole key space, and what all clients were told was one strictly serializable history.
  */
-export function scenarioOf(workload: Workload): Scenario {
-  return { name: workload.name, run: (tape) => new TransactionsRun(tape, workload).run() };
+export function scenarioOf(workload: Workload, isSharded: boolean): Scenario {
+  const name = isSharded ? `sharded-${workload.name}` : workload.name;
+  return { name, run: (tape) => new TransactionsRun(tape, workload, isSharded).run() };
 }
 
 class TransactionsRun {
@@ -35,20 +44,25 @@ class TransactionsRun {
   readonly #workload: Workload;
   readonly #history: EtcdHistory;
   readonly #clients: TransactionClient[] = [];
+  readonly #changes: ShardChanges | null;
 
-  constructor(tape: Tape, workload: Workload) {
+  constructor(tape: Tape, workload: Workload, isSharded: boolean) {
     this.#cluster = new FaultyCluster(tape, (world) => new WrittenHistory(world));
     this.#workload = workload;
     // Events, not time: at one instant many things happen one after the other.
     this.#history = new History(() => this.#cluster.world.events);
     for (let number = 0; number < this.#cluster.settings.clients; number += 1) this.#addClient(number);
     this.#cluster.arm();
+    const { world, members } = this.#cluster;
+    const goesOn = (): boolean => world.now < measures.faultsMs;
+    this.#changes = isSharded ? new ShardChanges({ world, members, goesOn }) : null;
   }
 
   run(): RunResult {
     const cluster = this.#cluster;
     cluster.begin();
     cluster.unleash();
+    this.#changes?.start();
     cluster.world.run(measures.faultsMs);
     cluster.heal();
     this.#converge(() => this.#clients.every((client) => client.finished));
@@ -67,10 +81,13 @@ class TransactionsRun {
   }
 
   #converge(isDone: () => boolean): void {
-    const converged = (): boolean => isDone() && this.#cluster.agrees;
+    const running = (): (Member | null)[] => this.#cluster.members.map(({ member }) => member);
+    const isAtRest = (): boolean => this.#changes === null || shardsAtRest(running());
+    const converged = (): boolean => isDone() && this.#cluster.agrees && isAtRest();
     const describe = (): string => {
       const waiting = this.#clients.filter((client) => !client.finished).length;
-      return `${this.#cluster.describe()}; ${waiting} clients are waiting`;
+      const shards = this.#changes === null ? '' : `; ${describeShards(running())}`;
+      return `${this.#cluster.describe()}; ${waiting} clients are waiting${shards}`;
     };
     this.#cluster.await('no convergence', measures.convergenceMs, converged, describe);
   }
