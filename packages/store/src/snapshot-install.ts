@@ -52,6 +52,7 @@ export class SnapshotInstall {
       this.#liveBytes += liveBytesOf(part);
       await rows.write(part.table, part.entries);
     }
+    if (this.#intake.header !== null) await this.#begun();
   }
 
   /** Answers the state that is now stored, once it is durable. */
