@@ -139,7 +139,7 @@ class LogCursor {
       key,
       previousRevision: distance === 0 ? 0 : this.#revision - distance + 1,
       previousBytes: distance === 0 ? 0 : reader.varint(),
-      place: (flags & EventFlag.PLACED) === 0 ? 0 : reader.varint(),
+      place: (flags & EventFlag.PLACED) === 0 ? this.#sub : reader.varint(),
     };
   }
 }

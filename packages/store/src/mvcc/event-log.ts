@@ -20,8 +20,9 @@ export interface EventRecord {
   /** What that version counts as stored. */
   readonly previousBytes: number;
   /**
-   * Of a transaction over several shards: the place of the operation in the whole of it, from 1, so that the events of
-   * all of them can be put in order: by place, then by key. 0: the revision is of one shard, and `sub` is the order.
+   * The events of a revision, wherever they are by now, are in the order of their places, and of one place in that of
+   * their keys. A write of one shard numbers them as `sub` did when it was made; of a transaction over several shards it is
+   * the operation, from 1.
    */
   readonly place: number;
 }
@@ -31,7 +32,7 @@ export const EventFlag = {
   CREATED: 2,
   /** The first of the next revision. */
   NEXT_REVISION: 4,
-  /** Has a place, which follows. */
+  /** Has a place that is not its sub-revision in the log; it follows. */
   PLACED: 8,
   /** The first of a later revision; how much later follows. Only where there are shards a revision has no events. */
   LATER_REVISION: 16,
@@ -63,7 +64,7 @@ export class EventChunkWriter {
       (event.deleted ? EventFlag.DELETED : 0) |
         (event.created ? EventFlag.CREATED : 0) |
         (distance === 1 ? EventFlag.NEXT_REVISION : 0) |
-        (event.place > 0 ? EventFlag.PLACED : 0) |
+        (event.place === event.sub ? 0 : EventFlag.PLACED) |
         (distance > 1 ? EventFlag.LATER_REVISION : 0),
     );
     if (distance > 1) writer.varint(distance);
@@ -71,7 +72,7 @@ export class EventChunkWriter {
     // A key that one transaction puts and then deletes replaces a version of the same revision.
     writer.varint(event.previousRevision === 0 ? 0 : event.revision - event.previousRevision + 1);
     if (event.previousRevision !== 0) writer.varint(event.previousBytes);
-    if (event.place > 0) writer.varint(event.place);
+    if (event.place !== event.sub) writer.varint(event.place);
   }
 
   get isEmpty(): boolean {

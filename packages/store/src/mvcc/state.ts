@@ -98,7 +98,7 @@ export class MultiVersionState implements TxnState, Pending {
   sum: StateSum | null = null;
   /** Null: there are no leases, and nothing can be attached to one. */
   leases: LeaseBook | null = null;
-  /** Of the operation in progress within a transaction over several shards, from 1; see {@link EventRecord.place}. */
+  /** Of the operation in progress within a transaction over several shards, from 1; see {@link EventRecord.place}. 0: there is none. */
   place = 0;
   /** Null: none are cached. */
   #counts: KeyCounts | null = null;
@@ -356,7 +356,7 @@ export class MultiVersionState implements TxnState, Pending {
       key,
       previousRevision: previous === null ? 0 : previous.modRevision,
       previousBytes: previous === null ? 0 : versionBytes(previous),
-      place: this.place,
+      place: this.place === 0 ? sub : this.place,
     });
   }
 

@@ -240,8 +240,7 @@ function partOf({ shard, span: whole }: ShardRow, { parts, through }: HistoryReq
   return spans.length === 0 ? null : { shard, spans: new SpanSet(spans, limits.watchSpans).spans, from };
 }
 
-/** Only a transaction over several shards has events of more than one in a revision. The sort is stable. */
+/** Events of one revision are in several shards by a transaction over them, or because its shard was split. */
 function compareEvents(a: ShardEvent, b: ShardEvent): number {
-  if (a.revision !== b.revision) return a.revision - b.revision;
-  return a.place === 0 ? 0 : comparePlaces(a, b);
+  return a.revision === b.revision ? comparePlaces(a, b) : a.revision - b.revision;
 }

@@ -84,7 +84,7 @@ class EventReader {
     const { from } = this.#request;
     const { revision } = first;
     // They may come from several logs, of shards that are one by now.
-    if (first.place > 0) group.sort(comparePlaces);
+    if (group.length > 1) group.sort(comparePlaces);
     const skip = revision === from.revision ? from.skip : 0;
     for (let i = skip; i < group.length; i += 1) {
       if (i > skip && this.#isFull(limits.watchPageExcess)) return this.#cut(revision, skip, i);
@@ -108,7 +108,7 @@ class EventReader {
   }
 }
 
-/** Of one revision: the order of the operations, and within each that of the keys. */
+/** Of one revision: the order of the operations, and of each that of the keys. */
 export function comparePlaces(a: OfPlace, b: OfPlace): number {
   return a.place === b.place ? compareBytes(a.key, b.key) : a.place - b.place;
 }
