@@ -177,7 +177,7 @@ export const limits = {
   nodeLoad: 20_000,
   /** How often the control of shards looks at the cluster: while something is under way, and while nothing is. */
   controlBusyMs: 200,
-  controlIdleMs: 5_000,
+  controlIdleMs: 2_000,
   /** What a leader was asked for and does not show by then is decided anew. */
   controlStepMs: 10_000,
   /** How long a node may take to report, and to do what it is asked for. */
@@ -219,6 +219,10 @@ export const limits = {
   /** A new shard's first leader is asked for again after these pauses, until there is one. */
   firstElectionMs: 5,
   firstElections: 6,
+  /** A node that has not answered for so long is silent. */
+  nodeSilentMs: 4_000,
+  /** A node must have been up for so long before it is given replicas unasked. */
+  nodeSteadyMs: 5_000,
   /** Rates of requests are smoothed over this long. */
   loadWindowMs: 5_000,
   /** Of a key that is found to split at: how long it may be, and how far from the middle, as a share of the keys. */

@@ -3,7 +3,7 @@ import type { Group, Host } from '@flotilla/raft';
 import type { ApplyResult, Database } from '@flotilla/store';
 import type { MethodTable } from '@flotilla/wire';
 import { alarmName } from '../api/alarm-name.ts';
-import { HttpApi, versionEndpoint } from '../api/http.ts';
+import { HttpApi, type HttpEndpoint, versionEndpoint } from '../api/http.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { limits } from '../limits.ts';
@@ -28,6 +28,8 @@ export interface MemberHttpParts {
   readonly meters: Meters;
   readonly process: ProcessFacts;
   readonly services: MethodTable;
+  /** Null: shards are not served. */
+  readonly shards: { readonly endpoint: HttpEndpoint; readonly metrics: readonly Metric[] } | null;
 }
 
 /** What only the process knows of itself. */
@@ -58,11 +60,18 @@ export function memberHttp(parts: MemberHttpParts): HttpApi {
       memberIdOf,
     }),
     ...parts.process.metrics,
+    ...(parts.shards?.metrics ?? []),
   ]);
   const debugVars = debugVarsEndpoint({ groupStatus, memberIdOf, process: () => parts.process.vars() });
   return new HttpApi({
     guard: new AccessGuard({ configuration, authEnabled: () => backend.access.auth.enabled }),
-    endpoints: [health, metricsEndpoint(registry), versionEndpoint, debugVars],
+    endpoints: [
+      health,
+      metricsEndpoint(registry),
+      versionEndpoint,
+      debugVars,
+      ...(parts.shards === null ? [] : [parts.shards.endpoint]),
+    ],
     gateway: configuration.gateway ? gatewayOf(parts) : null,
   });
 }

@@ -46,6 +46,9 @@ export async function beginSharding(
     const wish = { kind: 'wish', wish: 'replicas', id: everyShard, value: replicas } as const;
     await proposeChange(node, { ...wish, configuration: order.configuration.number });
   }
+  // What is made by hand is not merged unasked, however small it is; children are wanted as their parent is.
+  const kept = { kind: 'wish', wish: 'kept', id: orderShard, value: 1 } as const;
+  await proposeChange(node, { ...kept, configuration: order.configuration.number });
   const cuts = keys.length > 0 ? keys : evenKeys(order, request.shards);
   const total = cuts.length;
   for (const [place, at] of [...cuts].reverse().entries()) {
@@ -74,10 +77,9 @@ async function cut(
     const row = node.order?.map.ofKey(at);
     if (row === undefined || row.shard !== orderShard) return true;
     await logBarrier(node, { kind: 'split', shard: orderShard, at }, row.range);
-    const now = await waiting.until(onlooker, () => {
-      const range = node.order?.map.row(orderShard)?.range ?? 0;
-      return range > row.range ? range : null;
-    });
+    const now = await waiting.until(onlooker, () =>
+      (node.order?.map.row(orderShard)?.range ?? 0) > row.range ? 'changed' : null,
+    );
     if (now === null) return false;
   }
 }

@@ -16,7 +16,6 @@ import type {
 } from '@flotilla/wire';
 import type { Onlooker, ShardAdministration } from '../../api/shards.ts';
 import { limits } from '../../limits.ts';
-import { defaultSettings } from '../../placement/settings.ts';
 import {
   holdersOf,
   noLeader,
@@ -28,6 +27,7 @@ import {
 } from './administration-checks.ts';
 import { beginSharding } from './begin.ts';
 import { type ClusterState, sameNodes, type ShardStatus } from './cluster-state.ts';
+import { controlSettings } from './control-settings.ts';
 import { explainShard } from './explain-shard.ts';
 import { keyText } from './key-text.ts';
 import { historyOf, type NodeName, nodeRows, queryConfiguration, shardRows } from './listings.ts';
@@ -93,7 +93,7 @@ export class ClusterAdministration implements ShardAdministration {
   async explain(shard: number): Promise<ShardExplainResponse> {
     const state = await this.#look();
     statusOf(state, shard);
-    return explainShard(state, shard, defaultSettings);
+    return explainShard(state, shard, controlSettings);
   }
 
   // Changes.

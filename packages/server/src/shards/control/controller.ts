@@ -1,6 +1,7 @@
 import { isFlotillaError, messageOf, type Platform, type Timer } from '@flotilla/platform';
 import { limits } from '../../limits.ts';
-import { defaultSettings, type PlacementSettings } from '../../placement/settings.ts';
+import type { PlacementSettings } from '../../placement/settings.ts';
+import { controlSettings } from './control-settings.ts';
 import { type ClusterState, isSettled } from './cluster-state.ts';
 import type { ControlNode } from './local-shards.ts';
 import { type NextSteps, nextSteps, type Step } from './next-steps.ts';
@@ -40,7 +41,7 @@ export class ShardControl {
     merge: 0,
     'transfer-leader': 0,
   };
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: readonly (() => void)[];
   #refused = 0;
   #balancedBytes = 0;
   #term: ControlTerm | null = null;
@@ -52,10 +53,17 @@ export class ShardControl {
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
-    this.#settings = parts.settings ?? defaultSettings;
-    this.#unsubscribe = parts.node.onOrder(({ effects }) => {
-      if (effects.some(({ kind }) => kind === 'configured' || kind === 'begun')) this.wake();
-    });
+    this.#settings = parts.settings ?? controlSettings;
+    const { node } = parts;
+    this.#unsubscribe = [
+      node.onOrder(({ effects }) => {
+        if (effects.some(({ kind }) => kind === 'configured' || kind === 'begun')) this.wake();
+      }),
+      // A snapshot may have brought an order.
+      node.onReplicas(() => {
+        if (this.#timer === null) this.wake();
+      }),
+    ];
     this.wake();
   }
 
@@ -65,6 +73,7 @@ export class ShardControl {
 
   /** Something may be to be done: looks now, and not when it would have. */
   wake(): void {
+    if (this.#parts.node.order === null) return;
     if (this.#looking) this.#lookAgain = true;
     else this.#lookAfter(0);
   }
@@ -72,7 +81,7 @@ export class ShardControl {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
   #lookAfter(delayMs: number): void {

@@ -1,11 +1,11 @@
-import type { OrderMachine, ShardId, ShardMachine } from '@flotilla/store';
+import type { ShardId, ShardMachine } from '@flotilla/store';
 import type { Patience, ShardNode } from '../types.ts';
 import type { Members } from './membership-plan.ts';
 
 /** As much of a node as the control of its shards needs. */
 export type ControlNode = Pick<
   ShardNode,
-  'nodeId' | 'order' | 'frontier' | 'propose' | 'log' | 'ask' | 'handle' | 'onOrder'
+  'nodeId' | 'order' | 'frontier' | 'propose' | 'log' | 'ask' | 'handle' | 'onOrder' | 'onReplicas'
 >;
 
 /** A shard that this node leads. */
@@ -23,5 +23,3 @@ export interface LocalShards {
   /** What all shards of this node take, and what they may. */
   readonly space: { readonly usedBytes: number; readonly capacityBytes: number };
 }
-
-export type Sharded = ControlNode & { readonly order: OrderMachine };

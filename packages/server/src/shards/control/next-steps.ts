@@ -84,7 +84,7 @@ export function nextSteps(state: ClusterState, options: StepOptions): NextSteps 
   const steps = [...asked.steps];
   for (const operation of operations) {
     const step = stepOf(state, operation);
-    if (step !== null) steps.push(step);
+    if (step !== null && !isWanted(state, step)) steps.push(step);
   }
   steps.push(...orderShardSteps(state, options));
   return { steps, balancedBytes, refused, explanations };
@@ -176,6 +176,13 @@ function isAligned(status: ShardStatus, target: readonly number[]): boolean {
 function areNeighbours({ shards }: ClusterState, shard: ShardId, into: ShardId): boolean {
   const place = shards.findIndex((status) => status.shard === shard);
   return shards[place - 1]?.shard === into || shards[place + 1]?.shard === into;
+}
+
+/** It was said before, and is on its way. */
+function isWanted({ shards }: ClusterState, step: Step): boolean {
+  if (step.kind !== 'assign') return false;
+  const assigned = shards.find(({ shard }) => shard === step.shard)?.assigned ?? null;
+  return assigned !== null && sameNodes(assigned, step.nodes);
 }
 
 function stepOf({ configuration, shards }: ClusterState, operation: Operation): Step | null {

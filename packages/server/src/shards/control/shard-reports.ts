@@ -17,6 +17,8 @@ export const controlPaths = {
 
 /** What one node says of itself and of the shards that it leads. */
 interface NodeReport {
+  /** For how long it has been up. */
+  readonly upMs: number;
   readonly usedBytes: number;
   readonly capacityBytes: number;
   readonly shards: readonly ShardReport[];
@@ -32,6 +34,7 @@ const nothing = new Uint8Array(0);
 /** Answers for this node. */
 export function answerControl(platform: Platform, node: ControlNode, local: LocalShards): void {
   const writes = new LoadMeter(limits.loadWindowMs);
+  const startedMs = platform.now();
   const led = (shard: ShardId): LedShard | null => {
     for (const its of local.led()) if (its.shard === shard) return its;
     return null;
@@ -39,7 +42,11 @@ export function answerControl(platform: Platform, node: ControlNode, local: Loca
   node.handle(controlPaths.report, () => {
     const shards = [...local.led()].map((shard) => reportOf(node.nodeId, shard, writes, platform.now()));
     writes.keepOnly(new Set(shards.map(({ shard }) => shard)));
-    return encodePlain({ ...local.space, shards } satisfies NodeReport);
+    return encodePlain({
+      upMs: Math.round(platform.now() - startedMs),
+      ...local.space,
+      shards,
+    } satisfies NodeReport);
   });
   node.handle(controlPaths.middle, (body) => {
     const { shard } = decodePlain<{ readonly shard: ShardId }>(body);
@@ -109,6 +116,7 @@ export class ShardReports implements Heard {
   readonly #node: ControlNode;
   #nodes = new Map<number, HeardNode>();
   #shards = new Map<ShardId, ShardReport>();
+  readonly #answeredMs = new Map<number, number>();
   #asking: Promise<void> | null = null;
 
   constructor(platform: Platform, node: ControlNode) {
@@ -170,8 +178,12 @@ export class ShardReports implements Heard {
 
   #heard(id: number, report: NodeReport | null): HeardNode {
     const before = this.#nodes.get(id);
-    const live = report !== null;
-    const sinceMs = before?.live === live ? before.sinceMs : this.nowMs;
+    if (report !== null) this.#answeredMs.set(id, this.nowMs);
+    // One answer that is late does not make a node silent: much would be moved about for nothing.
+    const live = this.nowMs - (this.#answeredMs.get(id) ?? -Infinity) < limits.nodeSilentMs;
+    // One that is heard of for the first time was there before; one that comes back may go again.
+    const firstMs = this.nowMs - (before === undefined ? (report?.upMs ?? 0) : 0);
+    const sinceMs = before?.live === live ? before.sinceMs : firstMs;
     return {
       live,
       sinceMs,
