@@ -26,12 +26,15 @@ export interface NumberedRequest {
 export class RequestSessions {
   readonly #node: ShardNode;
   readonly #ownName: string;
+  readonly #used: (session: number) => void;
   #own: OwnSession | null = null;
   #opening: Promise<OwnSession> | null = null;
   #opened = 0;
 
-  constructor(platform: Platform, node: ShardNode) {
+  /** `used`: called with the number of each session that a request is of. */
+  constructor(platform: Platform, node: ShardNode, used: (session: number) => void) {
     this.#node = node;
+    this.#used = used;
     const life = `${platform.random.fork('member-session').u32()}-${platform.random.u32()}`;
     // Clients cannot use such a name.
     this.#ownName = `member/${node.nodeId}/${life}`;
@@ -45,6 +48,7 @@ export class RequestSessions {
   ): Promise<NumberedRequest> {
     if (session !== null) return await this.#ofClient(session, user?.name ?? '', deadline);
     const own = await this.#ownSession(deadline);
+    this.#used(own.session);
     return own.next();
   }
 
@@ -63,6 +67,7 @@ export class RequestSessions {
     if (known !== null && known.owner !== owner) throw sessionErrors.otherUser;
     const floor = Math.max(done, request - storeLimits.sessionWindowRequests, 0) + 1;
     if (request < floor) throw sessionErrors.tooOld;
+    this.#used(session);
     return { origin: { session, request, floor }, isClients: true, finish: () => undefined };
   }
 

@@ -63,7 +63,7 @@ export class ShardRouter {
     const running = this.#running.get(name);
     if (running !== undefined) {
       if (Buffer.compare(running.digest, digest) === 0) return running.result;
-      return Promise.resolve({ kind: 'error', error: sessionErrors.otherRequest });
+      return Promise.resolve(otherRequest);
     }
     const result = this.#write(kind, request, origin, deadline).finally(() => this.#running.delete(name));
     this.#running.set(name, { digest, result });
@@ -81,7 +81,7 @@ export class ShardRouter {
       const numbered = await this.#sessions.number(session, user, deadline);
       try {
         const result = await this.#carry({ ...decoded, user, numbered }, deadline);
-        if (result !== null) return result;
+        if (result !== null) return isOfKind(result, kind) ? result : otherRequest;
       } finally {
         numbered.finish();
       }
@@ -190,6 +190,13 @@ export class ShardRouter {
     await this.#changes.until(() => !isSame(), patienceMs);
   }
 }
+
+/** What was remembered of the number may be the answer of another request: then its client has used it twice. */
+function isOfKind(result: ApplyResult, kind: WriteKind): boolean {
+  return result.kind === kind || result.kind === 'error';
+}
+
+const otherRequest: ApplyResult = { kind: 'error', error: sessionErrors.otherRequest };
 
 function stepOfRefusal(reason: Extract<SubmitReply, { readonly kind: 'refused' }>['reason']): WriteStep {
   switch (reason) {

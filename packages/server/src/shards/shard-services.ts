@@ -8,6 +8,7 @@ import { PartReader } from './part-reader.ts';
 import { type ReadPlace, ShardReader } from './reader.ts';
 import { RecordParts } from './record-parts.ts';
 import { RequestSessions } from './request-sessions.ts';
+import { SessionUses } from './session-uses.ts';
 import { ShardRouter, type ShardRouterParts } from './router.ts';
 import type { ShardNode } from './types.ts';
 
@@ -21,11 +22,13 @@ export class ShardServices {
   readonly records: RecordParts;
   readonly #node: ShardNode;
   readonly #coordinator: Coordinator;
+  readonly #uses: SessionUses;
 
   constructor(platform: Platform, node: ShardNode, isCurrent: ShardRouterParts['isCurrent']) {
     this.#node = node;
     this.changes = new Changes(platform, node);
-    this.sessions = new RequestSessions(platform, node);
+    this.#uses = new SessionUses({ platform, node, idleMs: limits.sessionIdleMs });
+    this.sessions = new RequestSessions(platform, node, (session) => this.#uses.used(session));
     const parts = { platform, node, changes: this.changes };
     this.#coordinator = new Coordinator(parts);
     this.router = new ShardRouter({
@@ -82,6 +85,7 @@ export class ShardServices {
   stop(): void {
     this.#coordinator.stop();
     this.records.stop();
+    this.#uses.stop();
     this.changes.stop();
   }
 }

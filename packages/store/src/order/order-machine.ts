@@ -204,6 +204,11 @@ export class OrderMachine {
     return request < this.own.memory.floorOf(session);
   }
 
+  /** Of all sessions, in ascending order. */
+  get sessionNumbers(): Iterable<number> {
+    return this.#sessions.numbers;
+  }
+
   hasSession(session: number): boolean {
     return this.#sessions.get(session) !== null;
   }

@@ -32,6 +32,11 @@ export class SessionRegistry {
     return this.#sessions.size;
   }
 
+  /** In ascending order. */
+  get numbers(): Iterable<number> {
+    return this.#sessions.keys();
+  }
+
   get(number: number): OrderedSession | null {
     return this.#sessions.get(number) ?? null;
   }
