@@ -68,7 +68,8 @@ export interface ReplicaObserver {
   spawned(child: ShardReplica, parent: ShardReplica): void;
   /**
    * The replica has taken over a neighbour, which is none any more: its group is to be closed. `flushed`: when a crash
-   * does not bring it back. Only then may its log go: a replay before that needs it.
+   * does not bring it back; only then may its log go, since a replay before that needs it. It does not resolve any more
+   * when the replica is removed first.
    */
   absorbed(replica: ShardReplica, drained: ShardReplica, flushed: Promise<void>): void;
   /** A snapshot has put another state in the place of the one before, if there was one. */
@@ -367,8 +368,13 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     if (applied.index <= this.#flushed.index) return;
     this.#flushed = applied as Position;
     if (this.#installed !== null && applied.index > this.#installed.index) this.#installed = null;
-    const over = this.#taken.filter(({ index }) => index <= applied.index);
-    this.#taken = this.#taken.filter(({ index }) => index > applied.index);
+    this.#releaseTaken(applied.index as Index);
+  }
+
+  /** The neighbours that were taken over up to this entry do not come back. */
+  #releaseTaken(through: Index): void {
+    const over = this.#taken.filter(({ index }) => index <= through);
+    this.#taken = this.#taken.filter(({ index }) => index > through);
     for (const { flushed } of over) flushed();
   }
 
@@ -493,6 +499,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const machine = ShardMachine.open(records, store, access, bounds);
     this.#applied = applied;
     this.#flushed = applied;
+    this.#releaseTaken(applied.index);
     this.#installed = meta;
     this.#installing = null;
     this.#waitsFor = null;
