@@ -2,7 +2,6 @@ import type { Mutation } from '../../../scripts/mutations/mutation.ts';
 
 const sessions = 'packages/store/src/sessions/sessions.ts';
 const state = 'packages/store/src/mvcc/state.ts';
-const hub = 'packages/store/src/watch/hub.ts';
 const retries = 'packages/server/simulation/scenarios/retries-run.ts';
 const oneShots = 'packages/server/simulation/scenarios/one-shots-run.ts';
 const cluster = 'packages/server/simulation/cluster/cluster-run.ts';
@@ -76,7 +75,7 @@ export const mutations: readonly Mutation[] = [
     number: 31,
     name: 'watch skips the revision after what it read of history',
     description: 'A watcher that catches up does not get the first event that comes after.',
-    file: hub,
+    file: 'packages/store/src/watch/local-feed.ts',
     find: 'watcher.nextRevision = through + 1;',
     replace: 'watcher.nextRevision = through + 2;',
     scenario: cluster,
