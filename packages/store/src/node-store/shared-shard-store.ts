@@ -226,8 +226,9 @@ export class SharedShardStore implements ShardStore {
     const isDone = this.#compactor.slice(maxEvents);
     // A watch may start at the compaction revision itself.
     const needed = Math.min(keys.compactRevision, keys.compactedThrough + 1);
-    this.#scope.logs.forgetBefore(needed);
-    this.#shared.changed(this.shard);
+    const isLess = this.#scope.logs.forgetBefore(needed);
+    // How far it has come alone need not be stored.
+    if (isLess || this.#shared.stack.active.operations > 0) this.#shared.changed(this.shard);
     return isDone;
   }
 
