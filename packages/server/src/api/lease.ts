@@ -83,7 +83,7 @@ export class LeaseService {
     await this.#backend.readBarrier();
     this.#backend.requireState();
     const { access, leases } = this.#backend;
-    if (request.keys) access.requireLease(call, 'read', request.id);
+    if (request.keys) await access.requireLease(call, 'read', request.id);
     else access.requireUser(call);
     // In the turn of the check: what the leader has left may take a while to come.
     const header = this.#backend.stamp(null);
@@ -103,7 +103,7 @@ export class LeaseService {
     requireLeaderIfAsked(this.#backend, call);
     await this.#backend.readBarrier();
     this.#backend.requireState();
-    this.#backend.access.requireLeases(call);
+    await this.#backend.access.requireLeases(call);
     const leases = this.#backend.leases.list().map((id) => ({ id }));
     return { header: this.#backend.stamp(null), leases: leases.length === 0 ? EMPTY_LIST : leases };
   }
@@ -136,7 +136,8 @@ class KeepAliveStream {
       const { id } = request;
       const before = this.#answered;
       this.#waiting += 1;
-      this.#backend.access.requireLease(this.#call, 'write', id);
+      const allowed = this.#backend.access.requireLease(this.#call, 'write', id);
+      if (allowed !== undefined) await allowed;
       const renewal = this.#backend.leases.renew(id);
       // One that fails while others before it are still waiting is not unhandled.
       renewal.catch(() => undefined);

@@ -40,6 +40,7 @@ test('a member that hears by a snapshot that auth was turned on ends the watches
     tokenLifetimeMs: 60_000,
     trustsCertificates: false,
     readBarrier: () => Promise.resolve(),
+    keysOfLease: (id) => behind.database.leases.keysOf(id),
   });
   const heard: WatchResponse[] = [];
   const stream = behind.database.watches.open({

@@ -28,7 +28,11 @@ export interface AccessParts {
   /** Whether a client's certificate says who it is (`--client-cert-auth`). */
   readonly trustsCertificates: boolean;
   readonly readBarrier: () => Promise<void>;
+  /** The keys that go with a lease: a promise where they are in many shards. */
+  readonly keysOfLease: (id: bigint) => LeaseKeys;
 }
+
+type LeaseKeys = readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
 
 /**
  * Who calls, and whether it may: for everything that does not go through the log, where the state itself looks again.
@@ -133,22 +137,26 @@ export class Access implements AuthKeeper {
     if (this.auth.enabled) this.#of(call).txn(request);
   }
 
-  /** To every key of a lease. */
-  requireLease(call: ServerCall, access: KeyAccess, id: bigint): void {
+  /** To every key of a lease. A promise where it is not known at once which they are. */
+  requireLease(call: ServerCall, access: KeyAccess, id: bigint): void | Promise<void> {
     if (!this.auth.enabled) return;
     const user = this.identify(call);
     if (user === null) throw etcdErrors.userEmpty;
-    this.#accessOf(user).lease(access, id);
+    return this.#requireLease(user, access, id);
   }
 
   /** As etcd: to see which leases there are one must be allowed to read every key of each. */
-  requireLeases(call: ServerCall): void {
+  async requireLeases(call: ServerCall): Promise<void> {
     if (!this.auth.enabled) return;
     const user = this.identify(call);
     if (user === null) throw etcdErrors.userEmpty;
     if (this.auth.isRoot(user)) return;
-    const access = this.#accessOf(user);
-    for (const { id } of this.#parts.database.leases.all()) access.lease('read', id);
+    for (const { id } of this.#parts.database.leases.all()) await this.#requireLease(user, 'read', id);
+  }
+
+  /** Throws what etcd answers to a user who may not write all of these. */
+  requireKeys(user: RequestUser, access: KeyAccess, keys: readonly Uint8Array[]): void {
+    new UserAccess(this.auth, user, () => keys).lease(access, 0n);
   }
 
   // The database's side.
@@ -196,11 +204,15 @@ export class Access implements AuthKeeper {
     return name === null ? null : { name, authRevision: this.auth.revision, token };
   }
 
-  #of(call: ServerCall): UserAccess {
-    return this.#accessOf(this.identify(call));
+  #requireLease(user: RequestUser, access: KeyAccess, id: bigint): void | Promise<void> {
+    if (this.auth.isRoot(user)) return;
+    const keys = this.#parts.keysOfLease(id);
+    if (keys instanceof Promise) return keys.then((found) => this.requireKeys(user, access, found));
+    this.requireKeys(user, access, keys);
   }
 
-  #accessOf(user: RequestUser | null): UserAccess {
+  #of(call: ServerCall): UserAccess {
+    const user = this.identify(call);
     return new UserAccess(this.auth, user, (id) => this.#parts.database.leases.keysOf(id));
   }
 }

@@ -105,6 +105,7 @@ export class GroupBackend implements Backend {
       tokenLifetimeMs: configuration.authTokenLifetimeMs,
       trustsCertificates: configuration.clientTls.clientCertAuth,
       readBarrier: () => this.readBarrier(),
+      keysOfLease: (id) => this.#keysOfLease(id),
     });
     this.leases = new MemberLeases({
       platform,
@@ -112,7 +113,7 @@ export class GroupBackend implements Backend {
       group,
       electionTimeoutMs: configuration.electionTimeoutMs,
       propose: (kind, request, origin) => this.#propose(kind, request, origin),
-      keysOf: (id) => this.#sharded?.keysOfLease(id) ?? database.leases.keysOf(id),
+      keysOf: (id) => this.#keysOfLease(id),
       calls: parts.peerPort.calls,
       leaderUrl: () => {
         const { id, leader } = group.status();
@@ -159,6 +160,9 @@ export class GroupBackend implements Backend {
       timeoutMs: this.#timeout.timeoutMs,
       pieceBytes: this.#configuration.maxRequestBytes,
       isCurrent: (user) => user?.authRevision === this.#database.auth.revision,
+      requireKeys: (user, keys) => {
+        if (this.access.auth.enabled) this.access.requireKeys(user, 'write', keys);
+      },
     });
     this.#shardWatches = new ShardWatches({
       platform: this.#platform,
@@ -166,6 +170,10 @@ export class GroupBackend implements Backend {
       changes: this.#shards.services.changes,
       hub: this.#database.watches,
     });
+  }
+
+  #keysOfLease(id: bigint): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
+    return this.#sharded?.keysOfLease(id) ?? this.#database.leases.keysOf(id);
   }
 
   /** Null: every request is group 0's. */

@@ -14,7 +14,14 @@ beforeEach(() => {
   const { platform } = shards;
   backends = shards.nodes.map(
     (node) =>
-      new ShardedBackend({ platform, node, timeoutMs: 5_000, pieceBytes: 1_000, isCurrent: () => false }),
+      new ShardedBackend({
+        platform,
+        node,
+        timeoutMs: 5_000,
+        pieceBytes: 1_000,
+        isCurrent: () => false,
+        requireKeys: () => undefined,
+      }),
   );
 });
 

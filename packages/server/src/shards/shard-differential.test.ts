@@ -122,6 +122,7 @@ class ManyShards {
           timeoutMs: 5_000,
           pieceBytes: 1_000,
           isCurrent: () => false,
+          requireKeys: () => undefined,
         }),
     );
   }

@@ -56,7 +56,7 @@ class WorkloadRun {
     const { platform, nodes } = this.#shards;
     this.#backends = nodes.map((node) => {
       const parts = { platform, node, timeoutMs: requestTimeoutMs, pieceBytes: 1_000 };
-      return new ShardedBackend({ ...parts, isCurrent: () => false });
+      return new ShardedBackend({ ...parts, isCurrent: () => false, requireKeys: () => undefined });
     });
   }
 

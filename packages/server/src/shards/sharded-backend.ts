@@ -18,6 +18,7 @@ import {
   type RequestOrigin,
   type ShardedContents,
   type RequestSession,
+  type RequestUser,
   sessionErrors,
 } from '@flotilla/store';
 import {
@@ -27,6 +28,7 @@ import {
   LeaseRevokeRequest,
   type RangeRequest,
   type RangeResponse,
+  RpcError,
   type TxnRequest,
   type TxnResponse,
 } from '@flotilla/wire';
@@ -37,7 +39,7 @@ import type { NumberedRequest } from './request-sessions.ts';
 import type { ShardRouterParts } from './router.ts';
 import { ShardServices } from './shard-services.ts';
 import type { ShardNode } from './types.ts';
-import { isWriteKind, type WriteKind } from './write-call.ts';
+import { decodeWrite, isWriteKind, type WriteKind } from './write-call.ts';
 
 export interface ShardedBackendParts {
   readonly platform: Platform;
@@ -47,6 +49,8 @@ export interface ShardedBackendParts {
   /** Of a streamed range. */
   readonly pieceBytes: number;
   readonly isCurrent: ShardRouterParts['isCurrent'];
+  /** Throws what etcd answers to a user who may not write all of these keys. */
+  readonly requireKeys: (user: RequestUser, keys: readonly Uint8Array[]) => void;
 }
 
 type OrderKind =
@@ -84,8 +88,10 @@ export class ShardedBackend {
   /** Rejects, as a proposal does, when it is not known, or certain not, to have been executed. */
   async execute(kind: ShardedKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
     const deadline = this.#deadline();
-    if (isWriteKind(kind)) return await this.services.router.write(kind, request, origin, deadline);
     const { user } = origin;
+    const refusal = user === null ? null : await this.#refusalOfLeases(kind, request, user);
+    if (refusal !== null) return { kind: 'error', error: refusal };
+    if (isWriteKind(kind)) return await this.services.router.write(kind, request, origin, deadline);
     switch (kind) {
       case 'lease-grant': {
         const { id: lease, ttl } = LeaseGrantRequest.decode(request);
@@ -210,6 +216,27 @@ export class ShardedBackend {
     this.services.stop();
   }
 
+  /**
+   * Whoever attaches a key to a lease, or revokes it, must be allowed to write every key of it, wherever that is. A shard
+   * knows its own.
+   */
+  async #refusalOfLeases(
+    kind: ShardedKind,
+    request: Uint8Array,
+    user: RequestUser,
+  ): Promise<RpcError | null> {
+    const leases = leasesOf(kind, request);
+    if (leases.length === 0) return null;
+    await this.readBarrier();
+    try {
+      for (const lease of leases) this.#parts.requireKeys(user, await this.keysOfLease(lease));
+      return null;
+    } catch (error) {
+      if (error instanceof RpcError) return error;
+      throw error;
+    }
+  }
+
   /** A request of the order group itself. */
   async #administer(
     { session, user }: Origin,
@@ -274,6 +301,11 @@ export class ShardedBackend {
   #deadline(): Deadline {
     return new Deadline(this.#parts.platform, this.#parts.timeoutMs);
   }
+}
+
+function leasesOf(kind: ShardedKind, request: Uint8Array): readonly bigint[] {
+  if (isWriteKind(kind)) return decodeWrite(kind, request).footprint.leases;
+  return kind === 'lease-revoke' ? [LeaseRevokeRequest.decode(request).id] : [];
 }
 
 /** Which kinds {@link ShardedBackend.execute} takes. */

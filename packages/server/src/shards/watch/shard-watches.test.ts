@@ -82,6 +82,7 @@ class Pair {
       timeoutMs: 5_000,
       pieceBytes: 1_000,
       isCurrent: () => false,
+      requireKeys: () => undefined,
     };
     this.#backends = nodes.map((node) => new ShardedBackend({ ...parts, node }));
     this.hubs = nodes.map((node, i) => {
