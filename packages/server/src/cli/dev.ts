@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FlotillaError, messageOf } from '@flotilla/platform';
 import { limits } from '../limits.ts';
+import { shardsAreServed } from '../shards/control/served.ts';
 import { subcommand } from './subcommand.ts';
 
 /**
@@ -23,6 +24,9 @@ export async function run(args: readonly string[]): Promise<number> {
       '2379',
     )
     .option('--memory', 'keep no data', false);
+  if (shardsAreServed) {
+    command.option('--shards <count>', 'split the keys over so many shards', '1');
+  }
   command.parse(args, { from: 'user' });
   const cluster = new DevelopmentCluster(planOf(command.opts()));
   return await cluster.run();
@@ -33,6 +37,8 @@ interface Plan {
   readonly dataDirectory: string;
   /** The data directory is removed at the end. */
   readonly memory: boolean;
+  /** 1: the cluster is left as it is. */
+  readonly shards: number;
 }
 
 interface PlannedMember {
@@ -73,9 +79,10 @@ class DevelopmentCluster {
       prepareDirectory(this.#plan.dataDirectory);
       this.#running = this.#plan.members.map((member) => this.#start(member));
       const allReady = Promise.all(this.#running.map((member) => member.ready));
-      const outcome = await Promise.race([allReady.then(() => 'ready'), stopped.then(() => 'stopped')]);
-      if (outcome === 'ready') {
-        this.#announce();
+      const served = allReady.then(() => this.#shards());
+      const outcome = await Promise.race([served, stopped.then(() => 'stopped' as const)]);
+      if (outcome !== 'stopped') {
+        this.#announce(outcome);
         await Promise.race([stopped, this.#allEnded()]);
       }
       return await this.#stop();
@@ -113,11 +120,24 @@ class DevelopmentCluster {
     return { plan, process: child, ready, ended };
   }
 
-  #announce(): void {
-    const endpoints = this.#plan.members.map((member) => `http://${HOST}:${member.clientPort}`);
+  get #endpoints(): readonly string[] {
+    return this.#plan.members.map((member) => `http://${HOST}:${member.clientPort}`);
+  }
+
+  /** How many there are; null: nobody has asked for shards. */
+  async #shards(): Promise<number | null> {
+    const { shards } = this.#plan;
+    if (shards === 1) return null;
+    const { beginShards } = await import('./shards/begin-shards.ts');
+    return await beginShards(this.#endpoints, shards);
+  }
+
+  #announce(shards: number | null): void {
+    const endpoints = this.#endpoints;
     const members = this.#running.map(({ plan, process: child }) => ({ name: plan.name, pid: child.pid }));
     const dataDir = this.#plan.dataDirectory;
-    console.log(`ready ${JSON.stringify({ endpoints, dataDir, members })}`);
+    const facts = { endpoints, dataDir, members, ...(shards === null ? {} : { shards }) };
+    console.log(`ready ${JSON.stringify(facts)}`);
     console.error(`try: etcdctl --endpoints=${endpoints.join(',')} put greeting hello`);
     console.error('stop with Ctrl-C');
   }
@@ -180,6 +200,7 @@ function planOf(options: {
   readonly dataDir: string;
   readonly basePort: string;
   readonly memory: boolean;
+  readonly shards?: string;
 }): Plan {
   const nodes = integer('--nodes', options.nodes, 1, limits.developmentMembers);
   const basePort = integer('--base-port', options.basePort, 1, 65_536 - 2 * nodes);
@@ -206,7 +227,8 @@ function planOf(options: {
       ],
     };
   });
-  return { members, dataDirectory, memory: options.memory };
+  const shards = integer('--shards', options.shards ?? '1', 1, limits.shardsAtBegin);
+  return { members, dataDirectory, memory: options.memory, shards };
 }
 
 /** In memory where the system has a file system for that; either way it is gone afterwards. */

@@ -34,7 +34,8 @@ export async function beginSharding(
   const replicas = checkedReplicas(request, members.length);
   if (node.order === null) {
     if (!isUnderstood()) throw etcdErrors.notCapable;
-    const nodes = members.map((its) => ({ node: its.node, zone: '', labels: [] }));
+    const ids = members.map((its) => its.node).sort((a, b) => a - b);
+    const nodes = ids.map((id) => ({ node: id, zone: '', labels: [] }));
     await node.propose({ kind: 'begin', nodes }, { timeoutMs: limits.controlStepCallMs });
   } else if (node.order.map.rows.length > 1) {
     const text = `the cluster has ${node.order.map.rows.length} shards already: split those that are too large`;
