@@ -22,6 +22,12 @@ const seedsPerRound = {
   replica: 1000,
   placement: 500,
   cluster: 5000,
+  bank: 1000,
+  'list-append': 1000,
+  'long-fork': 1000,
+  'write-skew': 1000,
+  phantom: 1000,
+  registers: 1000,
 };
 
 /** Runs one program of the round; the soak ends with the first that finds something. */
@@ -46,6 +52,8 @@ do {
   const seed = String(Number(values.from) + round + 1);
   run("the courses' tests over real processes", ['--import', 'tsx', 'packages/raft/test/process/soak.ts']);
   run('real processes', ['--import', 'tsx', 'packages/server/test/process/soak.ts', '--seed', seed]);
+  const transactions = ['--seconds', '300', '--seed', seed];
+  run('transactions', ['--import', 'tsx', 'packages/server/test/process/transaction-soak.ts', ...transactions]);
   if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
   round += 1;
 } while (Date.now() < endsAtMs);
