@@ -30,7 +30,8 @@ export {
 export { type Frontier, type ShardAnswer, ShardLeader } from './shard/shard-leader.ts';
 export { type ShardBounds, ShardMachine, type ShardParts } from './shard/shard-machine.ts';
 export { countPage, type Page, type PageFilter, type PageRequest, readPage } from './shard/shard-page.ts';
-export * from './shard/shard-replica.ts';
+export * from './shard/replica-parts.ts';
+export { ShardReplica } from './shard/shard-replica.ts';
 export type { PinnedKeys, ShardAccess, ShardStore } from './shard/shard-store.ts';
 export { asTxn, type Footprint, footprintOf, type WriteRequest } from './shard/write-request.ts';
 export { decodeReply, encodeReply } from './sessions/reply.ts';

@@ -14,12 +14,8 @@ import { NodeStore } from '../src/node-store/node-store.ts';
 import { holdsKey, type KeySpan, overlaps } from '../src/shard/key-span.ts';
 import type { ShardId } from '../src/shard/shard-entry.ts';
 import { ShardMachine } from '../src/shard/shard-machine.ts';
-import {
-  type ReplicaApplied,
-  type ReplicaObserver,
-  type ReplicaParts,
-  ShardReplica,
-} from '../src/shard/shard-replica.ts';
+import type { ReplicaApplied, ReplicaObserver, ReplicaParts } from '../src/shard/replica-parts.ts';
+import { ShardReplica } from '../src/shard/shard-replica.ts';
 import { digestOf, firstParts, type LoggedShard, type Moment, type ShardHistory } from './shard-history.ts';
 import { VirtualPlatform } from './virtual-platform.ts';
 

@@ -1,5 +1,4 @@
 import { assert } from '@flotilla/platform';
-import type { Platform } from '@flotilla/platform';
 import { applyChange, decodeMembershipChange, emptyConfiguration } from '@flotilla/raft';
 import type {
   Configuration,
@@ -11,25 +10,24 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
-import { bytesToString } from '../bytes.ts';
 import { decodeInstalled, encodeInstalled } from '../installed-snapshot.ts';
-import { limits } from '../limits.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { StateSummary } from '../mvcc/state.ts';
 import type {
-  MetaRow,
-  NodeStore,
   PartState,
   SharedShardStore,
   ShardInstall,
   StoredShard,
   StorePart,
 } from '../node-store/node-store.ts';
-import { ShardRowName, shardRowsOf } from '../node-store/shard-rows.ts';
+import { ShardRowName } from '../node-store/shard-rows.ts';
+import type { NeighbourNeed, ReplicaParts } from './replica-parts.ts';
+import { ReplicaCompaction } from './replica-compaction.ts';
+import { ReplicaRows } from './replica-rows.ts';
 import type { ShardEffect, ShardEntry, ShardId } from './shard-entry.ts';
 import { decodeShardEntry, mayNeedNeighbour } from './shard-entry-codec.ts';
 import { type InstallTarget, ShardSnapshotSink } from './shard-install.ts';
-import { type ShardBounds, ShardMachine } from './shard-machine.ts';
+import { ShardMachine } from './shard-machine.ts';
 import {
   decodeInstallNote,
   decodeShardRecord,
@@ -37,60 +35,13 @@ import {
   encodeShardRecord,
 } from './shard-record.ts';
 import type { GroupConfigurations } from './shard-record.ts';
-import { ShardPart } from './shard-parts.ts';
 import { ShardSnapshot } from './shard-snapshot.ts';
 import type { ShardSnapshotHeader } from './shard-snapshot.ts';
-import type { ShardAccess } from './shard-store.ts';
+import { TakenNeighbours } from './taken-neighbours.ts';
 
 interface Position {
   readonly index: Index;
   readonly term: Term;
-}
-
-/** An entry of a shard's log that a replica has applied. */
-export interface ReplicaApplied extends Position {
-  /** Null: it says nothing to the shard, as what a leader begins its term with. */
-  readonly entry: ShardEntry | null;
-  /** In the order in which they came about. */
-  readonly effects: readonly ShardEffect[];
-}
-
-/**
- * The node that a replica is on. Called in the middle of applying, so that what is done here is in the same commit:
- * nothing here may apply, commit or read by a barrier.
- */
-export interface ReplicaObserver {
-  applied(replica: ShardReplica, applied: ReplicaApplied): void;
-  /**
-   * A child has begun where its parent was split, and is stored with it. Its group is to be opened with
-   * {@link ShardReplica.initialConfiguration}. A node that takes no part in it, or has a replica already, removes it.
-   */
-  spawned(child: ShardReplica, parent: ShardReplica): void;
-  /**
-   * The replica has taken over a neighbour, which is none any more: its group is to be closed. `flushed`: when a crash
-   * does not bring it back; only then may its log go, since a replay before that needs it. It does not resolve any more
-   * when the replica is removed first.
-   */
-  absorbed(replica: ShardReplica, drained: ShardReplica, flushed: Promise<void>): void;
-  /** A snapshot has put another state in the place of the one before, if there was one. */
-  restored(replica: ShardReplica): void;
-}
-
-/** A neighbour that has drained, with everything that was said to it up to an index of the order. */
-export interface NeighbourNeed {
-  readonly drained: ShardId;
-  readonly upTo: number;
-}
-
-export interface ReplicaParts {
-  readonly platform: Platform;
-  readonly store: NodeStore;
-  readonly observer: ReplicaObserver;
-  /** Opens what the `encode` of a shard's access has written. */
-  readonly access: (encoded: Uint8Array) => ShardAccess;
-  /** Another replica of this node; null: there is none. */
-  readonly neighbour: (shard: ShardId) => ShardReplica | null;
-  readonly bounds?: ShardBounds;
 }
 
 /**
@@ -120,11 +71,9 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   #installing: SnapshotMeta | null = null;
   /** Handed over to a neighbour, or removed. */
   #ended = false;
-  /** Names of the rows that the machine has in META. */
-  readonly #stored = new Map<string, Uint8Array>();
-  /** Neighbours that were taken over, until that survives a crash. */
-  #taken: TakenNeighbour[] = [];
-  #compactionDue = false;
+  readonly #rows: ReplicaRows;
+  readonly #taken = new TakenNeighbours();
+  readonly #compaction: ReplicaCompaction;
   #waitsFor: NeighbourNeed | null = null;
   /** An install was begun and did not end: a mark is stored in place of the state. */
   #isMarked = false;
@@ -158,12 +107,9 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     replica.#flushed = applied as Position;
     replica.#installed = installed === null ? null : decodeInstalled(installed);
     const opened = parts.store.openShard(shard, store);
-    const records = rows.filter(({ name }) => (name[0] as number) >= ShardPart.CORE);
-    for (const { name } of records) replica.#stored.set(bytesToString(name), name);
-    const pairs = records.map(({ name, value }) => [name, value] as const);
-    const machine = ShardMachine.open(pairs, opened, parts.access, parts.bounds);
+    const machine = ShardMachine.open(replica.#rows.opened(rows), opened, parts.access, parts.bounds);
     replica.#live({ store: opened, machine });
-    replica.#scheduleCompaction();
+    replica.#compaction.schedule();
     return replica;
   }
 
@@ -182,6 +128,10 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   private constructor(parts: ReplicaParts, shard: ShardId, configurations: GroupConfigurations) {
     this.id = shard;
     this.#parts = parts;
+    this.#rows = new ReplicaRows(shard);
+    this.#compaction = new ReplicaCompaction(parts.platform, parts.store, () =>
+      this.isReady ? this.#state : null,
+    );
     this.#configurations = configurations;
     this.#part = {
       id: shard,
@@ -252,7 +202,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const { store } = this.#parts;
     store.changed(this.id);
     store.schedule();
-    this.#scheduleCompaction();
+    this.#compaction.schedule();
     return results;
   }
 
@@ -309,15 +259,8 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const { store, observer } = this.#parts;
     store.drop(drained.#part);
     drained.#ended = true;
-    let flushed = (): void => undefined;
-    const durable = new Promise<void>((resolve) => {
-      flushed = resolve;
-    });
-    const { index } = this.#applied;
-    // What that one had taken over, and not stored yet, comes with it.
-    this.#taken.push(...drained.#taken.map((taken) => ({ ...taken, index })));
-    this.#taken.push({ rows: drained.#noRows, index, flushed });
-    observer.absorbed(this, drained, durable);
+    const flushed = this.#taken.add(drained.#rows.none, drained.#taken, this.#applied.index);
+    observer.absorbed(this, drained, flushed);
   }
 
   #spawn(machine: ShardMachine): void {
@@ -332,35 +275,13 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const configurations = this.#configurations;
     const applied = this.#applied;
     const record = encodeShardRecord({ applied, configurations });
-    const rows: MetaRow[] = [store.row(), this.#row(ShardRowName.STATE, record)];
-    rows.push(...this.#machineRows(machine, this.#stored.size === 0));
+    const rows = [store.row(), this.#rows.row(ShardRowName.STATE, record), ...this.#rows.changed(machine)];
     const installed = this.#installed;
     // What was installed is forgotten with the first entry that is stored after it.
     if (installed !== null && applied.index > installed.index) {
-      rows.push(this.#row(ShardRowName.INSTALLED, null));
+      rows.push(this.#rows.row(ShardRowName.INSTALLED, null));
     }
-    for (const { rows: gone } of this.#taken) rows.push(...gone);
-    return { applied, rows };
-  }
-
-  /** What of the machine is not stored as it is. */
-  #machineRows(machine: ShardMachine, everything: boolean): MetaRow[] {
-    const rows: MetaRow[] = [];
-    machine.flush((name, value) => {
-      if (value === null) this.#stored.delete(bytesToString(name));
-      else this.#stored.set(bytesToString(name), name);
-      rows.push({ key: shardRowKeyOf(this.id, name), value });
-    }, everything);
-    return rows;
-  }
-
-  /** Takes away everything that is stored of it. */
-  get #noRows(): MetaRow[] {
-    const own = Object.values(ShardRowName).map((name) => Uint8Array.of(name));
-    return [...own, ...this.#stored.values()].map((name) => ({
-      key: shardRowKeyOf(this.id, name),
-      value: null,
-    }));
+    return { applied, rows: [...rows, ...this.#taken.rows] };
   }
 
   #flushedThrough(applied: LogPosition): void {
@@ -368,14 +289,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     if (applied.index <= this.#flushed.index) return;
     this.#flushed = applied as Position;
     if (this.#installed !== null && applied.index > this.#installed.index) this.#installed = null;
-    this.#releaseTaken(applied.index as Index);
-  }
-
-  /** The neighbours that were taken over up to this entry do not come back. */
-  #releaseTaken(through: Index): void {
-    const over = this.#taken.filter(({ index }) => index <= through);
-    this.#taken = this.#taken.filter(({ index }) => index > through);
-    for (const { flushed } of over) flushed();
+    this.#taken.flushed(this.#flushed.index);
   }
 
   /** Shard 0 has taken it over, with an entry of group 0 that is applied now: what is stored of it goes with that one. */
@@ -383,7 +297,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     assert(!this.#ended, 'a replica ends once');
     this.#ended = true;
     this.#parts.store.drop(this.#part);
-    this.#parts.store.dropRows(this.#noRows);
+    this.#parts.store.dropRows(this.#rows.none);
   }
 
   /** This node has no part in the shard any more: its rows go. Resolves when its keys may be claimed again. */
@@ -411,10 +325,6 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     await this.#parts.store.commitNow();
   }
 
-  #row(name: number, value: Uint8Array | null): MetaRow {
-    return { key: shardRowKeyOf(this.id, Uint8Array.of(name)), value };
-  }
-
   get #present(): ReplicaState {
     assert(this.#state !== null, 'a replica without a state is not asked for it');
     return this.#state;
@@ -423,28 +333,6 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   #live(state: ReplicaState): void {
     this.#state = state;
     this.#parts.store.add(this.#part);
-  }
-
-  /** History that nobody may read goes in its own time. */
-  #scheduleCompaction(delayMs: number = limits.shardCompactionDelayMs): void {
-    if (this.#compactionDue || !this.#mayCompact) return;
-    this.#compactionDue = true;
-    this.#parts.platform.timer(delayMs, 'shard-compaction', () => {
-      this.#compactionDue = false;
-      if (!this.#mayCompact) return;
-      const { store } = this.#parts;
-      // The disk is behind: compaction can wait, it only makes more work for it.
-      if (!store.overloaded) this.store.compact(limits.compactionSliceEvents);
-      store.changed(this.id);
-      store.schedule();
-      this.#scheduleCompaction(limits.compactionPauseMs);
-    });
-  }
-
-  get #mayCompact(): boolean {
-    if (this.#state === null || this.#ended || this.#installing !== null) return false;
-    const { machine, store } = this.#state;
-    return machine.mayCompact && store.keys.compactedThrough < store.keys.compactRevision;
   }
 
   // Snapshots.
@@ -489,24 +377,22 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const { access, bounds } = this.#parts;
     const store = await install.finish(summary, (made) => [
       made.row(),
-      this.#row(ShardRowName.STATE, record),
-      this.#row(ShardRowName.INSTALLED, encodeInstalled(meta)),
-      ...records.map(([name, value]) => ({ key: shardRowKeyOf(this.id, name), value })),
+      this.#rows.row(ShardRowName.STATE, record),
+      this.#rows.row(ShardRowName.INSTALLED, encodeInstalled(meta)),
+      ...this.#rows.replaced(records),
     ]);
-    this.#stored.clear();
-    for (const [name] of records) this.#stored.set(bytesToString(name), name);
     // Not before the rows are there: what is pending is evaluated on them.
     const machine = ShardMachine.open(records, store, access, bounds);
     this.#applied = applied;
     this.#flushed = applied;
-    this.#releaseTaken(applied.index);
+    this.#taken.flushed(applied.index);
     this.#installed = meta;
     this.#installing = null;
     this.#waitsFor = null;
     this.#isMarked = false;
     this.#configurations = configurations;
     this.#live({ store, machine });
-    this.#scheduleCompaction();
+    this.#compaction.schedule();
     this.#parts.observer.restored(this);
   }
 }
@@ -516,25 +402,9 @@ interface ReplicaState {
   readonly store: SharedShardStore;
 }
 
-interface TakenNeighbour {
-  /** Of what was stored of it. */
-  readonly rows: readonly MetaRow[];
-  /** Of the entry with which it was taken over. */
-  readonly index: Index;
-  readonly flushed: () => void;
-}
-
 const nowhere: Position = { index: 0 as Index, term: 0 as Term };
 const noEffects: readonly ShardEffect[] = [];
 
 function configurationsOf(initial: Configuration): GroupConfigurations {
   return { initial, present: initial };
-}
-
-function shardRowKeyOf(shard: ShardId, name: Uint8Array): Uint8Array {
-  const prefix = shardRowsOf(shard);
-  const key = new Uint8Array(prefix.length + name.length);
-  key.set(prefix);
-  key.set(name, prefix.length);
-  return key;
 }

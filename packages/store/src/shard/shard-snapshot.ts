@@ -22,7 +22,7 @@ export interface ShardSnapshotHeader {
   readonly records: readonly ShardRecord[];
 }
 
-type ShardRecord = readonly [key: Uint8Array, record: Uint8Array];
+export type ShardRecord = readonly [key: Uint8Array, record: Uint8Array];
 
 /** Streams a shard as it is at the call: the machine, and the rows of its span. */
 export class ShardSnapshot implements SnapshotSource {
