@@ -98,6 +98,8 @@ export const limits = {
   /** Before such keys are asked for again, for any watcher: from, and up to. */
   watchBackoffMs: 20,
   watchBackoffMaxMs: 1_000,
+  /** Requests of one stream that wait for its next watch to be made, before no more are read. */
+  watchWaitingRequests: 1_000,
   /** Spans that are told apart when the events for all synced watchers are read. */
   watchSpans: 256,
   /** A page that a whole revision would make this many times as large as was asked for is cut within it. */

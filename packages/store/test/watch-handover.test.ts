@@ -125,6 +125,29 @@ test('whoever may not watch any more is told what happened before, and nothing a
   expect(told).toEqual(['at 3', 'denied']);
 });
 
+test('many watches that are made at once ask once, or twice, where they begin', async () => {
+  const harness = await ShardedHarness.open();
+  apply(harness, [begin]);
+  let asked = 0;
+  harness.database.watches.follow({
+    revision: 1,
+    compactRevision: -1,
+    newest: async () => {
+      asked += 1;
+      await Promise.resolve();
+      return asked;
+    },
+    read: ({ through }) => Promise.resolve({ events: [], through, missing: [] }),
+  });
+  const created: string[] = [];
+  const stream = harness.database.watches.open({
+    send: ({ watchId, header }) => created.push(`${watchId} at ${header!.revision}`) > 0,
+  });
+  for (let i = 0; i < 50; i += 1) stream.create(WatchCreateRequest.create({ key: toBytes('a') }));
+  await harness.platform.advance(10);
+  expect(created).toEqual(Array.from({ length: 50 }, (_, i) => `${i} at ${i === 0 ? 1 : 2}`));
+});
+
 test('a database that is opened with an order holds its watches until it is told whom to ask', async () => {
   const harness = await ShardedHarness.open();
   apply(harness, [['put', put('b')], begin, session, ['order', ownPut('d', 1)]]);

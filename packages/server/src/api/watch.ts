@@ -45,7 +45,7 @@ async function serveRequests(call: WatchCall, stream: WatchStream): Promise<neve
     stream.request(request);
     // Answers to requests are not bounded by the hub: a client that only asks must read, too.
     if (stream.blocked) await call.drained();
-    if (stream.creating !== null) await stream.creating;
+    if (stream.overwhelmed !== null) await stream.overwhelmed;
   }
   return await new Promise((_, reject) => call.onCancelled(reject));
 }

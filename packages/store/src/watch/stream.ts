@@ -1,6 +1,7 @@
 import type { Timer } from '@flotilla/platform';
 import { EMPTY_LIST, WatchResponse, etcdErrors } from '@flotilla/wire';
 import type { Event, WatchCreateRequest, WatchRequest } from '@flotilla/wire';
+import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import { isEmpty } from '../mvcc/key-range.ts';
 import { eventBytes } from './event-size.ts';
@@ -31,6 +32,12 @@ export interface WatchGate {
 /** As a client asks for it; no key means the smallest one. */
 export type WatchedRange = Pick<WatchCreateRequest, 'key' | 'rangeEnd'>;
 
+interface WaitingRequest {
+  readonly run: (arrival: number) => void;
+  /** How often had been asked when it came. */
+  readonly arrival: number;
+}
+
 /** etcd's text for an empty or inverted range. */
 const emptyRange = 'mvcc: watcher range is empty';
 const duplicateId = 'mvcc: duplicate watch ID provided on the WatchStream';
@@ -53,7 +60,10 @@ export class WatchStream {
   #progressTimer: Timer | null = null;
   /** A watch is being made: what was asked for after it has to wait. */
   #creating: Promise<void> | null = null;
-  #later: (() => void)[] = [];
+  #later: WaitingRequest[] = [];
+  /** How often it was asked at which revision a watch begins, and the last answer. */
+  #asked = 0;
+  #answered = { ask: 0, revision: 0 };
 
   constructor(hub: WatchHub, sink: WatchSink) {
     this.#hub = hub;
@@ -71,7 +81,12 @@ export class WatchStream {
     return this.#queuedBytes < streamBufferBytes && this.#queue.length - this.#head < streamBufferResponses;
   }
 
-  /** Not null: requests wait until it resolves, and a server had better not read more of them. */
+  /** Not null: so many requests wait that a server had better not read more of them until it resolves. */
+  get overwhelmed(): Promise<void> | null {
+    return this.#later.length >= limits.watchWaitingRequests ? this.#creating : null;
+  }
+
+  /** Not null: a watch is being made, and what was asked for after it waits. */
   get creating(): Promise<void> | null {
     return this.#creating;
   }
@@ -85,7 +100,7 @@ export class WatchStream {
   }
 
   create(request: WatchCreateRequest): void {
-    this.#inTurn(() => this.#create(request));
+    this.#inTurn((arrival) => this.#create(request, arrival));
   }
 
   cancel(id: number): void {
@@ -97,22 +112,30 @@ export class WatchStream {
     this.#inTurn(() => this.#tellProgress());
   }
 
-  #inTurn(request: () => void): void {
+  #inTurn(request: WaitingRequest['run'], arrival = this.#asked): void {
     if (this.#closed) return;
-    if (this.#creating === null) request();
-    else this.#later.push(request);
+    if (this.#creating === null) request(arrival);
+    else this.#later.push({ run: request, arrival });
   }
 
-  #create(request: WatchCreateRequest): void {
+  #create(request: WatchCreateRequest, arrival: number): void {
     const refusal = this.#refusalOf(request);
     if (refusal !== null) return this.#refuse(refusal);
-    const newest = request.startRevision === 0 ? this.#hub.newest() : this.#hub.newestRevision;
-    if (typeof newest === 'number') this.#created(request, newest);
-    else this.#creating = this.#createAt(request, newest);
+    const newest = this.#newestFor(request, arrival);
+    if (typeof newest === 'number') return this.#created(request, newest);
+    this.#asked += 1;
+    this.#creating = this.#createAt(request, newest, this.#asked);
   }
 
-  async #createAt(request: WatchCreateRequest, newest: Promise<number>): Promise<void> {
+  /** What was asked after a request came holds for it, too: many watches at once ask once. */
+  #newestFor({ startRevision }: WatchCreateRequest, arrival: number): number | Promise<number> {
+    if (startRevision !== 0) return this.#hub.newestRevision;
+    return this.#answered.ask > arrival ? this.#answered.revision : this.#hub.newest();
+  }
+
+  async #createAt(request: WatchCreateRequest, newest: Promise<number>, ask: number): Promise<void> {
     const revision = await newest;
+    this.#answered = { ask, revision };
     this.#creating = null;
     if (this.#closed) return;
     // Users may have changed meanwhile.
@@ -121,7 +144,7 @@ export class WatchStream {
     else this.#refuse(refusal);
     const later = this.#later;
     this.#later = [];
-    for (const next of later) this.#inTurn(next);
+    for (const { run, arrival } of later) this.#inTurn(run, arrival);
   }
 
   #refusalOf(request: WatchCreateRequest): string | null {
