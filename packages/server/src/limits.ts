@@ -164,6 +164,8 @@ export const limits = {
   shardContentsMs: 600_000,
   /** A write that met a change of ranges looks again so often, unless the map has changed before. */
   shardRoutePauseMs: 5,
+  /** After an attempt of which nothing is known. */
+  shardAskAgainMs: 20,
   /** Prepares are sent again so often until the transaction is decided, and parts asked for. */
   shardPrepareAgainMs: 250,
   shardPartsAgainMs: 25,

@@ -336,8 +336,9 @@ export class GroupBackend implements Backend {
     return this.#sharded?.readTxn(request) ?? this.#database.txn(request);
   }
 
-  compacted(revision: number): Promise<void> {
-    return this.#database.compacted(revision);
+  async compacted(revision: number): Promise<void> {
+    await this.#sharded?.compacted(revision);
+    await this.#database.compacted(revision);
   }
 
   stop(): void {

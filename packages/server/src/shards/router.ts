@@ -148,7 +148,8 @@ export class ShardRouter {
     try {
       reply = await this.#node.submit(shard, entry, deadline.patience());
     } catch (error) {
-      if (isFlotillaError(error, 'FLOTILLA_SHARD_UNREACHABLE')) return { kind: 'unknown' };
+      // The same again tells what became of it.
+      if (isFlotillaError(error) && mayBeKnown.has(error.code)) return { kind: 'unknown' };
       throw error;
     }
     switch (reply.kind) {
@@ -175,9 +176,10 @@ export class ShardRouter {
 
   /** Until ranges have changed, or a while that grows with the number of conflicts and is never the same. */
   async #pause(step: WriteStep, conflicts: number, deadline: Deadline): Promise<void> {
-    if (step.kind !== 'again' || step.why === 'map') {
-      await this.#mapChanged(Math.min(deadline.leftMs, limits.shardRoutePauseMs));
-      return;
+    if (step.kind !== 'again')
+      return await this.#changes.pause(Math.min(deadline.leftMs, limits.shardAskAgainMs));
+    if (step.why === 'map') {
+      return await this.#mapChanged(Math.min(deadline.leftMs, limits.shardRoutePauseMs));
     }
     const doublings = Math.min(conflicts - 1, limits.shardBackoffDoublings);
     const mostMs = limits.shardBackoffMs * 2 ** doublings;
@@ -195,6 +197,9 @@ export class ShardRouter {
 function isOfKind(result: ApplyResult, kind: WriteKind): boolean {
   return result.kind === kind || result.kind === 'error';
 }
+
+/** A replica jumped over it by a snapshot, or nobody that has one could be asked. */
+const mayBeKnown: ReadonlySet<string> = new Set(['FLOTILLA_PROPOSAL_UNKNOWN', 'FLOTILLA_SHARD_UNREACHABLE']);
 
 const otherRequest: ApplyResult = { kind: 'error', error: sessionErrors.otherRequest };
 

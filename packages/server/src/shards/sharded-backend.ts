@@ -212,6 +212,21 @@ export class ShardedBackend {
     }
   }
 
+  /**
+   * Resolves when nothing is left here that the compaction up to this revision has to remove, or after the time of a
+   * request: other shards than group 0's compact in their own time.
+   */
+  async compacted(revision: number): Promise<void> {
+    const deadline = this.#deadline();
+    const isDone = (): boolean =>
+      [...this.#parts.node.replicas()].every(({ isReady, machine }) => {
+        if (!isReady) return true;
+        const { compactedThrough, compactRevision } = machine.store.keys;
+        return compactedThrough >= Math.min(revision, compactRevision);
+      });
+    while (!isDone() && !deadline.isOver) await this.services.changes.pause(limits.shardPartsAgainMs);
+  }
+
   stop(): void {
     this.services.stop();
   }
