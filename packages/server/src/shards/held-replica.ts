@@ -16,6 +16,14 @@ export interface HeldShard extends NodeShard, SubmitTarget, LedReplica {
   resume(): void;
 }
 
+/** How far others had come when it was opened. */
+export interface Opened {
+  readonly appliedIndex: number;
+  readonly orderIndex: number;
+}
+
+const withItsParent: Opened = { appliedIndex: 0, orderIndex: 0 };
+
 /** Any shard but shard 0. */
 export class HeldReplica implements HeldShard {
   readonly replica: ShardReplica;
@@ -23,13 +31,20 @@ export class HeldReplica implements HeldShard {
   lead: ShardLead | null = null;
   /** What had been applied where it was asked to open: what was said of this node's membership before is over. */
   readonly openedAt: number;
+  readonly #openedOrder: number;
   /** Null: it is being opened. */
   #group: Group<unknown> | null = null;
 
-  constructor(replica: ShardReplica, answers: ShardAnswers, openedAt = 0) {
+  constructor(replica: ShardReplica, answers: ShardAnswers, opened: Opened = withItsParent) {
     this.replica = replica;
     this.answers = answers;
-    this.openedAt = openedAt;
+    this.openedAt = opened.appliedIndex;
+    this.#openedOrder = opened.orderIndex;
+  }
+
+  /** An order that has not come so far may not know of it yet. */
+  get bornBefore(): number {
+    return Math.max(this.#openedOrder, this.state?.ordered ?? 0);
   }
 
   opened(group: Group<unknown>): void {

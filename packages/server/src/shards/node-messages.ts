@@ -53,6 +53,8 @@ export interface OpenMessage {
   readonly span: KeySpan;
   /** What the asking leader has applied: what was said of this node's membership before is over. */
   readonly appliedIndex: number;
+  /** How far its order had come. */
+  readonly orderIndex: number;
 }
 
 /** A node was removed from a shard's group by the entry at this index. */

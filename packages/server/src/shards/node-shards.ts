@@ -577,6 +577,7 @@ export class NodeShards implements ShardNode, OrderKeeper {
       const { order } = this;
       if (order !== null) {
         this.#replicas.repair(order);
+        this.#background('shard-open', () => this.#replicas.openMissing(order));
         this.#askMembership(order);
         // What it waits for is not coming: a peer that has gone on sends all that comes of it.
         const heldMs = this.#group?.status().held?.forMs ?? 0;

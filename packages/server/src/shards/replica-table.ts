@@ -19,7 +19,7 @@ import {
   ShardReplica,
 } from '@flotilla/store';
 import { limits } from '../limits.ts';
-import { HeldReplica } from './held-replica.ts';
+import { HeldReplica, type Opened } from './held-replica.ts';
 import type { OpenMessage } from './node-messages.ts';
 import type { ShardAnswers } from './shard-answers.ts';
 
@@ -43,6 +43,9 @@ export interface ReplicaTableParts {
   readonly orderHeldMs: () => number;
   readonly failed: (error: unknown) => void;
 }
+
+/** Nobody was removed from a group before. */
+const firstIndex = 1;
 
 /**
  * The replicas of a node, shard 0 aside: they come with a split, or empty to be filled by a snapshot; and go when a
@@ -96,14 +99,15 @@ export class ReplicaTable implements ReplicaObserver {
   // What a leader elsewhere asks for.
 
   /** Opens a replica that waits for a snapshot. Throws what keeps it from coming. */
-  async openEmpty({ shard, span, appliedIndex }: OpenMessage): Promise<void> {
+  async openEmpty(message: OpenMessage): Promise<void> {
+    const { shard, span } = message;
     const { host } = this.#parts;
     if (this.#held.has(shard)) return;
     await this.#leaving.get(shard);
     this.#requireRoom(shard, span);
     if (host.removedGroups.includes(shard)) await this.#mayReturn(shard);
     if (this.#held.has(shard) || this.#stopped) return;
-    const held = this.#hold(ShardReplica.empty(this.#replicaParts, shard), appliedIndex);
+    const held = this.#hold(ShardReplica.empty(this.#replicaParts, shard), message);
     await this.#openGroup(held);
   }
 
@@ -131,7 +135,9 @@ export class ReplicaTable implements ReplicaObserver {
   repair(order: OrderMachine): void {
     for (const held of this.#held.values()) {
       const { state, shard } = held;
-      if (order.map.row(shard) !== null || order.lastFact(shard, order.index) !== null) continue;
+      // An order that is behind does not know of it yet.
+      if (order.index < held.bornBefore || order.map.row(shard) !== null) continue;
+      if (order.lastFact(shard, order.index) !== null) continue;
       if (state === null) {
         this.drop(held);
         continue;
@@ -145,6 +151,21 @@ export class ReplicaTable implements ReplicaObserver {
     for (const { replica, group } of this.#held.values()) {
       if (replica.waitsFor === null || group === null) continue;
       if ((group.status().held?.forMs ?? 0) > limits.heldPatienceMs) group.requestSnapshot();
+    }
+  }
+
+  /**
+   * Those that the map says are here and are not: they were split off a neighbour that was gone from here by then, so
+   * nothing here will become one of them. They get a snapshot.
+   */
+  async openMissing(order: OrderMachine): Promise<void> {
+    const { host, nodeId } = this.#parts;
+    for (const { shard, span, nodes } of order.map.rows) {
+      if (shard === orderShard || !nodes.includes(nodeId)) continue;
+      const isKnown = this.#held.has(shard) || this.#leaving.has(shard);
+      // What was removed here comes back when a leader has it come back.
+      if (isKnown || host.removedGroups.includes(shard) || !this.#hasRoom(shard, span)) continue;
+      await this.openEmpty({ shard, span, appliedIndex: firstIndex, orderIndex: order.index });
     }
   }
 
@@ -205,9 +226,9 @@ export class ReplicaTable implements ReplicaObserver {
 
   // Groups.
 
-  #hold(replica: ShardReplica, openedAt = 0): HeldReplica {
+  #hold(replica: ShardReplica, opened?: Opened): HeldReplica {
     assert(!this.#held.has(replica.id), 'a node has one replica of a shard');
-    const held = new HeldReplica(replica, this.#parts.answers(replica), openedAt);
+    const held = new HeldReplica(replica, this.#parts.answers(replica), opened);
     this.#held.set(replica.id, held);
     return held;
   }
@@ -239,7 +260,9 @@ export class ReplicaTable implements ReplicaObserver {
     });
     if (this.#held.get(held.shard) !== held) return;
     held.opened(group);
-    group.onRoleChange((change) => roleChanged(held, change));
+    group.onRoleChange((change) => {
+      if (this.#held.get(held.shard) === held) roleChanged(held, change);
+    });
     group.onRemoved(() => this.#task(() => Promise.resolve(this.drop(held))));
     roleChanged(held, group.status());
     this.#parts.changed();
@@ -295,10 +318,20 @@ export class ReplicaTable implements ReplicaObserver {
   #requireRoom(shard: ShardId, span: KeySpan): void {
     const order = this.#parts.order();
     if (order !== null) this.repair(order);
+    const other = this.#inTheWay(shard, span);
+    if (other !== null) throw new Error(`the replica of shard ${other} here has keys of it`);
+  }
+
+  #hasRoom(shard: ShardId, span: KeySpan): boolean {
+    const own = this.#parts.order()?.own.span ?? null;
+    return this.#inTheWay(shard, span) === null && (own === null || !overlaps(own, span));
+  }
+
+  #inTheWay(shard: ShardId, span: KeySpan): ShardId | null {
     for (const { shard: other, state } of this.#held.values()) {
-      if (other === shard || state === null || !overlaps(state.span, span)) continue;
-      throw new Error(`the replica of shard ${other} here has keys of it`);
+      if (other !== shard && state !== null && overlaps(state.span, span)) return other;
     }
+    return null;
   }
 
   #heirHere(shard: ShardId): ShardMachine | null {

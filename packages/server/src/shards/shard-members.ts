@@ -104,7 +104,9 @@ export class ShardMembers {
 
   async #open(held: HeldReplica, node: NodeId): Promise<void> {
     const { shard, machine, replica } = held;
-    const body = encodeMessage({ shard, span: machine.span, appliedIndex: replica.applied.index });
+    const appliedIndex = replica.applied.index;
+    const orderIndex = this.#parts.order()?.index ?? 0;
+    const body = encodeMessage({ shard, span: machine.span, appliedIndex, orderIndex });
     await this.#parts.ask(node, paths.open, body, { timeoutMs: limits.membershipChangeMs });
   }
 
