@@ -163,7 +163,7 @@ export class Database implements StateMachine<ApplyResult> {
     storage: OrderedStorage,
     options: DatabaseOptions = {},
   ): Promise<Database> {
-    const hasShards = readStored(storage).shards.length > 0;
+    const hasShards = readStored(storage).shards.some(({ shard }) => shard !== orderShard);
     const mark = storage.get(Table.META, installingKey);
     if (mark === null) {
       const record = storage.get(Table.META, stateKey);

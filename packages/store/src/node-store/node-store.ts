@@ -128,7 +128,7 @@ export class NodeStore {
       freeze: () => this.#freeze(),
     });
     const contents = readStored(storage);
-    this.stored = contents.shards;
+    this.stored = contents.shards.filter(({ shard }) => shard !== orderShard);
     this.#cleanUp(contents);
   }
 

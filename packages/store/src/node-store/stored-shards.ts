@@ -29,6 +29,7 @@ export interface StoredRow {
 
 /** What a storage has of shards when it is opened. */
 export interface StoredContents {
+  /** Shard 0 only where a mark stands for it. */
   readonly shards: readonly StoredShard[];
   /** Event logs that have rows, and those that some shard lists. */
   readonly logs: readonly number[];
