@@ -115,9 +115,12 @@ export class MergedHistory implements SharedHistory {
     const nowMs = this.#parts.platform.now();
     const parts: Part[] = [];
     const missing: KeySpan[] = [];
+    const least = request.parts.reduce((from, part) => Math.min(from, part.from), Infinity);
     for (const row of this.#parts.order().map.rows) {
+      // Most shards are idle for most pages: what they have of the spans is not even looked at.
+      if (this.#isIdle(row.shard, least)) continue;
       const part = partOf(row, request);
-      if (part === null || this.#isIdle(part)) continue;
+      if (part === null || this.#isIdle(part.shard, part.from)) continue;
       const suspect = this.#suspects.get(part.shard);
       if (suspect !== undefined && suspect.untilMs > nowMs) missing.push(...part.spans);
       else parts.push(part);
@@ -126,7 +129,7 @@ export class MergedHistory implements SharedHistory {
   }
 
   /** Whether the shard has certainly nothing that is new. */
-  #isIdle({ shard, from }: Part): boolean {
+  #isIdle(shard: ShardId, from: number): boolean {
     const { index, revision } = this.#mark;
     // Its own writes are their own order.
     if (shard === orderShard || from <= revision || index < this.#seenFrom) return false;
