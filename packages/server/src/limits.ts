@@ -182,6 +182,8 @@ export const limits = {
   controlIdleMs: 2_000,
   /** What a leader was asked for and does not show by then is decided anew. */
   controlStepMs: 10_000,
+  /** What was asked of a shard for somebody who waits is asked again when nothing has come of it. */
+  controlAgainMs: 3_000,
   /** How long a node may take to report, and to do what it is asked for. */
   controlReportMs: 1_000,
   controlStepCallMs: 5_000,

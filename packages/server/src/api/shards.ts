@@ -28,6 +28,8 @@ import {
   unary,
 } from '@flotilla/wire';
 
+import { answered } from '../shards/control/refusals.ts';
+
 type Headless<Response> = Omit<Response, 'header'>;
 
 /** Whoever waits for a long operation. When it has gone the operation goes on, and nobody is told. */
@@ -80,7 +82,7 @@ export function shardMethods(backend: ShardApiBackend, administration: ShardAdmi
   const withHeader = async <Response>(
     response: Promise<Response>,
   ): Promise<Response & { header: ResponseHeader }> => ({
-    ...(await response),
+    ...(await told(response)),
     header: header(),
   });
   const long = async (
@@ -88,7 +90,7 @@ export function shardMethods(backend: ShardApiBackend, administration: ShardAdmi
     run: (onlooker: Onlooker) => Promise<void>,
   ): Promise<void> => {
     root(stream);
-    await run(onlookerOf(stream, administration));
+    await told(run(onlookerOf(stream, administration)));
   };
   return [
     unary(Shards.methods.List, (_request, call) => {
@@ -116,11 +118,11 @@ export function shardMethods(backend: ShardApiBackend, administration: ShardAdmi
     }),
     unary(Shards.methods.Explain, ({ shard }, call) => {
       root(call);
-      return administration.explain(shard);
+      return told(administration.explain(shard));
     }),
     unary(Shards.methods.History, (request, call) => {
       root(call);
-      return administration.history(request);
+      return told(administration.history(request));
     }),
 
     unary(Nodes.methods.List, (_request, call) => {
@@ -148,9 +150,18 @@ export function shardMethods(backend: ShardApiBackend, administration: ShardAdmi
     ),
     unary(ShardController.methods.Query, ({ configuration }, call) => {
       root(call);
-      return administration.query(configuration);
+      return told(administration.query(configuration));
     }),
   ];
+}
+
+/** Whoever cannot be reached is no bug of ours: the client hears what to do. */
+async function told<Result>(result: Promise<Result>): Promise<Result> {
+  try {
+    return await result;
+  } catch (error) {
+    throw answered(error);
+  }
 }
 
 /** A client that reads slowly misses nothing but what is out of date by then. */

@@ -77,9 +77,13 @@ async function cut(
   for (;;) {
     const row = node.order?.map.ofKey(at);
     if (row === undefined || row.shard !== orderShard) return true;
-    await logBarrier(node, { kind: 'split', shard: orderShard, at }, row.range);
-    const now = await waiting.until(onlooker, () =>
-      (node.order?.map.row(orderShard)?.range ?? 0) > row.range ? 'changed' : null,
+    const barrier = (): Promise<void> =>
+      logBarrier(node, { kind: 'split', shard: orderShard, at }, row.range);
+    await barrier();
+    const now = await waiting.until(
+      onlooker,
+      () => ((node.order?.map.row(orderShard)?.range ?? 0) > row.range ? 'changed' : null),
+      waiting.again(barrier),
     );
     if (now === null) return false;
   }

@@ -135,10 +135,14 @@ export class ClusterAdministration implements ShardAdministration {
       finished: false,
     });
     await logBarrier(node, { kind: 'split', shard, at }, range);
-    const row = await this.#waiting.until(onlooker, () => {
-      const now = this.#order().map;
-      return (now.row(shard)?.range ?? Infinity) > range ? now.ofKey(at) : null;
-    });
+    const row = await this.#waiting.until(
+      onlooker,
+      () => {
+        const now = this.#order().map;
+        return (now.row(shard)?.range ?? Infinity) > range ? now.ofKey(at) : null;
+      },
+      this.#waiting.again(() => logBarrier(node, { kind: 'split', shard, at }, range)),
+    );
     if (row === null) return;
     if (row.shard === shard)
       throw superseded(`shard ${shard} was changed otherwise, or the split was refused`);

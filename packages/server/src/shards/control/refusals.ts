@@ -1,4 +1,4 @@
-import { unreachable } from '@flotilla/platform';
+import { isFlotillaError, messageOf, unreachable } from '@flotilla/platform';
 import type { ConfigurationRefusal } from '@flotilla/store';
 import { RpcError, Status } from '@flotilla/wire';
 
@@ -32,6 +32,15 @@ export type ShardRefusal = keyof typeof shardRefusals;
 
 export function shardRefusal(refusal: ShardRefusal, text: string): RpcError {
   return new RpcError(shardRefusals[refusal], `flotilla: ${refusal}: ${text}`);
+}
+
+/** What the nodes of a cluster could not do in time, for whoever asked for it. */
+export function answered(error: unknown): unknown {
+  if (!isFlotillaError(error) || error instanceof RpcError) return error;
+  return shardRefusal(
+    'unanswered',
+    `${messageOf(error)} (${error.code}): look what became of it, and try again`,
+  );
 }
 
 /** What the order has refused, to whoever asked for it. `what`: the shard or the node, in words. */

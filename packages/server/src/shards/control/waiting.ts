@@ -32,6 +32,16 @@ export class Waiting {
     }
   }
 
+  /** For {@link until}: does it once more whenever nothing has come of it for long, as when a leader has gone with it. */
+  again(task: () => Promise<void>): () => Promise<void> {
+    let lastMs = this.#platform.now();
+    return async () => {
+      if (this.#platform.now() - lastMs < limits.controlAgainMs) return;
+      lastMs = this.#platform.now();
+      await task();
+    };
+  }
+
   #somethingNew(onlooker: Onlooker): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#platform.timer(limits.controlBusyMs, 'shard-onlooker', () => over());
