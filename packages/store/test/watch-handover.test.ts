@@ -1,4 +1,4 @@
-import type { Index, Term } from '@flotilla/raft';
+import { emptyConfiguration, type Index, type Term } from '@flotilla/raft';
 import { PutRequest, WatchCreateRequest, type WatchResponse } from '@flotilla/wire';
 import { expect, test } from 'vitest';
 import { encodeOrderEntry } from '../src/order/order-entry-codec.ts';
@@ -146,6 +146,29 @@ test('many watches that are made at once ask once, or twice, where they begin', 
   for (let i = 0; i < 50; i += 1) stream.create(WatchCreateRequest.create({ key: toBytes('a') }));
   await harness.platform.advance(10);
   expect(created).toEqual(Array.from({ length: 50 }, (_, i) => `${i} at ${i === 0 ? 1 : 2}`));
+});
+
+test('a watch of a member that is given the state of a sharded cluster goes on where it was', async () => {
+  const [source, target] = [await ShardedHarness.open(), await ShardedHarness.open()];
+  for (const one of [source, target]) apply(one, [['put', put('b')]]);
+  const client = new Client(target);
+  client.watch(0);
+  expect(await client.taken()).toEqual(['created at 2']);
+  apply(source, [['put', put('c')], begin, session, ['order', ownPut('d', 1)]]);
+  const install = async (): Promise<void> => {
+    const snapshot = source.database.snapshot();
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of snapshot.chunks()) chunks.push(chunk);
+    const meta = { ...source.database.applied, configuration: emptyConfiguration };
+    const sink = await target.database.install(meta);
+    for (const chunk of chunks) await sink.write(chunk);
+    await sink.finish();
+  };
+  const installed = install();
+  for (let i = 0; i < 20; i += 1) for (const { platform } of [source, target]) await platform.advance(50);
+  await installed;
+  follow(target);
+  expect(await client.taken()).toEqual(['c at 3', 'd at 4']);
 });
 
 test('a database that is opened with an order holds its watches until it is told whom to ask', async () => {
