@@ -56,6 +56,7 @@ import type { OrderObserver } from './order/order-observer.ts';
 import { decodeProposal, isOrderEntry, type RequestSession } from './proposal.ts';
 import type { SessionUse } from './sessions/session.ts';
 import type { SessionStats } from './sessions/sessions.ts';
+import type { KeySpan } from './shard/key-span.ts';
 import { orderShard } from './shard/shard-entry.ts';
 import { decodeMark, encodeMark, markedEmpty, replaceWhole, SnapshotInstall } from './snapshot-install.ts';
 import type { InstallMark, KnownMembers } from './snapshot-install.ts';
@@ -96,6 +97,11 @@ export interface AuthKeeper extends AuthObserver {
 export interface OrderKeeper extends OrderObserver {
   /** Another state has taken the place of the one before: look at its order anew, if it has one. */
   restored(): void;
+  /**
+   * A snapshot that has just come has all of these keys in shard 0, and other replicas of this node have some of them.
+   * Those whose keys are all among them have nothing that it does not have.
+   */
+  superseded(span: KeySpan): void;
 }
 
 /** Keeps the time of leases. */
@@ -464,6 +470,7 @@ export class Database implements StateMachine<ApplyResult> {
   /** Other shards of the node keep what they have: what is shard 0's alone is replaced. */
   #giveWay(meta: SnapshotMeta, { span }: DatabaseHeader, known: KnownMembers): Promise<RowInstall> {
     if (!this.store.hasRoom(span, orderShard)) {
+      this.#orderKeeper?.superseded(span);
       throw new FlotillaError(
         'FLOTILLA_SNAPSHOT_BUSY',
         'another replica of this node has keys of the snapshot, and must change or go first',

@@ -15,6 +15,7 @@ import {
   encodeOrderEntry,
   encodeProposal,
   type Frontier,
+  type KeySpan,
   type OrderApplied as StoreApplied,
   type OrderEntry,
   type OrderKeeper,
@@ -402,6 +403,10 @@ export class NodeShards implements ShardNode, OrderKeeper {
     const held = this.#replicas.get(shard);
     const state = held?.state ?? null;
     return state !== null && state.isComplete(upTo) ? state : null;
+  }
+
+  superseded(span: KeySpan): void {
+    this.#replicas.superseded(span);
   }
 
   restored(): void {

@@ -8,6 +8,7 @@ import {
   type RoleChange,
 } from '@flotilla/raft';
 import {
+  covers,
   type KeySpan,
   type OrderMachine,
   orderShard,
@@ -151,6 +152,16 @@ export class ReplicaTable implements ReplicaObserver {
     for (const { replica, group } of this.#held.values()) {
       if (replica.waitsFor === null || group === null) continue;
       if ((group.status().held?.forMs ?? 0) > limits.heldPatienceMs) group.requestSnapshot();
+    }
+  }
+
+  /**
+   * Shard 0 has all of these keys elsewhere, and its replica here waits for them: a neighbour that it took over there
+   * can be told the rest by nobody, and the order here will not hear of it before the neighbour is out of the way.
+   */
+  superseded(span: KeySpan): void {
+    for (const held of this.#held.values()) {
+      if (held.state !== null && covers(span, held.state.span)) this.drop(held);
     }
   }
 
