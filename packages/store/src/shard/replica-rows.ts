@@ -39,6 +39,8 @@ export class ReplicaRows {
       else this.#stored.set(bytesToString(name), name);
       rows.push({ key: this.#key(name), value });
     }, everything);
+    // All of it is written now.
+    if (everything) machine.flush(() => undefined, false);
     return rows;
   }
 

@@ -1,0 +1,133 @@
+import { seededRandom } from '@flotilla/platform';
+import type { Entry, Index, SnapshotMeta, Term } from '@flotilla/raft';
+import { configurationOf } from '@flotilla/raft';
+import { PutRequest } from '@flotilla/wire';
+import { expect, test } from 'vitest';
+import { SimulatedAccess } from '../simulation/ordering/memory-shard-store.ts';
+import { textToBytes } from '../src/encoding/text.ts';
+import { MemoryImage, MemoryStorage } from '../src/memory/memory-storage.ts';
+import { storageTables } from '../src/mvcc/tables.ts';
+import { NodeStore } from '../src/node-store/node-store.ts';
+import { ShardMachine } from '../src/shard/shard-machine.ts';
+import { encodeShardEntry } from '../src/shard/shard-entry-codec.ts';
+import type { ReplicaParts } from '../src/shard/replica-parts.ts';
+import { ShardReplica } from '../src/shard/shard-replica.ts';
+import { SnapshotFrames } from '../src/snapshot-frames.ts';
+import type { Commit, WriteBatch } from '../src/storage.ts';
+import { firstParts } from './shard-history.ts';
+import { VirtualPlatform } from './virtual-platform.ts';
+
+class CountedStorage extends MemoryStorage {
+  commits = 0;
+  rows = 0;
+
+  override commit(batch: WriteBatch): Commit {
+    this.commits += 1;
+    for (const { keys } of batch.tables) this.rows += keys.length;
+    return super.commit(batch);
+  }
+}
+
+const span = { from: textToBytes('a'), to: null };
+const configuration = configurationOf([1, 2, 3]);
+
+function opened() {
+  const platform = new VirtualPlatform(seededRandom(1).below(1_000));
+  const options = { image: new MemoryImage(), maxCommitDelayMs: 2, maxFlushDelayMs: 5 };
+  const storage = new CountedStorage(platform, storageTables, options);
+  const store = new NodeStore(platform, storage);
+  const parts: ReplicaParts = {
+    platform,
+    store,
+    observer: {
+      applied: () => undefined,
+      spawned: () => undefined,
+      absorbed: () => undefined,
+      restored: () => undefined,
+    },
+    access: (encoded) => SimulatedAccess.decode(encoded),
+    neighbour: () => null,
+  };
+  const shard = store.createShard(5, span);
+  const machine = new ShardMachine({ ...firstParts({ shard: 5, span }), store: shard });
+  return { platform, storage, store, parts, replica: ShardReplica.spawn(parts, machine, configuration) };
+}
+
+function put(index: number, session: number): Entry {
+  const request = PutRequest.create({ key: textToBytes(`k${index}`), value: textToBytes('v') });
+  const entry = {
+    kind: 'request',
+    origin: { session, request: index, floor: 1 },
+    user: null,
+    range: 1,
+    write: { kind: 'put', request },
+    absent: [],
+  } as const;
+  return { index: index as Index, term: 1 as Term, kind: 'command', payload: encodeShardEntry(entry) };
+}
+
+test('a replica that applies nothing writes nothing', async () => {
+  const { platform, storage, store, replica } = opened();
+  replica.apply([put(1, 1)]);
+  await platform.advance(500);
+  expect(replica.flushed).toEqual({ index: 1, term: 1 });
+  const { commits } = storage;
+  await platform.advance(60_000);
+  await store.commitNow();
+  expect(storage.commits).toBe(commits);
+});
+
+test('a commit has the sessions that were heard of, however many are remembered', async () => {
+  const { platform, storage, replica } = opened();
+  for (let index = 1; index <= 300; index += 1) replica.apply([put(index, index)]);
+  await platform.advance(500);
+  storage.rows = 0;
+  replica.apply([put(301, 7)]);
+  await platform.advance(500);
+  // Store, state, core and one session; the write has no revision yet.
+  expect(storage.rows).toBeLessThanOrEqual(4);
+});
+
+test('a snapshot of a newer version is refused before anything is touched', async () => {
+  const { platform, replica } = opened();
+  replica.apply([put(1, 1)]);
+  const before = replica.machine.encode();
+  const meta: SnapshotMeta = { index: 9 as Index, term: 1 as Term, configuration };
+  const sink = await replica.install(meta);
+  const newer = new SnapshotFrames(platform).head('shard', (writer) => writer.byte(2));
+  await expect(sink.write(newer)).rejects.toMatchObject({ code: 'FLOTILLA_SNAPSHOT_VERSION' });
+  await sink.abort();
+  expect(replica.machine.encode()).toEqual(before);
+  expect(replica.stateMissing).toBe(false);
+});
+
+test('a snapshot that ends early, or comes damaged, is refused', async () => {
+  const { platform, replica, parts } = opened();
+  replica.apply([put(1, 1)]);
+  const chunks: Uint8Array[] = [];
+  const stream = async (): Promise<void> => {
+    for await (const chunk of replica.snapshot().chunks()) chunks.push(chunk);
+  };
+  const streamed = stream();
+  await platform.advance(10);
+  await streamed;
+  const other = ShardReplica.empty({ ...parts, store: opened().store }, 5);
+  const meta: SnapshotMeta = { index: 1 as Index, term: 1 as Term, configuration };
+  const damaged = (chunks[0] as Uint8Array).slice();
+  damaged[damaged.length - 1] = (damaged[damaged.length - 1] as number) ^ 1;
+  const sink = await other.install(meta);
+  await expect(sink.write(damaged)).rejects.toMatchObject({ code: 'FLOTILLA_SNAPSHOT_DAMAGED' });
+  const early = await other.install(meta);
+  await expect(early.finish()).rejects.toMatchObject({ code: 'FLOTILLA_SNAPSHOT_DAMAGED' });
+  expect(other.isReady).toBe(false);
+});
+
+test('every entry is held where a replica has ended', async () => {
+  const { platform, replica } = opened();
+  expect(replica.holds(put(1, 1))).toBe(false);
+  const removed = replica.remove();
+  expect(replica.holds(put(1, 1))).toBe(true);
+  await platform.advance(500);
+  await removed;
+  expect(replica.isReady).toBe(false);
+});
