@@ -4,9 +4,9 @@ import { ShardHistory, type LoggedShard } from './shard-history.ts';
 import { ShardNode } from './shard-nodes.ts';
 
 /** More of them: `FLOTILLA_SHARD_SEEDS=200 npx vitest run packages/store/test/shard-replicas.test.ts`. */
-const seeds = Number(process.env['FLOTILLA_SHARD_SEEDS'] ?? 3);
+const seeds = Number(process.env['FLOTILLA_SHARD_SEEDS'] ?? 2);
 const first = Number(process.env['FLOTILLA_SHARD_FIRST'] ?? 1);
-const steps = 260;
+const steps = 220;
 
 /** Three nodes that hear of the logs at their own pace. The first never removes anything: it can always help. */
 class Run {
