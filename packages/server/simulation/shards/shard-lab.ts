@@ -1,4 +1,3 @@
-import { isFlotillaError } from '@flotilla/platform';
 import type { NodeId } from '@flotilla/raft';
 import { fromEventLoop, generatedTape, type SimNode, World } from '@flotilla/sim';
 import {
@@ -256,8 +255,4 @@ function keysOf(machine: ShardMachine): readonly string[] {
     );
   }
   return found;
-}
-
-export function isUnreachable(error: unknown): boolean {
-  return isFlotillaError(error, 'FLOTILLA_SHARD_UNREACHABLE');
 }

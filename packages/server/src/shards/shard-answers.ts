@@ -53,6 +53,9 @@ export class ShardAnswers {
 
   wait(origin: RequestOrigin, transaction: string | null): AwaitedAnswer {
     const key = keyOf(origin);
+    if (this.#ended) {
+      return { reply: Promise.resolve({ kind: 'refused', reason: 'epoch' }), cancel: () => undefined };
+    }
     this.#parts.busy.add(this);
     let waiter: Waiter | null = null;
     const reply = new Promise<SubmitReply>((resolve) => {

@@ -221,18 +221,20 @@ export class ShardSubmitter {
   /** False: there is no such lease. */
   async #registered(shard: ShardId, target: SubmitTarget, lease: bigint, untilMs: number): Promise<boolean> {
     const { platform, order, frontier, register } = this.#parts;
-    const knows = (): boolean => order()?.leases.get(lease) !== null;
     let isFresh = false;
     while (target.state?.hasLease(lease) !== true) {
       const patience = { timeoutMs: Math.max(1, untilMs - platform.now()) };
       if (platform.now() >= untilMs) throw timedOut();
-      if (!knows()) {
+      if (target.state === null) throw unreachableShard(shard, 'its replica here has gone');
+      const known = order()?.leases.get(lease) ?? null;
+      if (known === null) {
         if (isFresh) return false;
         await frontier(patience);
         isFresh = true;
         continue;
       }
-      await register(lease, shard, patience);
+      // One that is about to end is registered no more.
+      if (known.life === 'live') await register(lease, shard, patience);
       // The fact is on its way to the shard.
       if (target.state?.hasLease(lease) !== true) await this.#pause();
       isFresh = false;
