@@ -102,7 +102,7 @@ describe('entries of a shard', () => {
       fc.property(entry, (one) => {
         expect(decodeShardEntry(encodeShardEntry(one))).toEqual(one);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 
@@ -118,7 +118,7 @@ describe('entries of a shard', () => {
           expect(() => decodeShardEntry(longer)).toThrow('ends where its bytes end');
         } else expectEntryOrRefusal(cut);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 
@@ -129,7 +129,7 @@ describe('entries of a shard', () => {
         damaged[at % damaged.length] = (damaged[at % damaged.length] as number) ^ by;
         expectEntryOrRefusal(damaged);
       }),
-      { numRuns: 500 },
+      { numRuns: 80 },
     );
   });
 
