@@ -184,6 +184,8 @@ export const limits = {
   controlStepMs: 10_000,
   /** What was asked of a shard for somebody who waits is asked again when nothing has come of it. */
   controlAgainMs: 3_000,
+  /** Between two looks at whether a shard has another leader. */
+  controlPauseMs: 25,
   /** How long a node may take to report, and to do what it is asked for. */
   controlReportMs: 1_000,
   controlStepCallMs: 5_000,

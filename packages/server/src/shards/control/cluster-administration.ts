@@ -1,4 +1,4 @@
-import type { Platform } from '@flotilla/platform';
+import { messageOf, type Platform } from '@flotilla/platform';
 import { everyShard, orderShard, type OrderMachine, type ShardId, type ShardRow } from '@flotilla/store';
 import type {
   NodeJoinRequest,
@@ -377,17 +377,26 @@ export class ClusterAdministration implements ShardAdministration {
     return outcome !== null;
   }
 
+  /** Until it says that it leads: a leader may just be going, or may not have begun. */
   async #handOver(shard: ShardId, to: number): Promise<void> {
-    await this.#reports.ask();
-    const leader = this.#reports.report(shard)?.leader;
-    if (leader === undefined) throw noLeader(shard);
-    if (leader === to) return;
-    try {
-      await askTransfer(this.#parts.node, leader, shard, to);
-    } catch (cause) {
-      const text = `node ${leader} did not hand shard ${shard} over to node ${to}: ${String(cause)}`;
-      throw shardRefusal('unanswered', text);
+    const { platform, node } = this.#parts;
+    const untilMs = platform.now() + limits.controlStepCallMs;
+    let reason = 'nobody leads it';
+    while (platform.now() < untilMs) {
+      await this.#reports.ask();
+      const leader = this.#reports.report(shard)?.leader;
+      if (leader === to) return;
+      try {
+        if (leader !== undefined) await askTransfer(node, leader, shard, to);
+      } catch (error) {
+        reason = messageOf(error);
+      }
+      await this.#waiting.pause(limits.controlPauseMs);
     }
+    throw shardRefusal(
+      'unanswered',
+      `shard ${shard} was not handed over to node ${to}: ${reason}; try again`,
+    );
   }
 
   async #untilAll(

@@ -42,6 +42,12 @@ export class Waiting {
     };
   }
 
+  pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#platform.timer(delayMs, 'shard-onlooker', resolve);
+    });
+  }
+
   #somethingNew(onlooker: Onlooker): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#platform.timer(limits.controlBusyMs, 'shard-onlooker', () => over());
