@@ -244,6 +244,8 @@ export class SharedFeed implements Feed {
   #retryLater(watcher: Watcher): void {
     const { platform, watchers } = this.#parts;
     watcher.retryAtMs = platform.now() + limits.watchRetryMs;
+    // Those who are synced do not wait for them again before somebody has answered.
+    watcher.far = true;
     watchers.requeue(watcher);
     this.#scheduleRetry();
   }
