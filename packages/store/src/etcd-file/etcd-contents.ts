@@ -6,7 +6,7 @@ import { textToBytes } from '../encoding/text.ts';
 import { keptRecords } from '../hash/kept-records.ts';
 import { revisionKey } from '../hash/hash-kv.ts';
 import type { OrderedRecord } from '../hash/record-stream.ts';
-import { type LeaseReader, LeaseRecords } from '../leases/lease-records.ts';
+import { type Lease, type LeaseReader, LeaseRecords } from '../leases/lease-records.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { ReadPoint } from '../mvcc/range.ts';
 import { SystemTable } from '../system/system-table.ts';
@@ -101,10 +101,9 @@ function* writeAfterKeys(
   source: EtcdContentsSource,
   compactRevision: number,
 ): Generator<void> {
-  const { point, facts } = source;
+  const { facts } = source;
   sink.beginBucket('lease');
-  const leases = source.leases ?? new LeaseRecords(new SystemTable(point, true));
-  for (const { id, ttl, remaining } of leases.all()) {
+  for (const { id, ttl, remaining } of leasesOf(source)) {
     // No checkpoint is a remaining time of 0.
     const remainingTtl = remaining === ttl ? 0 : remaining;
     sink.put(uint64(BigInt.asUintN(64, id)), encodeLeaseRecord({ id, ttl, remainingTtl }));
@@ -113,6 +112,12 @@ function* writeAfterKeys(
   sink.endBucket();
   writeMembers(sink, facts);
   writeMeta(sink, source, compactRevision);
+}
+
+/** In the order of their ids as unsigned numbers. */
+function leasesOf({ point, leases = null }: EtcdContentsSource): Iterable<Lease> {
+  if (leases === null) return new LeaseRecords(new SystemTable(point, true)).all();
+  return [...leases.all()].sort((a, b) => (BigInt.asUintN(64, a.id) < BigInt.asUintN(64, b.id) ? -1 : 1));
 }
 
 function writeAuth(sink: BucketSink, auth: AuthRecords): void {
