@@ -108,7 +108,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     replica.#installed = installed === null ? null : decodeInstalled(installed);
     const opened = parts.store.openShard(shard, store);
     const machine = ShardMachine.open(replica.#rows.opened(rows), opened, parts.access, parts.bounds);
-    replica.#live({ store: opened, machine });
+    replica.#live({ store: opened, machine }, true);
     replica.#compaction.schedule();
     return replica;
   }
@@ -330,9 +330,12 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     return this.#state;
   }
 
-  #live(state: ReplicaState): void {
+  /** `isStored`: as it is. */
+  #live(state: ReplicaState, isStored = false): void {
+    const { store } = this.#parts;
     this.#state = state;
-    this.#parts.store.add(this.#part);
+    if (isStored) store.addStored(this.#part);
+    else store.add(this.#part);
   }
 
   // Snapshots.
@@ -391,7 +394,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     this.#waitsFor = null;
     this.#isMarked = false;
     this.#configurations = configurations;
-    this.#live({ store, machine });
+    this.#live({ store, machine }, true);
     this.#compaction.schedule();
     this.#parts.observer.restored(this);
   }
