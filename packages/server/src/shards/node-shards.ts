@@ -11,7 +11,6 @@ import {
   type ApplyResult,
   type CommittedOutcome,
   type Database,
-  decodeShardEntry,
   encodeOrderEntry,
   encodeProposal,
   type Frontier,
@@ -35,20 +34,11 @@ import type { PeerChannels } from '../peer/peer-channels.ts';
 import { Administering } from './administering.ts';
 import type { HeldReplica, HeldShard } from './held-replica.ts';
 import { LeadTable } from './lead-table.ts';
-import {
-  decodeMessage,
-  decodeOutcome,
-  type DropMessage,
-  encodeMessage,
-  encodeOutcome,
-  type OpenMessage,
-  paths,
-  type RecallMessage,
-  type ReportMessage,
-  type SubmitMessage,
-} from './node-messages.ts';
+import { answerNodes, recalled } from './node-handlers.ts';
+import { decodeMessage, decodeOutcome, encodeMessage, paths, type ReportMessage } from './node-messages.ts';
 import { OrderLead } from './order-lead.ts';
 import { OrderReports } from './order-reports.ts';
+import { OwnShard } from './own-shard.ts';
 import { ReplicaTable } from './replica-table.ts';
 import { ShardAnswers } from './shard-answers.ts';
 import { ShardMembers } from './shard-members.ts';
@@ -188,7 +178,13 @@ export class NodeShards implements ShardNode, OrderKeeper {
       orderHeldMs: () => this.#group?.status().held?.forMs ?? 0,
       failed: parts.failed,
     });
-    this.#serve();
+    answerNodes({
+      handle: (path, handler) => this.handle(path, handler),
+      replicas: this.#replicas,
+      submitter: this.#submitter,
+      state: (shard) => this.#held(shard)?.state ?? null,
+      take: (report) => this.#takeReport(report),
+    });
     database.keepOrder(this);
   }
 
@@ -515,43 +511,6 @@ export class NodeShards implements ShardNode, OrderKeeper {
     return held === null || held.state === null || this.#stopped ? null : held;
   }
 
-  #serve(): void {
-    this.handle(paths.submit, (body) => this.#serveSubmit(body));
-    this.handle(paths.log, (body) => this.#serveSubmit(body));
-    this.handle(paths.recall, (body) => {
-      const { shard, origin } = decodeMessage<RecallMessage>(body);
-      const state = this.#held(shard)?.state ?? null;
-      if (state === null) throw new Error(`shard ${shard} is not here`);
-      return encodeOutcome(recalled(state, origin));
-    });
-    this.handle(paths.open, async (body) => {
-      await this.#replicas.openEmpty(decodeMessage<OpenMessage>(body));
-      return nothing;
-    });
-    this.handle(paths.drop, (body) => {
-      const { shard, index } = decodeMessage<DropMessage>(body);
-      this.#replicas.dropped(shard, index);
-      return nothing;
-    });
-    this.handle(paths.member, (body) => {
-      const { shard } = decodeMessage<{ readonly shard: ShardId }>(body);
-      const held = this.#replicas.get(shard);
-      if (held === null || held.state === null) throw new Error(`shard ${shard} is not here`);
-      const { configuration, applied } = held.replica;
-      return encodeMessage({ members: membersOf(configuration), index: applied.index });
-    });
-    this.handle(paths.report, (body) => {
-      if (!this.#takeReport(decodeMessage<ReportMessage>(body)))
-        throw new Error('it does not lead the order');
-      return nothing;
-    });
-  }
-
-  #serveSubmit(body: Uint8Array): Promise<Uint8Array> {
-    const message = decodeMessage<SubmitMessage>(body);
-    return this.#submitter.serve(message, decodeShardEntry(message.entry));
-  }
-
   #told(applied: ShardApplied): void {
     for (const listener of this.#appliedListeners) listener(applied);
   }
@@ -614,76 +573,6 @@ export class NodeShards implements ShardNode, OrderKeeper {
 
 /** Of what nobody waits for: it is said again. */
 const shortPatience: Patience = { timeoutMs: limits.orderProposalMs };
-const nothing = new Uint8Array(0);
-
-/** Shard 0, which group 0 has with the order. */
-class OwnShard implements HeldShard {
-  readonly shard = orderShard;
-  lead: HeldShard['lead'] = null;
-  readonly answers: ShardAnswers;
-  readonly #group: () => Group<unknown> | null;
-  readonly #order: () => OrderMachine | null;
-  readonly #appliedTerm: () => number;
-  readonly #propose: (entry: OrderEntry, patience: Patience) => Promise<void>;
-
-  constructor(
-    group: () => Group<unknown> | null,
-    order: () => OrderMachine | null,
-    appliedTerm: () => number,
-    propose: (entry: OrderEntry, patience: Patience) => Promise<void>,
-    answers: ShardAnswers,
-  ) {
-    this.#group = group;
-    this.#order = order;
-    this.#appliedTerm = appliedTerm;
-    this.#propose = propose;
-    this.answers = answers;
-  }
-
-  get state(): ShardMachine | null {
-    return this.#order()?.own ?? null;
-  }
-
-  get machine(): ShardMachine {
-    const { state } = this;
-    assert(state !== null, 'a cluster without shards has no shard 0');
-    return state;
-  }
-
-  get isReady(): boolean {
-    const status = this.#group()?.status();
-    if (status === undefined || !status.stateReady) return false;
-    return status.role !== 'leader' || this.#appliedTerm() === status.term;
-  }
-
-  get leads(): boolean {
-    return this.#group()?.status().role === 'leader';
-  }
-
-  get leader(): NodeId | 0 {
-    return this.#group()?.status().leader ?? 0;
-  }
-
-  get configuration(): Configuration {
-    return (this.#group() as Group<unknown>).status().configuration;
-  }
-
-  log(entry: ShardEntry, patience: Patience): Promise<void> {
-    return this.#propose({ kind: 'own', entry }, patience);
-  }
-
-  resume(): void {
-    this.#group()?.resume();
-  }
-}
-
-function recalled(
-  machine: ShardMachine,
-  origin: Pick<RequestOrigin, 'session' | 'request'>,
-): CommittedOutcome | null {
-  const outcome = machine.memory.outcomeOf(origin);
-  return outcome?.kind === 'committed' ? outcome : null;
-}
 
 function notSharded(): FlotillaError {
   return new FlotillaError('FLOTILLA_NOT_SHARDED', 'the cluster is not sharded');

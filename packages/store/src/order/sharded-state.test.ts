@@ -270,6 +270,7 @@ describe('a sharded cluster', () => {
       applied: () => undefined,
       mapChanged: () => undefined,
       drained: () => null,
+      superseded: () => undefined,
       restored: () => (restored += 1),
     });
     const meta = { index: source.index, term: source.term, configuration: emptyConfiguration };
@@ -294,6 +295,7 @@ describe('a sharded cluster', () => {
       applied: () => undefined,
       mapChanged: () => undefined,
       drained: (shard, upTo) => (shard === 1 && complete && child.isComplete(upTo) ? child : null),
+      superseded: () => undefined,
       restored: () => undefined,
     });
     const asked = { origin: origin(1, session), user: null, range: 1, absent: [] };
@@ -339,6 +341,7 @@ describe('a sharded cluster', () => {
       },
       mapChanged: (map) => told.push(`configuration ${map.configuration}`),
       drained: () => null,
+      superseded: () => undefined,
       restored: () => undefined,
     });
     harness.put('a', '1');
@@ -363,6 +366,7 @@ describe('a sharded cluster', () => {
       renewed: ({ id, remaining }) => told.push(`renewed ${id} for ${remaining}`),
       checkpointed: ({ id, remaining }) => told.push(`${remaining} left of ${id}`),
       removed: (id) => told.push(`removed ${id}`),
+      superseded: () => undefined,
       restored: () => undefined,
     });
     harness.begin();
