@@ -366,7 +366,6 @@ describe('a sharded cluster', () => {
       renewed: ({ id, remaining }) => told.push(`renewed ${id} for ${remaining}`),
       checkpointed: ({ id, remaining }) => told.push(`${remaining} left of ${id}`),
       removed: (id) => told.push(`removed ${id}`),
-      superseded: () => undefined,
       restored: () => undefined,
     });
     harness.begin();
