@@ -1,6 +1,5 @@
 import { assert } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
-import { readSum } from '../hash/read-sum.ts';
 import type { LeaseRecords } from '../leases/lease-records.ts';
 import { limits } from '../limits.ts';
 import { KeyScope } from '../mvcc/key-scope.ts';
@@ -27,7 +26,9 @@ import {
   type StoredShard,
 } from './stored-shards.ts';
 import type { MetaRow, StorePart } from './store-part.ts';
+import { SumFinder } from './sum-finder.ts';
 import type { StoreRow } from './store-row.ts';
+import { WarmStates } from './warm-states.ts';
 
 export type { ShardMark } from './shard-mark.ts';
 export { SharedShardStore } from './shared-shard-store.ts';
@@ -104,17 +105,17 @@ export class NodeStore {
   readonly #removals = new Map<ShardId, Promise<void>>();
   readonly #garbage: number[] = [];
   #collecting = false;
-  /** Shards whose sum is to be found by reading. */
-  readonly #unsummed = new Set<SharedShardStore>();
-  #summing = false;
-  /** Those that were written to lately, the least recently first: they have caches. */
-  readonly #warm = new Set<MultiVersionState>();
+  readonly #sums: SumFinder;
+  readonly #warm = new WarmStates();
 
   /** Opens what `storage` holds, which belongs to it from here on. Throws `FLOTILLA_STORAGE_VERSION`. */
   constructor(platform: Platform, storage: OrderedStorage) {
     this.#platform = platform;
     this.#storage = storage;
     this.#stack = new LayerStack(new WriteBuffer(), [], storage);
+    const isGone = (store: SharedShardStore): boolean =>
+      this.commits.isClosed || this.#shards.get(store.shard) !== store;
+    this.#sums = new SumFinder(platform, isGone);
     this.#shared = {
       storage,
       stack: this.#stack,
@@ -202,7 +203,11 @@ export class NodeStore {
     const rows = [...this.#rows, ...frozen.flatMap(({ state }) => state.rows)];
     this.#changed.clear();
     this.#rows = [];
-    this.#coolDown(frozen.map(({ part }) => part.id));
+    for (const { part } of frozen) {
+      const store = this.#shards.get(part.id);
+      if (store !== undefined) this.#warm.written(store.keys);
+    }
+    this.#warm.coolDown();
     return {
       rows,
       flushed: () => {
@@ -211,25 +216,6 @@ export class NodeStore {
         }
       },
     };
-  }
-
-  /** Caches of shards that nobody has written to for a while go. */
-  #coolDown(written: readonly ShardId[]): void {
-    for (const id of written) {
-      const store = this.#shards.get(id);
-      if (store === undefined) continue;
-      this.#warm.delete(store.keys);
-      this.#warm.add(store.keys);
-    }
-    let buckets = 0;
-    for (const { cachedBuckets } of this.#warm) buckets += cachedBuckets;
-    for (const keys of this.#warm) {
-      const isFew = this.#warm.size <= limits.warmShards && buckets <= limits.cachedBuckets;
-      if (isFew || this.#warm.size === 1) return;
-      buckets -= keys.cachedBuckets;
-      keys.forgetCaches();
-      this.#warm.delete(keys);
-    }
   }
 
   // Shards.
@@ -408,8 +394,7 @@ export class NodeStore {
   /** It has no keys any more. */
   #release(store: SharedShardStore): void {
     this.#shards.delete(store.shard);
-    this.#warm.delete(store.keys);
-    this.#unsummed.delete(store);
+    this.#warm.forget(store.keys);
   }
 
   /** Its rows are garbage. */
@@ -489,31 +474,7 @@ export class NodeStore {
   #findSum(store: SharedShardStore): void {
     // The database looks after its own.
     if (store.shard === orderShard) return;
-    this.#unsummed.add(store);
-    if (this.#summing) return;
-    this.#summing = true;
-    this.#platform.spawn('shard-sum', async () => {
-      for (let next = this.#nextUnsummed(); next !== null; next = this.#nextUnsummed()) {
-        await this.#readSum(next);
-      }
-      this.#summing = false;
-    });
-  }
-
-  #nextUnsummed(): SharedShardStore | null {
-    if (this.commits.isClosed) return null;
-    for (const next of this.#unsummed) {
-      this.#unsummed.delete(next);
-      return next;
-    }
-    return null;
-  }
-
-  async #readSum(store: SharedShardStore): Promise<void> {
-    const { sum, layers } = store.keys;
-    const isOver = (): boolean =>
-      this.commits.isClosed || this.#shards.get(store.shard) !== store || store.keys.sum !== sum;
-    if (sum !== null) await readSum(this.#platform, sum, layers, isOver);
+    this.#sums.find(store);
   }
 }
 
