@@ -1,4 +1,5 @@
-import { orderShard, type ShardId } from '@flotilla/store';
+import { orderShard, type OrderMachine, type ShardId, type ShardRow } from '@flotilla/store';
+import type { Onlooker } from '../../api/shards.ts';
 import type { ClusterState, ShardStatus } from './cluster-state.ts';
 import { wantedReplicas } from './placement-view.ts';
 import { shardRefusal } from './refusals.ts';
@@ -75,3 +76,44 @@ export const noNode = (node: number, { nodes }: ClusterState): Error =>
     'no-such-node',
     `there is no node ${node}; there are ${nodes.map((its) => its.node).join(', ')}`,
   );
+
+export function rowAndAssignment(
+  { configuration }: OrderMachine,
+  shard: ShardId,
+): {
+  readonly map: ShardRow | null;
+  readonly assignment: ReturnType<OrderMachine['configuration']['assignment']>;
+} {
+  return { map: configuration.map.row(shard), assignment: configuration.assignment(shard) };
+}
+
+export function finish(onlooker: Onlooker, shard: ShardId, text: string): void {
+  onlooker.report({ shard, phase: 'done', text, done: 1, total: 1, finished: true });
+}
+
+export const notSharded = (): Error =>
+  shardRefusal('not-sharded', 'the cluster is not sharded: begin with `flotilla shard begin`');
+export const superseded = (text: string): Error => shardRefusal('superseded', text);
+
+/** How many replicas of a shard are where those of its neighbour are. */
+export function mergeProgress(
+  { shards }: ClusterState,
+  shard: ShardId,
+  into: ShardId,
+): Parameters<Onlooker['report']>[0] {
+  const voters = shards.find((status) => status.shard === shard)?.report?.voters ?? [];
+  const target = shards.find((status) => status.shard === into)?.nodes ?? [];
+  const done = target.filter((node) => voters.includes(node)).length;
+  const isBeside = done === target.length;
+  const text = isBeside
+    ? 'the shard drains'
+    : `${done} of ${target.length} replicas are beside those of shard ${into}`;
+  return {
+    shard,
+    phase: isBeside ? 'merging' : 'moving',
+    text,
+    done,
+    total: target.length + 1,
+    finished: false,
+  };
+}

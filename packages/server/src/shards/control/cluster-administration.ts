@@ -1,5 +1,5 @@
-import { messageOf, type Platform } from '@flotilla/platform';
-import { everyShard, orderShard, type OrderMachine, type ShardId, type ShardRow } from '@flotilla/store';
+import type { Platform } from '@flotilla/platform';
+import { everyShard, orderShard, type OrderMachine, type ShardId } from '@flotilla/store';
 import type {
   NodeJoinRequest,
   NodeLeaveRequest,
@@ -17,26 +17,32 @@ import type {
 import type { Onlooker, ShardAdministration } from '../../api/shards.ts';
 import { limits } from '../../limits.ts';
 import {
+  finish,
   holdersOf,
+  mergeProgress,
   noLeader,
   noNode,
+  notSharded,
   requireMovable,
   requireOthers,
+  rowAndAssignment,
   sparedNode,
   statusOf,
+  superseded,
 } from './administration-checks.ts';
 import { beginSharding } from './begin.ts';
 import { type ClusterState, sameNodes, type ShardStatus } from './cluster-state.ts';
 import { controlSettings } from './control-settings.ts';
 import { explainShard } from './explain-shard.ts';
 import { keyText } from './key-text.ts';
+import { handOver, type HandOverParts } from './hand-over.ts';
 import { historyOf, type NodeName, nodeRows, queryConfiguration, shardRows } from './listings.ts';
 import type { ControlNode } from './local-shards.ts';
 import { observedState } from './observed-state.ts';
 import { proposeChange } from './order-proposals.ts';
 import { wantedReplicas } from './placement-view.ts';
 import { shardRefusal } from './refusals.ts';
-import { askTransfer, ShardReports } from './shard-reports.ts';
+import { ShardReports } from './shard-reports.ts';
 import { findMiddle, logBarrier } from './step-runner.ts';
 import { Waiting } from './waiting.ts';
 
@@ -172,17 +178,7 @@ export class ClusterAdministration implements ShardAdministration {
         return wishes.get('merge', shard)?.value === into ? null : 'superseded';
       },
       async () => {
-        const now = await this.#look();
-        const status = now.shards.find((its) => its.shard === shard);
-        const target = now.shards.find((its) => its.shard === into)?.nodes ?? [];
-        const missing = target.filter((its) => !(status?.report?.voters ?? []).includes(its));
-        const aligned = target.length - missing.length;
-        const phase = missing.length > 0 ? 'moving' : 'merging';
-        const text =
-          missing.length > 0
-            ? `${aligned} of ${target.length} replicas are beside those of shard ${into}`
-            : 'the shard drains';
-        onlooker.report({ shard, phase, text, done: aligned, total: target.length + 1, finished: false });
+        onlooker.report(mergeProgress(await this.#look(), shard, into));
       },
     );
     if (outcome === 'superseded') throw superseded(`somebody has decided otherwise about shard ${shard}`);
@@ -209,7 +205,7 @@ export class ClusterAdministration implements ShardAdministration {
     const since = this.#order().configuration.assignment(shard)?.since ?? 0;
     const arrived = await this.#arrival(shard, since, onlooker);
     if (!arrived) return;
-    if (withOffice && led) await this.#handOver(shard, to);
+    if (withOffice && led) await handOver(this.#handOverParts, shard, to);
     finish(onlooker, shard, `shard ${shard} is on ${nodes.join(', ')}`);
   }
 
@@ -294,7 +290,7 @@ export class ClusterAdministration implements ShardAdministration {
       const text = `node ${to} has no replica of shard ${shard} that votes; ${report.voters.join(', ')} have`;
       throw shardRefusal('holds-none', text);
     }
-    if (report.leader !== to) await this.#handOver(shard, to);
+    if (report.leader !== to) await handOver(this.#handOverParts, shard, to);
     return { configuration: this.configuration, leader: to };
   }
 
@@ -377,26 +373,9 @@ export class ClusterAdministration implements ShardAdministration {
     return outcome !== null;
   }
 
-  /** Until it says that it leads: a leader may just be going, or may not have begun. */
-  async #handOver(shard: ShardId, to: number): Promise<void> {
+  get #handOverParts(): HandOverParts {
     const { platform, node } = this.#parts;
-    const untilMs = platform.now() + limits.controlStepCallMs;
-    let reason = 'nobody leads it';
-    while (platform.now() < untilMs) {
-      await this.#reports.ask();
-      const leader = this.#reports.report(shard)?.leader;
-      if (leader === to) return;
-      try {
-        if (leader !== undefined) await askTransfer(node, leader, shard, to);
-      } catch (error) {
-        reason = messageOf(error);
-      }
-      await this.#waiting.pause(limits.controlPauseMs);
-    }
-    throw shardRefusal(
-      'unanswered',
-      `shard ${shard} was not handed over to node ${to}: ${reason}; try again`,
-    );
+    return { platform, node, reports: this.#reports, waiting: this.#waiting };
   }
 
   async #untilAll(
@@ -418,21 +397,3 @@ export class ClusterAdministration implements ShardAdministration {
     if (text !== null) finish(onlooker, 0, text);
   }
 }
-
-function rowAndAssignment(
-  { configuration }: OrderMachine,
-  shard: ShardId,
-): {
-  readonly map: ShardRow | null;
-  readonly assignment: ReturnType<OrderMachine['configuration']['assignment']>;
-} {
-  return { map: configuration.map.row(shard), assignment: configuration.assignment(shard) };
-}
-
-function finish(onlooker: Onlooker, shard: ShardId, text: string): void {
-  onlooker.report({ shard, phase: 'done', text, done: 1, total: 1, finished: true });
-}
-
-const notSharded = (): Error =>
-  shardRefusal('not-sharded', 'the cluster is not sharded: begin with `flotilla shard begin`');
-const superseded = (text: string): Error => shardRefusal('superseded', text);
