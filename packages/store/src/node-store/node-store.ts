@@ -1,7 +1,6 @@
 import { assert } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
 import type { LeaseRecords } from '../leases/lease-records.ts';
-import { limits } from '../limits.ts';
 import { KeyScope } from '../mvcc/key-scope.ts';
 import { LayerStack } from '../mvcc/layer-stack.ts';
 import { Layers } from '../mvcc/layers.ts';
@@ -13,7 +12,8 @@ import { type KeySpan, overlaps } from '../shard/key-span.ts';
 import { orderShard, type ShardId } from '../shard/shard-entry.ts';
 import type { OrderedStorage } from '../storage.ts';
 import { Commits, type FrozenRows } from './commits.ts';
-import { LogRemoval, ShardRemoval } from './row-removal.ts';
+import type { InstallBegin, RowInstall, ShardInstall } from './install.ts';
+import { RowGarbage } from './row-garbage.ts';
 import { encodeMark, type ShardMark } from './shard-mark.ts';
 import { ShardRowName, shardRowKey } from './shard-rows.ts';
 import { SharedShardStore, type SharedParts } from './shared-shard-store.ts';
@@ -30,52 +30,11 @@ import { SumFinder } from './sum-finder.ts';
 import type { StoreRow } from './store-row.ts';
 import { WarmStates } from './warm-states.ts';
 
+export type { RowInstall, ShardInstall } from './install.ts';
 export type { ShardMark } from './shard-mark.ts';
 export { SharedShardStore } from './shared-shard-store.ts';
 export type { MetaRow, PartState, StorePart } from './store-part.ts';
 export type { StoredShard } from './stored-shards.ts';
-
-/** Rows on their way in. */
-export interface ShardInstall {
-  /**
-   * Takes in what a snapshot carries: of {@link Table} LATEST, HISTORY, EVENTS or SYSTEM, in the order of keys within each.
-   */
-  write(
-    table: number,
-    rows: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
-  ): Promise<void>;
-  /**
-   * The last commit: the shard's rows in META instead of the mark. Resolves when it is durable, with the shard's store.
-   * `rows`: asked with the store, whose own row must be among them.
-   */
-  finish(
-    summary: StateSummary,
-    rows: (store: SharedShardStore) => readonly MetaRow[],
-  ): Promise<SharedShardStore>;
-  /** Gives up: the mark stays, and what was written goes. */
-  abort(): Promise<void>;
-}
-
-/** What an install is told. */
-export interface InstallBegin {
-  readonly shard: ShardId;
-  readonly span: KeySpan;
-  /** What it had, whose rows are removed first; null: nothing. */
-  readonly old: SharedShardStore | null;
-  /** Found in the mark after a crash. */
-  readonly note: Uint8Array;
-  /** Rows of META that come with the mark. */
-  readonly instead?: readonly MetaRow[];
-}
-
-/** As {@link ShardInstall}, without a store at its end. */
-export interface RowInstall {
-  /** Where its events go. */
-  readonly log: number;
-  write: ShardInstall['write'];
-  finish(rows: readonly MetaRow[]): Promise<void>;
-  abort(): Promise<void>;
-}
 
 /**
  * What a node keeps: one ordered storage, and one write buffer over it, for the replicas of all shards. Their keys are
@@ -103,8 +62,7 @@ export class NodeStore {
   readonly #busy = new Map<ShardId, readonly KeySpan[]>();
   /** Removals under way, each to be waited for by whoever wants to install the same shard. */
   readonly #removals = new Map<ShardId, Promise<void>>();
-  readonly #garbage: number[] = [];
-  #collecting = false;
+  readonly #rowGarbage: RowGarbage;
   readonly #sums: SumFinder;
   readonly #warm = new WarmStates();
 
@@ -128,6 +86,7 @@ export class NodeStore {
       isChanged: () => this.#changed.size > 0 || this.#rows.length > 0,
       freeze: () => this.#freeze(),
     });
+    this.#rowGarbage = new RowGarbage(platform, this.#stack, this.commits);
     const contents = readStored(storage);
     this.stored = contents.shards.filter(({ shard }) => shard !== orderShard);
     this.#cleanUp(contents);
@@ -285,7 +244,7 @@ export class NodeStore {
       this.#busy.set(shard, spans);
     }
     await this.#mark(shard, mark, instead);
-    if (old !== null) await this.#removeRows(shard, [old.span]);
+    if (old !== null) await this.#rowGarbage.removeSpans(shard, [old.span]);
     await this.commits.now();
     const log = this.#stack.logs.next();
     const { length } = this.#storage.tables;
@@ -298,7 +257,7 @@ export class NodeStore {
         this.#busy.delete(shard);
       },
       abort: async () => {
-        this.#collect(log);
+        this.#rowGarbage.collect(log);
         await this.#clear(shard, [span], { ...mark, spans: [] });
       },
     };
@@ -374,10 +333,10 @@ export class NodeStore {
 
   /** What a crash has left behind. */
   #cleanUp({ shards, logs, listedLogs }: StoredContents): void {
-    this.#stack.logs.unused = (log) => this.#collect(log);
+    this.#stack.logs.unused = (log) => this.#rowGarbage.collect(log);
     for (const log of logs) {
       this.#stack.logs.avoid(log);
-      if (!listedLogs.has(log)) this.#collect(log);
+      if (!listedLogs.has(log)) this.#rowGarbage.collect(log);
     }
     for (const log of listedLogs) this.#stack.logs.avoid(log);
     for (const { shard, mark } of shards) {
@@ -426,47 +385,12 @@ export class NodeStore {
 
   /** `after`: the mark that is left. */
   async #clear(shard: ShardId, spans: readonly KeySpan[], after: ShardMark | null): Promise<void> {
-    await this.#removeRows(shard, spans);
+    await this.#rowGarbage.removeSpans(shard, spans);
     // A crash may have come before those of META went.
     this.#rows.push(...this.#noRowsOf(shard), this.#markRow(shard, after));
     await this.commits.now();
     this.#busy.delete(shard);
     this.#removals.delete(shard);
-  }
-
-  async #removeRows(shard: ShardId, spans: readonly KeySpan[]): Promise<void> {
-    for (const span of spans) {
-      const removal = new ShardRemoval(this.#stack, shard, span);
-      await this.#inSlices(() => removal.slice(limits.compactionSliceEvents));
-    }
-  }
-
-  #collect(log: number): void {
-    this.#garbage.push(log);
-    if (this.#collecting) return;
-    this.#collecting = true;
-    this.#platform.spawn('event-log-removal', async () => {
-      for (let next = this.#garbage.shift(); next !== undefined; next = this.#garbage.shift()) {
-        const removal = new LogRemoval(this.#stack, next);
-        await this.#inSlices(() => removal.slice(limits.compactionSliceEvents));
-      }
-      this.#collecting = false;
-    });
-  }
-
-  /** Until `slice` answers that it is over, or the store is closed. */
-  async #inSlices(slice: () => boolean): Promise<void> {
-    for (;;) {
-      await new Promise<void>((resolve) => {
-        this.#platform.timer(limits.compactionPauseMs, 'row-removal', resolve);
-      });
-      if (this.commits.isClosed) return;
-      // The disk is behind: this can wait, it only makes more work for it.
-      if (this.overloaded) continue;
-      const isOver = slice();
-      this.commits.schedule();
-      if (isOver) return;
-    }
   }
 
   // Sums.
