@@ -1,6 +1,6 @@
 import { membersOf } from '@flotilla/raft';
 import { type CommittedOutcome, decodeShardEntry, type RequestOrigin, type ShardId } from '@flotilla/store';
-import type { ShardMachine } from '@flotilla/store';
+import type { OrderMachine, ShardMachine } from '@flotilla/store';
 import {
   decodeMessage,
   type DropMessage,
@@ -22,12 +22,13 @@ export interface NodeHandlersParts {
   readonly submitter: ShardSubmitter;
   /** Of any shard that this node has, shard 0 too; null: it has none, or no state of it. */
   readonly state: (shard: ShardId) => ShardMachine | null;
+  readonly order: () => OrderMachine | null;
   /** False: this node does not lead the order. */
   readonly take: (report: ReportMessage) => boolean;
 }
 
 /** What other nodes ask this one for their shards. What they ask for twice is done once. */
-export function answerNodes({ handle, replicas, submitter, state, take }: NodeHandlersParts): void {
+export function answerNodes({ handle, replicas, submitter, state, order, take }: NodeHandlersParts): void {
   const submit: NodeHandler = (body) => {
     const message = decodeMessage<SubmitMessage>(body);
     return submitter.serve(message, decodeShardEntry(message.entry));
@@ -55,6 +56,15 @@ export function answerNodes({ handle, replicas, submitter, state, take }: NodeHa
     if (held === null || held.state === null) throw new Error(`shard ${shard} is not here`);
     const { configuration, applied } = held.replica;
     return encodeMessage({ members: membersOf(configuration), index: applied.index });
+  });
+  handle(paths.gone, (body) => {
+    const { shards } = decodeMessage<{ readonly shards: readonly ShardId[] }>(body);
+    const known = order();
+    if (known === null) throw new Error('the cluster is not sharded here');
+    const gone = shards.filter(
+      (shard) => known.map.row(shard) === null && known.lastFact(shard, known.index) === null,
+    );
+    return encodeMessage({ index: known.index, gone });
   });
   handle(paths.report, (body) => {
     if (!take(decodeMessage<ReportMessage>(body))) throw new Error('it does not lead the order');

@@ -24,6 +24,7 @@ export const paths = {
   open: '/shard/open',
   drop: '/shard/drop',
   member: '/shard/member',
+  gone: '/shard/gone',
   report: '/order/report',
 } as const;
 

@@ -183,6 +183,7 @@ export class NodeShards implements ShardNode, OrderKeeper {
       replicas: this.#replicas,
       submitter: this.#submitter,
       state: (shard) => this.#held(shard)?.state ?? null,
+      order,
       take: (report) => this.#takeReport(report),
     });
     database.keepOrder(this);
@@ -545,9 +546,33 @@ export class NodeShards implements ShardNode, OrderKeeper {
         this.#askMembership(order);
         // What it waits for is not coming: a peer that has gone on sends all that comes of it.
         const heldMs = this.#group?.status().held?.forMs ?? 0;
-        if (heldMs > limits.heldPatienceMs) this.#group?.requestSnapshot();
+        if (heldMs > limits.heldPatienceMs) {
+          this.#group?.requestSnapshot();
+          this.#askWhatIsGone();
+        }
       }
       this.#repairLater();
+    });
+  }
+
+  /**
+   * The order here cannot go on without a snapshot, which may wait for room that replicas take which are none any more:
+   * who knows a newer order says so.
+   */
+  #askWhatIsGone(): void {
+    const shards = [...this.#replicas.all()].map(({ shard }) => shard);
+    const node = this.nodesOf(orderShard).find((other) => other !== this.nodeId);
+    if (shards.length === 0 || node === undefined) return;
+    this.#background('shard-gone', async () => {
+      const answer = await this.ask(node, paths.gone, encodeMessage({ shards }), shortPatience);
+      const { index, gone } = decodeMessage<{ readonly index: number; readonly gone: readonly ShardId[] }>(
+        answer,
+      );
+      for (const shard of gone) {
+        const held = this.#replicas.get(shard);
+        // One that is younger than what was asked is none of those.
+        if (held !== null && held.bornBefore <= index) this.#replicas.drop(held);
+      }
     });
   }
 
