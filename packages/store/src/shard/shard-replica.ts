@@ -21,6 +21,7 @@ import type {
   StorePart,
 } from '../node-store/node-store.ts';
 import { ShardRowName } from '../node-store/shard-rows.ts';
+import type { KeySpan } from './key-span.ts';
 import type { NeighbourNeed, ReplicaParts } from './replica-parts.ts';
 import { ReplicaCompaction } from './replica-compaction.ts';
 import { ReplicaRows } from './replica-rows.ts';
@@ -350,11 +351,16 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     assert(meta.index >= this.#applied.index, 'a snapshot is not installed over newer state');
     this.#installing = meta;
     const target: InstallTarget = {
-      hasRoom: ({ span }) => !this.#ended && this.#parts.store.hasRoom(span, this.id),
+      hasRoom: ({ span }) => this.#hasRoom(span),
       begin: (header) => this.#giveWay(header),
       finish: (install, header, summary) => this.#replace(meta, install, header, summary),
     };
     return Promise.resolve(new ShardSnapshotSink(this.#parts.platform, target));
+  }
+
+  /** Without a state of its own, it may not be the only one here of its shard: a child may be on its way out. */
+  #hasRoom(span: KeySpan): boolean {
+    return !this.#ended && this.#parts.store.hasRoom(span, this.#state === null ? null : this.id);
   }
 
   async #giveWay({ span }: ShardSnapshotHeader): Promise<ShardInstall> {
