@@ -40,13 +40,13 @@ test('a read that is not checked is caught', async () => {
   expect(finding?.result.violation?.name).toBe('forbidden read');
 });
 
-test('seed 4: a member that has not heard of auth yet asks before it ignores a token', async () => {
-  const result = await runScenario(authScenario, generatedTape(4));
+test('seed 72: a member that has not heard of auth yet asks before it ignores a token', async () => {
+  const result = await runScenario(authScenario, generatedTape(72));
   expect(result.violation).toBeNull();
   const honest: unknown = Reflect.get(Access.prototype, 'prepare');
   vi.spyOn(Access.prototype, 'prepare').mockImplementation(function (this: Access, call) {
     return this.auth.enabled ? (Reflect.apply(honest as () => null, this, [call]) as null) : null;
   });
-  const ignorant = await runScenario(authScenario, generatedTape(4));
+  const ignorant = await runScenario(authScenario, generatedTape(72));
   expect(ignorant.violation?.message).toContain('user name is empty');
 });
