@@ -53,7 +53,12 @@ do {
   run("the courses' tests over real processes", ['--import', 'tsx', 'packages/raft/test/process/soak.ts']);
   run('real processes', ['--import', 'tsx', 'packages/server/test/process/soak.ts', '--seed', seed]);
   const transactions = ['--seconds', '300', '--seed', seed];
-  run('transactions', ['--import', 'tsx', 'packages/server/test/process/transaction-soak.ts', ...transactions]);
+  run('transactions', [
+    '--import',
+    'tsx',
+    'packages/server/test/process/transaction-soak.ts',
+    ...transactions,
+  ]);
   if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
   round += 1;
 } while (Date.now() < endsAtMs);

@@ -41,7 +41,7 @@ import { Leadership } from './leadership.ts';
 import type { Membership } from './membership.ts';
 import { Reconfiguration } from './reconfiguration.ts';
 import { MemberLeases } from './member-leases.ts';
-import { MemberOperations } from './member-operations.ts';
+import { MemberOperations, type ShardContents } from './member-operations.ts';
 import { SessionExpiry } from './session-expiry.ts';
 
 export interface GroupBackendParts {
@@ -136,7 +136,7 @@ export class GroupBackend implements Backend {
       dataDirectory: configuration.dataDirectory,
       quotaBytes: configuration.quotaBytes,
       members: () => this.members(),
-      sharded: () => this.#sharded,
+      sharded: () => this.#contents,
       memberId: () => directory.self.memberId,
       lowersAlarmsFor: (memberId) =>
         memberId === directory.self.memberId ||
@@ -173,12 +173,43 @@ export class GroupBackend implements Backend {
   }
 
   #keysOfLease(id: bigint): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
-    return this.#sharded?.keysOfLease(id) ?? this.#database.leases.keysOf(id);
+    const sharded = this.#sharded;
+    if (sharded === null) return this.#database.leases.keysOf(id);
+    return this.#inWords(() => sharded.keysOfLease(id));
   }
 
   /** Null: every request is group 0's. */
   get #sharded(): ShardedBackend | null {
     return this.#shards?.isOn === true ? this.#shards : null;
+  }
+
+  /** The contents of all shards; null: there are none but group 0's. */
+  get #contents(): ShardContents | null {
+    const sharded = this.#sharded;
+    if (sharded === null) return null;
+    return {
+      hashKeyValues: (revision) => this.#inWords(() => sharded.hashKeyValues(revision)),
+      withContents: (use) => this.#inWords(() => sharded.withContents(use)),
+    };
+  }
+
+  /** What shards fail with is told to clients as etcd says it. */
+  async #inWords<Result>(ask: () => Promise<Result>): Promise<Result> {
+    const startMs = this.#platform.now();
+    try {
+      return await ask();
+    } catch (error) {
+      throw toEtcdError(error, this.#leadership, startMs);
+    }
+  }
+
+  async *#piecesInWords(pieces: AsyncIterable<RangeResponse>): AsyncGenerator<RangeResponse> {
+    const startMs = this.#platform.now();
+    try {
+      yield* pieces;
+    } catch (error) {
+      throw toEtcdError(error, this.#leadership, startMs);
+    }
   }
 
   /** The newest that this member knows of. */
@@ -299,7 +330,9 @@ export class GroupBackend implements Backend {
   async isSettled({ session }: Origin): Promise<boolean> {
     if (session === null) return false;
     await this.readBarrier();
-    return (await this.#sharded?.isSettled(session)) ?? this.#database.settles(session);
+    const sharded = this.#sharded;
+    if (sharded === null) return this.#database.settles(session);
+    return await this.#inWords(() => sharded.isSettled(session));
   }
 
   async readBarrier(): Promise<void> {
@@ -322,18 +355,21 @@ export class GroupBackend implements Backend {
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
-    return this.#sharded?.range(request) ?? this.#database.rangeInSlices(request);
+    const sharded = this.#sharded;
+    if (sharded === null) return this.#database.rangeInSlices(request);
+    return this.#inWords(() => sharded.range(request));
   }
 
   rangePieces(request: RangeRequest): AsyncIterable<RangeResponse> {
-    return (
-      this.#sharded?.rangePieces(request) ??
-      this.#database.rangePieces(request, this.#configuration.maxRequestBytes)
-    );
+    const sharded = this.#sharded;
+    if (sharded === null) return this.#database.rangePieces(request, this.#configuration.maxRequestBytes);
+    return this.#piecesInWords(sharded.rangePieces(request));
   }
 
   readTxn(request: TxnRequest): TxnResponse | Promise<TxnResponse> {
-    return this.#sharded?.readTxn(request) ?? this.#database.txn(request);
+    const sharded = this.#sharded;
+    if (sharded === null) return this.#database.txn(request);
+    return this.#inWords(() => sharded.readTxn(request));
   }
 
   async compacted(revision: number): Promise<void> {

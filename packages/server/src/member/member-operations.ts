@@ -8,6 +8,9 @@ import type { BackendMember, BackendOperations } from './backend.ts';
 import { SpaceAlarm } from './space-alarm.ts';
 import { API_VERSION } from './version.ts';
 
+/** What is read of all shards together. */
+export type ShardContents = Pick<ShardedBackend, 'hashKeyValues' | 'withContents'>;
+
 export interface MemberOperationsParts {
   readonly platform: Platform;
   readonly database: Database;
@@ -21,7 +24,7 @@ export interface MemberOperationsParts {
   readonly spareDisk: (spare: boolean) => void;
   readonly members: () => readonly BackendMember[];
   /** Null: all keys are group 0's. */
-  readonly sharded: () => Pick<ShardedBackend, 'hashKeyValues' | 'withContents'> | null;
+  readonly sharded: () => ShardContents | null;
 }
 
 /** What whoever runs a cluster asks of a member. */
