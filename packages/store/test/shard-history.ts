@@ -57,6 +57,9 @@ export class LoggedShard {
     this.configuration = configuration;
     this.initialConfiguration = configuration;
     this.keep('');
+    // It begins with a state: whatever the first entry was, it is in there.
+    this.append('no-op', new Uint8Array(0));
+    this.keep('');
   }
 
   get applied(): number {

@@ -1,6 +1,6 @@
 import { seededRandom } from '@flotilla/platform';
 import type { Entry, Index, SnapshotMeta, Term } from '@flotilla/raft';
-import { configurationOf } from '@flotilla/raft';
+import { configurationOf, groupOrigin } from '@flotilla/raft';
 import { PutRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
 import { SimulatedAccess } from '../simulation/ordering/memory-shard-store.ts';
@@ -63,14 +63,19 @@ function put(index: number, session: number): Entry {
     write: { kind: 'put', request },
     absent: [],
   } as const;
-  return { index: index as Index, term: 1 as Term, kind: 'command', payload: encodeShardEntry(entry) };
+  return {
+    index: (groupOrigin.index + index) as Index,
+    term: 1 as Term,
+    kind: 'command',
+    payload: encodeShardEntry(entry),
+  };
 }
 
 test('a replica that applies nothing writes nothing', async () => {
   const { platform, storage, store, replica } = opened();
   replica.apply([put(1, 1)]);
   await platform.advance(500);
-  expect(replica.flushed).toEqual({ index: 1, term: 1 });
+  expect(replica.flushed).toEqual({ index: 2, term: 1 });
   const { commits } = storage;
   await platform.advance(60_000);
   await store.commitNow();
@@ -112,7 +117,7 @@ test('a snapshot that ends early, or comes damaged, is refused', async () => {
   await platform.advance(10);
   await streamed;
   const other = ShardReplica.empty({ ...parts, store: opened().store }, 5);
-  const meta: SnapshotMeta = { index: 1 as Index, term: 1 as Term, configuration };
+  const meta: SnapshotMeta = { index: 2 as Index, term: 1 as Term, configuration };
   const damaged = (chunks[0] as Uint8Array).slice();
   damaged[damaged.length - 1] = (damaged[damaged.length - 1] as number) ^ 1;
   const sink = await other.install(meta);

@@ -4,3 +4,4 @@ export { nextIncarnation } from './incarnation.ts';
 export * from './limits.ts';
 export type { HostMetrics } from './metrics.ts';
 export type * from './types.ts';
+export { groupOrigin } from './restore.ts';

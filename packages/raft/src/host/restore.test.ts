@@ -50,6 +50,16 @@ describe('restoration', () => {
     );
   });
 
+  it('lets a group begin with a state, as if its first snapshot had been installed', () => {
+    const { restored, repair } = restoration(undefined, state(1, 1, brought), initial);
+    expect(restored).toMatchObject({
+      applied: 1,
+      lastIndex: 1,
+      snapshot: { index: 1, configuration: brought },
+    });
+    expect(repair).toMatchObject({ snapshot: { index: 1, term: 1, configuration: brought }, mustSync: true });
+  });
+
   it('takes the configuration of the log once it has one', () => {
     const { restored } = restoration(recovered(), state(11, 2), initial);
     expect(restored.snapshot.configuration).toEqual(logged);

@@ -22,6 +22,19 @@ export interface Restoration {
   readonly joining: boolean;
 }
 
+/**
+ * Where the log of a group begins that has a state from the first: every member that is given it says that it has
+ * installed a snapshot there. So one that was not gets it as any other that is behind.
+ *
+ * @example
+ * // Of a state machine that is opened with what another group has handed over:
+ * const [applied, installed] = [groupOrigin, { ...groupOrigin, configuration }];
+ */
+export const groupOrigin: { readonly index: Index; readonly term: Term } = {
+  index: 1 as Index,
+  term: 1 as Term,
+};
+
 /** What a state machine says of its state. */
 export type StateOnDisk = Pick<StateMachine<unknown>, 'applied' | 'installed'>;
 
@@ -49,6 +62,7 @@ export function restoration(
   // What was installed counts as long as nothing was applied after it: from then on the log has it, too.
   const isInstalled = installed?.index === applied.index && installed.term === applied.term;
   if (recovered === undefined) {
+    if (isInstalled && applied.index === groupOrigin.index) return jumped(noHistory, installed);
     if (applied.index > 0) {
       // Its votes and acknowledgements were in there: a member that forgets them can elect a second leader.
       throw new FlotillaError(
@@ -118,9 +132,11 @@ function jumped(former: HardState, applied: SnapshotMeta): Restoration {
   };
 }
 
+const noHistory: HardState = { term: 0 as Term, vote: 0 as NodeId, commit: 0 as Index };
+
 function fresh(configuration: Configuration): Restored {
   return {
-    hardState: { term: 0 as Term, vote: 0 as NodeId, commit: 0 as Index },
+    hardState: noHistory,
     snapshot: { index: 0 as Index, term: 0 as Term, configuration },
     termRuns: [],
     lastIndex: 0 as Index,

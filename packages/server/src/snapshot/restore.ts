@@ -1,11 +1,10 @@
 import type { Platform } from '@flotilla/platform';
 import {
   configurationOf,
+  groupOrigin,
   type HostConfig,
-  type Index,
   type NodeId,
   openLog,
-  type Term,
   type WriteSequence,
 } from '@flotilla/raft';
 import {
@@ -31,12 +30,6 @@ export interface RestoreOptions {
   /** Of the log that the member begins with. */
   readonly host?: HostConfig;
 }
-
-/**
- * Where the log of a restored cluster begins. Every member is restored from the same file and begins at the same place,
- * as if it had installed a snapshot there.
- */
-const origin = { index: 1 as Index, term: 1 as Term };
 
 /**
  * Makes a data directory from a snapshot, of etcd's or ours. It is a member's only when this has resolved: make it
@@ -71,7 +64,7 @@ async function restoreState(
   const { bumpRevision, markCompacted } = options;
   const storage = await options.openStorage(directory.stateDirectory, storageTables);
   try {
-    return await restoreEtcdFile(storage, reader, { applied: origin, bumpRevision, markCompacted });
+    return await restoreEtcdFile(storage, reader, { applied: groupOrigin, bumpRevision, markCompacted });
   } finally {
     await storage.close();
   }
@@ -91,13 +84,14 @@ async function beginLog(
     ...(host.logLimits === undefined ? {} : { limits: host.logLimits }),
   });
   try {
+    // Every member is restored from the same file, and begins at the same place.
     const configuration = configurationOf(identity.members.map((member) => member.nodeId));
     const write = {
       sequence: 0 as WriteSequence,
       truncateFrom: null,
       entries: [],
-      hardState: { term: origin.term, vote: 0 as NodeId, commit: origin.index },
-      snapshot: { ...origin, configuration },
+      hardState: { term: groupOrigin.term, vote: 0 as NodeId, commit: groupOrigin.index },
+      snapshot: { ...groupOrigin, configuration },
       mustSync: true,
       thenSend: [],
     };

@@ -1,5 +1,5 @@
 import { assert } from '@flotilla/platform';
-import { applyChange, decodeMembershipChange, emptyConfiguration } from '@flotilla/raft';
+import { applyChange, decodeMembershipChange, emptyConfiguration, groupOrigin } from '@flotilla/raft';
 import type {
   Configuration,
   Entry,
@@ -119,9 +119,14 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     return new ShardReplica(parts, shard, configurationsOf(emptyConfiguration));
   }
 
-  /** The child of a split. `configuration`: who begins its group. */
+  /**
+   * The child of a split. `configuration`: who begins its group. A node that should have one, and had no parent to split,
+   * gets what it begins with in a snapshot.
+   */
   static spawn(parts: ReplicaParts, child: ShardMachine, configuration: Configuration): ShardReplica {
     const replica = new ShardReplica(parts, child.shard, configurationsOf(configuration));
+    replica.#applied = groupOrigin;
+    replica.#installed = { ...groupOrigin, configuration };
     replica.#live({ machine: child, store: child.store as SharedShardStore });
     return replica;
   }
@@ -279,8 +284,9 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const rows = [store.row(), this.#rows.row(ShardRowName.STATE, record), ...this.#rows.changed(machine)];
     const installed = this.#installed;
     // What was installed is forgotten with the first entry that is stored after it.
-    if (installed !== null && applied.index > installed.index) {
-      rows.push(this.#rows.row(ShardRowName.INSTALLED, null));
+    if (installed !== null) {
+      const isOver = applied.index > installed.index;
+      rows.push(this.#rows.row(ShardRowName.INSTALLED, isOver ? null : encodeInstalled(installed)));
     }
     return { applied, rows: [...rows, ...this.#taken.rows] };
   }
