@@ -1,6 +1,6 @@
 import { put } from '@flotilla/check';
-import { HashKVRequest, Maintenance } from '@flotilla/wire';
-import { BugLab, isOver } from './bug-lab.ts';
+import { HashKVRequest, type HashKVResponse, Maintenance } from '@flotilla/wire';
+import { BugLab, isOver, type Pending } from './bug-lab.ts';
 import type { EtcdBug } from './etcd-bugs.ts';
 
 /** Bugs of members that are given a whole state. */
@@ -77,21 +77,26 @@ function askedWhileInstalling(seed: number): Promise<void> {
     fill(lab, 0);
     lab.leaveBehind(late);
     lab.heal();
-    const asked: { readonly error: unknown }[] = [];
+    const asked: Pending<unknown>[] = [];
+    const hashes: Pending<HashKVResponse>[] = [];
     let during = 0;
     for (let i = 0; i < 60; i += 1) {
       if (!lab.member(late).group.status().stateReady) during += 1;
-      const pending = [
-        lab.beginCall(Maintenance.methods.Defragment, {}, { member: late }),
-        lab.beginCall(Maintenance.methods.HashKV, HashKVRequest.create({}), { member: late }),
-        lab.beginCall(Maintenance.methods.Hash, {}, { member: late }),
-      ];
-      asked.push(...pending);
+      hashes.push(lab.beginCall(Maintenance.methods.HashKV, HashKVRequest.create({}), { member: late }));
+      asked.push(lab.beginCall(Maintenance.methods.Defragment, {}, { member: late }));
+      asked.push(lab.beginCall(Maintenance.methods.Hash, {}, { member: late }));
       lab.pass(5);
     }
     lab.expect(during > 3, 'nothing was asked while the snapshot was installed');
     lab.awaitCaughtUp(late);
-    lab.until('all is answered', 15_000, () => asked.every((pending) => isOver(pending as never)));
+    lab.until('all is answered', 15_000, () => [...asked, ...hashes].every((pending) => isOver(pending)));
+    // Whatever it has answered meanwhile is the hash of a state that there was.
+    for (const { answer } of hashes) {
+      if (answer === null) continue;
+      const request = HashKVRequest.create({ revision: answer.hashRevision });
+      const real = lab.call(Maintenance.methods.HashKV, request).hash;
+      lab.expect(answer.hash === real, `the hash at revision ${answer.hashRevision} is none of a state`);
+    }
     const hash = (member: number): number =>
       lab.call(Maintenance.methods.HashKV, HashKVRequest.create({}), { member }).hash;
     lab.expect(hash(late) === hash(lab.leader), 'the hashes differ');
