@@ -76,6 +76,15 @@ test('only request 1 opens a session, and only its own user has it', async () =>
   await expect(shards.run(stranger)).rejects.toBe(sessionErrors.otherUser);
 });
 
+test('what is under way for one user is told to no other', async () => {
+  await answer(at(0).execute('txn', opening, origin(1)));
+  const own = at(0).execute('put', put('c'), origin(2));
+  const stranger = at(0).execute('put', put('c'), origin(2, 0, 'mallory'));
+  const refused = expect(shards.run(stranger)).rejects.toBe(sessionErrors.otherUser);
+  expect((await shards.run(own)).kind).toBe('put');
+  await refused;
+});
+
 test('what a client is done with is refused', async () => {
   await answer(at(0).execute('txn', opening, origin(1)));
   await answer(at(0).execute('put', put('c'), origin(2)));

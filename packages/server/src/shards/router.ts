@@ -56,9 +56,10 @@ export class ShardRouter {
 
   /** Errors that executing it gave are results; what keeps it from being executed, or from being known, rejects. */
   write(kind: WriteKind, request: Uint8Array, origin: Origin, deadline: Deadline): Promise<ApplyResult> {
-    const { session } = origin;
+    const { session, user } = origin;
     if (session === null) return this.#write(kind, request, origin, deadline);
-    const name = `${session.id}/${session.request}`;
+    // Of this user: a session is told to nobody else.
+    const name = JSON.stringify([user?.name ?? null, session.id, session.request]);
     const digest = session.digest.length > 0 ? session.digest : requestDigest(kind, request);
     const running = this.#running.get(name);
     if (running !== undefined) {
