@@ -160,7 +160,8 @@ describe.skipIf(!mayMount)('a lone member on a small disk', () => {
     } catch (error) {
       expect(error).toMatchObject({ code: 'ENOSPC' });
     }
-    expect(await takesPuts()).toBe(false);
+    // One that comes before it has looked at its disk again may still be taken, where its log has the room.
+    await expect.poll(takesPuts, { timeout: 30_000 }).toBe(false);
     // What the log and the state have may do for it; if not, the member has ended, and the shell has begun it again.
     const last = DeleteRangeRequest.create({ key: keyOf(written - 2) });
     const { deleted } = await call(KV.methods.DeleteRange, last, 5_000).catch(() => ({ deleted: 0 }));
