@@ -1,6 +1,7 @@
 import type { Random } from '@flotilla/platform';
 import { History, type Call } from '../src/history.ts';
 import type { RegisterOperation, RegisterResult } from '../src/models/register.ts';
+import { movedInTime, withChanges } from './open-transactions.ts';
 
 export type RegisterCall = Call<RegisterOperation, RegisterResult>;
 
@@ -57,18 +58,12 @@ export function registerHistory(random: Random, shape: HistoryShape): RegisterCa
 
 /** A history that may or may not be linearizable still: one or two answers are changed, or one call's times. */
 export function corruptRegisterHistory(random: Random, calls: readonly RegisterCall[]): RegisterCall[] {
-  const corrupted = [...calls];
-  const changes = 1 + random.below(2);
-  for (let change = 0; change < changes; change += 1) {
-    const position = random.below(corrupted.length);
-    corrupted[position] = corruptCall(random, corrupted[position]!);
-  }
-  return corrupted;
+  return withChanges(random, calls, (call) => corruptCall(random, call));
 }
 
 function corruptCall(random: Random, call: RegisterCall): RegisterCall {
   const { outcome } = call;
-  if (outcome.type !== 'returned' || random.below(3) === 0) return shifted(random, call);
+  if (outcome.type !== 'returned' || random.below(3) === 0) return movedInTime(random, call);
   switch (outcome.result.type) {
     case 'read': {
       const value = random.below(3) === 0 ? null : `v${random.below(3)}`;
@@ -84,16 +79,6 @@ function corruptCall(random: Random, call: RegisterCall): RegisterCall {
 }
 
 /** The same call, earlier or later as a whole. */
-function shifted(random: Random, call: RegisterCall): RegisterCall {
-  const by = random.below(9) - 4;
-  const { outcome } = call;
-  return {
-    ...call,
-    calledAt: call.calledAt + by,
-    outcome: outcome.type === 'unknown' ? outcome : { ...outcome, at: outcome.at + by },
-  };
-}
-
 function randomOperation(random: Random, shape: HistoryShape): RegisterOperation {
   const key = `k${random.below(shape.keys)}`;
   const value = `v${random.below(shape.values)}`;

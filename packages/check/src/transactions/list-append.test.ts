@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { callsOf, type Row, rulesIn } from '../../simulation/rows.ts';
 import { checkListAppend, type ListCall, type ListResult, type ListTransaction } from './list-append.ts';
 
 /** `r x [1 2]`, `a x 3`: steps with their answers. */
@@ -14,29 +15,13 @@ function steps(text: string): { operation: ListTransaction; result: ListResult }
   return { operation: parsed.map(({ step }) => step), result: parsed.map(({ answer }) => answer) };
 }
 
-type Outcome = 'returned' | 'failed' | 'unknown';
-
 /** Transactions from one time to another. */
-function history(
-  ...rows: readonly (readonly [from: number, to: number, text: string, outcome?: Outcome])[]
-): ListCall[] {
-  return rows.map(([from, to, text, type = 'returned'], id) => {
-    const { operation, result } = steps(text);
-    const call = { id, client: id, operation, calledAt: from };
-    switch (type) {
-      case 'returned':
-        return { ...call, outcome: { type, at: to, result } };
-      case 'failed':
-        return { ...call, outcome: { type, at: to, reason: 'refused' } };
-      case 'unknown':
-        return { ...call, outcome: { type, reason: 'no answer' } };
-    }
-  });
+function history(...rows: readonly Row[]): ListCall[] {
+  return callsOf(rows, steps);
 }
 
 function rulesOf(calls: readonly ListCall[]): readonly string[] {
-  const { verdict } = checkListAppend(calls);
-  return verdict.outcome === 'illegal' ? verdict.violations.map(({ rule }) => rule) : [verdict.outcome];
+  return rulesIn(checkListAppend(calls).verdict);
 }
 
 describe('legal', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { callsOf, type Row, rulesIn } from '../../simulation/rows.ts';
 import {
   checkReadWriteRegisters,
   type RegisterCall,
@@ -26,28 +27,12 @@ function parse(text: string): Pick<RegisterCall, 'operation'> & {
   return { operation, result: { version: version === undefined ? null : Number(version), reads } };
 }
 
-type Outcome = 'returned' | 'failed' | 'unknown';
-
-type Row = readonly [from: number, to: number, text: string, outcome?: Outcome];
-
 function history(...rows: readonly Row[]): RegisterCall[] {
-  return rows.map(([from, to, text, type = 'returned'], id) => {
-    const { operation, result } = parse(text);
-    const call = { id, client: id, operation, calledAt: from };
-    switch (type) {
-      case 'returned':
-        return { ...call, outcome: { type, at: to, result } };
-      case 'failed':
-        return { ...call, outcome: { type, at: to, reason: 'refused' } };
-      case 'unknown':
-        return { ...call, outcome: { type, reason: 'no answer' } };
-    }
-  });
+  return callsOf(rows, parse);
 }
 
 function rulesOf(calls: readonly RegisterCall[]): readonly string[] {
-  const { verdict } = checkReadWriteRegisters(calls);
-  return verdict.outcome === 'illegal' ? verdict.violations.map(({ rule }) => rule) : [verdict.outcome];
+  return rulesIn(checkReadWriteRegisters(calls).verdict);
 }
 
 describe('legal', () => {
