@@ -7,7 +7,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FlotillaError, messageOf } from '@flotilla/platform';
 import { limits } from '../limits.ts';
-import { shardsAreServed } from '../shards/control/served.ts';
 import { subcommand } from './subcommand.ts';
 
 /**
@@ -23,10 +22,8 @@ export async function run(args: readonly string[]): Promise<number> {
       'member i has client port P + 2(i - 1), and the next port for peers',
       '2379',
     )
-    .option('--memory', 'keep no data', false);
-  if (shardsAreServed) {
-    command.option('--shards <count>', 'split the keys over so many shards', '1');
-  }
+    .option('--memory', 'keep no data', false)
+    .option('--shards <count>', 'split the keys over so many shards', '1');
   command.parse(args, { from: 'user' });
   const cluster = new DevelopmentCluster(planOf(command.opts()));
   return await cluster.run();

@@ -1,17 +1,6 @@
 import { Command } from 'commander';
-import { shardsAreServed } from '../shards/control/served.ts';
 import { exitCodeOf, reportError } from './errors.ts';
 import { etcdVersionText, versionText } from './version.ts';
-
-/** Offered when members serve them. */
-const shardCommands: readonly CommandEntry[] = [
-  {
-    name: 'shard',
-    description: 'split, merge and move the shards of a cluster',
-    load: () => import('./shard.ts'),
-  },
-  { name: 'node', description: 'nodes that have shards', load: () => import('./node.ts') },
-];
 
 /**
  * The command line. Every command is a module with `run(args)`, loaded only when it is asked for: a member starts
@@ -42,7 +31,12 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./snapshot.ts'),
   },
   { name: 'bench', description: 'measure an endpoint of Flotilla or etcd', load: () => import('./bench.ts') },
-  ...(shardsAreServed ? shardCommands : []),
+  {
+    name: 'shard',
+    description: 'split, merge and move the shards of a cluster',
+    load: () => import('./shard.ts'),
+  },
+  { name: 'node', description: 'nodes that have shards', load: () => import('./node.ts') },
 ];
 
 interface CommandEntry {

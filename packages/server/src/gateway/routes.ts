@@ -1,11 +1,10 @@
 import { Auth, Cluster, Election, KV, Lease, Lock, Maintenance, Watch } from '@flotilla/wire';
-import { shardsAreServed } from '../shards/control/served.ts';
 import { type GatewayRoute, route } from './route.ts';
 import { shardRoutes } from './shard-routes.ts';
 
 /** Null: the path is none of the gateway's. Undefined: it looks like one, but leads nowhere. */
 export function routeOf(path: string): GatewayRoute | null | undefined {
-  if (shardsAreServed && path.startsWith(shardPrefix)) return shardRoutes[path.slice(shardPrefix.length)];
+  if (path.startsWith(shardPrefix)) return shardRoutes[path.slice(shardPrefix.length)];
   const prefix = prefixes.find((candidate) => path.startsWith(candidate));
   if (prefix === undefined) return null;
   const name = path.slice(prefix.length);

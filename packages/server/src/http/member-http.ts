@@ -28,8 +28,7 @@ export interface MemberHttpParts {
   readonly meters: Meters;
   readonly process: ProcessFacts;
   readonly services: MethodTable;
-  /** Null: shards are not served. */
-  readonly shards: { readonly endpoint: HttpEndpoint; readonly metrics: readonly Metric[] } | null;
+  readonly shards: { readonly endpoint: HttpEndpoint; readonly metrics: readonly Metric[] };
 }
 
 /** What only the process knows of itself. */
@@ -60,18 +59,12 @@ export function memberHttp(parts: MemberHttpParts): HttpApi {
       memberIdOf,
     }),
     ...parts.process.metrics,
-    ...(parts.shards?.metrics ?? []),
+    ...parts.shards.metrics,
   ]);
   const debugVars = debugVarsEndpoint({ groupStatus, memberIdOf, process: () => parts.process.vars() });
   return new HttpApi({
     guard: new AccessGuard({ configuration, authEnabled: () => backend.access.auth.enabled }),
-    endpoints: [
-      health,
-      metricsEndpoint(registry),
-      versionEndpoint,
-      debugVars,
-      ...(parts.shards === null ? [] : [parts.shards.endpoint]),
-    ],
+    endpoints: [health, metricsEndpoint(registry), versionEndpoint, debugVars, parts.shards.endpoint],
     gateway: configuration.gateway ? gatewayOf(parts) : null,
   });
 }

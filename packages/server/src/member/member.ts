@@ -48,7 +48,6 @@ import { removeLeftSnapshots } from '../snapshot/outgoing-snapshot.ts';
 import { PeerPort } from '../peer/peer-port.ts';
 import { alsoAt } from '../peer/several-addresses.ts';
 import { MemberShards } from '../shards/control/member-shards.ts';
-import { shardsAreServed } from '../shards/control/served.ts';
 import { NodeShards } from '../shards/node-shards.ts';
 import { AutoCompactor } from './auto-compaction.ts';
 import { CorruptionCheck } from './corruption-check.ts';
@@ -121,7 +120,7 @@ export class Member {
   readonly #meters: Meters;
   readonly #peerPort: PeerPort;
   readonly #servers: RpcServer[] = [];
-  readonly #shardControl: MemberShards | null;
+  readonly #shardControl: MemberShards;
   readonly #compactor: AutoCompactor | null;
   readonly #corruptionCheck: CorruptionCheck;
   readonly #published: Promise<void>;
@@ -142,9 +141,7 @@ export class Member {
     this.group = parts.group;
     this.backend = new GroupBackend({ platform, configuration, auth: options.auth, ...parts });
     this.backend.attach(parts.shards);
-    this.#shardControl = shardsAreServed
-      ? startShardControl(platform, configuration, parts, this.backend)
-      : null;
+    this.#shardControl = startShardControl(platform, configuration, parts, this.backend);
     this.#compactor = startCompactor(platform, configuration, parts, this.backend);
     this.#corruptionCheck = startCorruptionCheck(platform, configuration, parts, this.backend);
     this.#published = this.#publish(options, parts);
@@ -259,7 +256,7 @@ export class Member {
       ...maintenanceMethods(backend, this.#platform),
       moveLeaderMethod(backend),
       ...healthMethods(backend),
-      ...(this.#shardControl?.methods ?? []),
+      ...this.#shardControl.methods,
     ];
     const services = new Services(
       this.#meters.calls.metered(unlessLearner(backend, identified(methods, backend.access))),
@@ -327,7 +324,7 @@ export class Member {
 
   /** Calls under way may end; what would never end, as a watch, is cut. */
   async #stopServing(): Promise<void> {
-    this.#shardControl?.stop();
+    this.#shardControl.stop();
     this.#compactor?.stop();
     this.#corruptionCheck.stop();
     const drained = Promise.all(this.#servers.map((server) => server.close()));

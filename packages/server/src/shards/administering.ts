@@ -14,8 +14,9 @@ interface Spreading {
 }
 
 /**
- * Requests of the order group that this node has proposed. What changes users or compacts is answered when every shard has
- * heard of it (rules 15, 16), which this node's own copy of the order says; all else when it is applied here.
+ * Requests of the order group that this node has proposed. A compaction is answered when every shard has heard of it
+ * (rule 16), which this node's own copy of the order says; all else when it is applied here. Changes of users come as
+ * proposals of group 0, and `ShardedBackend.everywhere` waits for them.
  */
 export class Administering {
   readonly #platform: Platform;

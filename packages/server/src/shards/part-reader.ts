@@ -4,6 +4,8 @@ import {
   countPage,
   decodePlain,
   encodePlain,
+  everyKeySpan,
+  holdsKey,
   intersection,
   type KeySpan,
   type OrderMachine,
@@ -104,7 +106,7 @@ export class PartReader {
   /** The keys that go with a lease, at this place in the order or later, sorted. */
   async keysOf(lease: bigint, at: ReadAt, deadline: Deadline): Promise<Uint8Array[]> {
     const keys: Uint8Array[] = [];
-    for (let left: KeySpan | null = everything; left !== null;) {
+    for (let left: KeySpan | null = everyKeySpan; left !== null;) {
       const whole: KeySpan = left;
       const [reply, part] = await this.#ask(
         (order) => partOf(order, whole, false),
@@ -125,7 +127,7 @@ export class PartReader {
     at: ReadAt,
     deadline: Deadline,
   ): Promise<boolean> {
-    for (let left: KeySpan | null = everything; left !== null;) {
+    for (let left: KeySpan | null = everyKeySpan; left !== null;) {
       const whole: KeySpan = left;
       const [reply, part] = await this.#ask(
         (order) => partOf(order, whole, false),
@@ -221,7 +223,6 @@ export class PartReader {
 }
 
 const path = '/shards/read';
-const everything: KeySpan = { from: new Uint8Array(0), to: null };
 const elsewhere: Refusal = { kind: 'elsewhere' };
 const behind: Refusal = { kind: 'behind' };
 const compacted: Refusal = { kind: 'compacted' };
@@ -268,21 +269,13 @@ function answer(machine: ShardMachine, lastFact: number, question: Question): Re
     case 'lease-keys':
       return {
         kind: 'lease-keys',
-        keys: attachments
-          .keysOf(question.lease)
-          .filter((key) => intersection(span, { from: key, to: nextKey(key) }) !== null),
+        keys: attachments.keysOf(question.lease).filter((key) => holdsKey(span, key)),
       };
     case 'settled':
       return { kind: 'settled', isSettled: machine.memory.look(question) !== 'new' };
     default:
       return unreachable(question);
   }
-}
-
-function nextKey(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1);
-  next.set(key);
-  return next;
 }
 
 /** Versions as the messages that they are in answers. */

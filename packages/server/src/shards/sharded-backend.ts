@@ -6,8 +6,8 @@ import {
   decodeLeaseRenew,
   type LeaseCheckpoint,
   type LeaseExpiry,
+  everyKeySpan,
   hashRevisionOf,
-  type KeySpan,
   type KeyValueHash,
   KeyValueHasher,
   noAnswer,
@@ -58,8 +58,6 @@ type OrderKind =
 
 /** What requests of members and clients are the shards' or the order's; others stay proposals of group 0. */
 export type ShardedKind = WriteKind | OrderKind;
-
-const everything: KeySpan = { from: new Uint8Array(0), to: null };
 
 type Entry = OrderEntry & { readonly origin: RequestOrigin };
 
@@ -177,7 +175,7 @@ export class ShardedBackend {
     return await this.#again(async (at, deadline) => {
       const hashRevision = hashRevisionOf(at, revision);
       const { compactRevision } = at;
-      const hasKeys = (await this.services.parts.count(everything, at, hashRevision, deadline)) > 0;
+      const hasKeys = (await this.services.parts.count(everyKeySpan, at, hashRevision, deadline)) > 0;
       const hasher = new KeyValueHasher({ hashRevision, compactRevision, hasKeys });
       for await (const record of this.services.records.all(at, hashRevision, deadline)) {
         if (hasher.counts(record)) hasher.add(record, record.kv);

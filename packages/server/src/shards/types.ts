@@ -107,7 +107,7 @@ export interface ShardNode {
 
   /** Has the order group log an entry. Resolves when this node has applied it. */
   propose(entry: OrderEntry, patience: Patience): Promise<void>;
-  /** A request of the order group: answered when it has taken effect everywhere (rules 15, 16). */
+  /** A request of the order group. A compaction is answered when every shard has heard of it (rule 16). */
   administer(
     entry: OrderEntry & { readonly origin: RequestOrigin },
     patience: Patience,

@@ -12,6 +12,7 @@ import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { Recalled, RequestOrigin, WrittenOutcome } from '../shard/request-memory.ts';
+import { everyKeySpan } from '../shard/key-span.ts';
 import {
   type Decision,
   type Fact,
@@ -776,7 +777,7 @@ function oldestAnnouncement(chain: FactChain): number | null {
 function wholeRow(nodes: readonly NodeEntry[]): ShardRow {
   return {
     shard: orderShard,
-    span: { from: new Uint8Array(0), to: null },
+    span: everyKeySpan,
     range: 1,
     membership: 1,
     nodes: nodes.map(({ node }) => node),

@@ -1,4 +1,4 @@
-import { compareBytes, successor } from '../bytes.ts';
+import { compareBytes, emptyBytes, successor } from '../bytes.ts';
 import { isEmpty, keyRange } from '../mvcc/key-range.ts';
 
 /** Keys with `from <= key < to`; `to` null: no end. */
@@ -6,6 +6,9 @@ export interface KeySpan {
   readonly from: Uint8Array;
   readonly to: Uint8Array | null;
 }
+
+/** Every key there can be. */
+export const everyKeySpan: KeySpan = { from: emptyBytes, to: null };
 
 /** Of a request's `key` and `range_end`; null: it holds no key. */
 export function spanOf(key: Uint8Array, rangeEnd: Uint8Array): KeySpan | null {

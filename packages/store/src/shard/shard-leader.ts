@@ -35,8 +35,9 @@ interface OpenRead {
 }
 
 /**
- * What a shard's leader keeps in memory, and loses with its term: who waits for which answer. `order` is the node's own
- * copy of the order, which may be behind: then an answer is late, and never wrong.
+ * What is kept in memory for a shard, and lost with it: who waits for which answer, which any replica can give that has
+ * applied the request, and which facts are logged, which is the leader's. `order` is the node's own copy of the order,
+ * which may be behind: then an answer is late, and never wrong.
  */
 export class ShardLeader {
   /** The last fact that was proposed, and when. */
