@@ -26,6 +26,11 @@ export function leaveSimulation(): void {
   syncBuiltinESMExports();
 }
 
+/** How many simulations are going on, one inside the other. */
+export function escapeDepth(): number {
+  return depth;
+}
+
 /** The first escape since the last call, also when the simulated code has swallowed its error. */
 export function takeEscape(): FlotillaError | null {
   const result = firstEscape;

@@ -21,6 +21,11 @@ export class EventHeap<Event> {
     return this.#size;
   }
 
+  /** How many events were ever pushed: who pushes none has changed nothing. */
+  get pushed(): number {
+    return this.#sequence;
+  }
+
   /** When the first event is due; Infinity when there is none. */
   get nextTime(): number {
     return this.#size === 0 ? Infinity : (this.#times[0] as number);

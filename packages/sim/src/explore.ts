@@ -2,11 +2,17 @@ import { Coverage } from './coverage.ts';
 import { fromEventLoop } from './drain.ts';
 import { enterSimulation, leaveSimulation } from './escape-detector.ts';
 import type { RunResult, Scenario } from './scenario.ts';
-import { generatedTape } from './tape.ts';
+import { randomStrategy } from './strategies/random.ts';
+import type { Strategy } from './strategies/strategy.ts';
+import { replayedTape } from './tape.ts';
 import type { RecordedTape, Tape, TapeLanes } from './tape.ts';
+import type { Recorder } from './trace/recorder.ts';
+import { withRecorder } from './trace/recording.ts';
 
 export interface ExploreOptions {
   readonly scenario: Scenario;
+  /** Chooses the runs; by default each seed's own tape. */
+  readonly strategy?: Strategy;
   /** The first seed, and how many. */
   readonly from: number;
   readonly seeds: number;
@@ -16,6 +22,11 @@ export interface ExploreOptions {
   readonly repeatEvery?: number;
   /** Called after each seed. Answering false ends the search. */
   readonly onSeed?: (seed: number, result: RunResult) => boolean | void;
+}
+
+export interface RunOptions {
+  /** Writes the run down. */
+  readonly recorder?: Recorder;
 }
 
 export interface Finding {
@@ -31,6 +42,8 @@ export interface Exploration {
   /** Runs that were made a second time. */
   readonly repeated: number;
   readonly coverage: Coverage;
+  /** The strategy has made every run that there is. */
+  readonly exhausted: boolean;
   /** The first violation; the search ends with it. */
   readonly finding: Finding | null;
 }
@@ -43,43 +56,44 @@ export interface Exploration {
  * if (finding !== null) console.log(describeFaults(finding.result.faults));
  */
 export async function explore(options: ExploreOptions): Promise<Exploration> {
-  const { scenario, step = 1, repeatEvery = 100 } = options;
+  const { scenario, strategy = randomStrategy(), step = 1, repeatEvery = 100 } = options;
   const coverage = new Coverage();
   let [seeds, events, simulatedMs, repeated] = [0, 0, 0, 0];
+  let [finding, exhausted]: [Finding | null, boolean] = [null, false];
   for (let i = 0; i < options.seeds; i += 1) {
     const seed = options.from + i * step;
-    const tape = generatedTape(seed);
+    const tape = strategy.next(seed);
+    if (tape === null) {
+      exhausted = true;
+      break;
+    }
     let result = await runScenario(scenario, tape);
     if (repeatEvery > 0 && seed % repeatEvery === 0 && result.violation === null) {
       repeated += 1;
-      result = comparedWith(result, await runScenario(scenario, generatedTape(seed)));
+      result = comparedWith(result, await runScenario(scenario, replayedTape(tape.values())));
     }
     seeds += 1;
     events += result.events;
     simulatedMs += result.simulatedMs;
     coverage.add(result.coverage);
+    strategy.learn?.(tape, result);
     const goOn = options.onSeed?.(seed, result) !== false;
-    if (result.violation !== null) {
-      return {
-        seeds,
-        events,
-        simulatedMs,
-        repeated,
-        coverage,
-        finding: { seed, result, lanes: tape.lanes() },
-      };
-    }
-    if (!goOn) break;
+    if (result.violation !== null) finding = { seed, result, lanes: tape.lanes() };
+    if (!goOn || finding !== null) break;
   }
-  return { seeds, events, simulatedMs, repeated, coverage, finding: null };
+  return { seeds, events, simulatedMs, repeated, coverage, exhausted, finding };
 }
 
 /** One run, from the event loop and with the guards of the escape detector up throughout. */
-export function runScenario(scenario: Scenario, tape: Tape | RecordedTape): Promise<RunResult> {
+export function runScenario(
+  scenario: Scenario,
+  tape: Tape | RecordedTape,
+  options: RunOptions = {},
+): Promise<RunResult> {
   return fromEventLoop(() => {
     enterSimulation();
     try {
-      return scenario.run(tape);
+      return withRecorder(options.recorder ?? null, () => scenario.run(tape));
     } finally {
       leaveSimulation();
     }

@@ -155,8 +155,12 @@ class ConnectAttempt {
   #fail(code: ErrorCode, reason: string, afterMs: number): void {
     if (this.#settled) return;
     this.#settled = true;
-    const error = errorOf(code, 'connect to', this.#address, reason);
-    this.#world.after(Math.max(afterMs, 0), () => this.#reject(error), this.#life);
+    const leftMs = this.#deadlineMs - this.#world.now;
+    const late = this.#world.settings.refusesInTime && afterMs > leftMs;
+    const error = late
+      ? errorOf('FLOTILLA_CONNECT_FAILED', 'connect to', this.#address, 'no answer in time')
+      : errorOf(code, 'connect to', this.#address, reason);
+    this.#world.after(Math.max(late ? leftMs : afterMs, 0), () => this.#reject(error), this.#life);
   }
 }
 

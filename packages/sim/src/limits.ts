@@ -2,8 +2,23 @@
 export const limits = {
   /** Events of one run before it counts as endless. */
   runEventsMax: 5_000_000,
+  /** Events this close together are at one instant: a timer of no delay takes a millionth of a millisecond. */
+  instantMs: 1,
   /** Events at one instant before the run counts as a livelock: nothing real does so much in no time. */
   instantEventsMax: 100_000,
+  /** Events that may wait at once: a program that leaves more to do than it does never ends. */
+  queuedEventsMax: 500_000,
+  /** Bytes written to one direction of a connection and not yet taken: nobody heeds that `write` answers false. */
+  streamInFlightBytesMax: 256 * 1024 * 1024,
+  /** Runs of `simulate`, and between two that are made twice, where it does not say. */
+  simulateSeeds: 100,
+  simulateRepeatEvery: 50,
+  /** Real time of one run of `simulate` before what is running counts as stuck. */
+  runRealMaxMs: 120_000,
+  /** Real time that shrinking a failure may take in `simulate`. */
+  shrinkRealMaxMs: 20_000,
+  /** Choices of a tape file. */
+  tapeChoicesMax: 50_000_000,
   /** Cancelled timers that may wait in the heap before it is rebuilt without them. */
   cancelledEventsMax: 4_096,
   /** Bytes that a simulated kernel takes per direction before `bufferedBytes` starts to grow. */
@@ -25,6 +40,18 @@ export const limits = {
   hashedBytesMax: 512,
   /** Old frames remembered per pair of nodes for re-delivery. */
   rememberedFrames: 32,
+  /** What a recorder keeps of each kind; older records are given up. A person looks at the last minute of a run. */
+  recordedSpansMax: 5_000,
+  recordedMessagesMax: 60_000,
+  recordedSyncsMax: 20_000,
+  recordedTimersMax: 20_000,
+  recordedLinesMax: 20_000,
+  recordedStatesMax: 40_000,
+  recordedOperationsMax: 20_000,
+  /** Late messages that the story of a run tells one by one; where more are late, that is only weather. */
+  toldDeliveriesMax: 12,
+  /** Of one shrink, how many look for the failure with one, two and three faults. */
+  shrinkFaultAttemptsMax: 90,
   /** Attempts of one shrink. */
   shrinkAttemptsMax: 2_000,
 } as const;

@@ -3,6 +3,8 @@ import type { SimPipe } from './sim-pipe.ts';
 
 /** The state of the wire from one node to another. The way back is a link of its own. */
 export class Link {
+  readonly from: SimNode;
+  readonly to: SimNode;
   /** Faults that cut it now; 0: it carries. Counted, because partitions overlap. */
   cuts = 0;
   /** Delays are this many times longer. */
@@ -11,31 +13,42 @@ export class Link {
   bytesPerMs = 0;
   /** Pipes whose next bytes wait for the link to carry again. */
   readonly blocked = new Set<SimPipe>();
+
+  constructor(from: SimNode, to: SimNode) {
+    this.from = from;
+    this.to = to;
+  }
 }
 
 /** All links between nodes. A node's link with itself is never cut. */
 export class Links {
+  /** Told when a link ceases to carry, and when it does again. */
+  onChange: ((from: SimNode, to: SimNode, carries: boolean) => void) | null = null;
   readonly #links = new Map<number, Link>();
 
   between(from: SimNode, to: SimNode): Link {
     const key = from.index * 65_536 + to.index;
     let link = this.#links.get(key);
     if (link === undefined) {
-      link = new Link();
+      link = new Link(from, to);
       this.#links.set(key, link);
     }
     return link;
   }
 
   cut(from: SimNode, to: SimNode): void {
-    if (from !== to) this.between(from, to).cuts += 1;
+    if (from === to) return;
+    this.between(from, to).cuts += 1;
+    this.onChange?.(from, to, false);
   }
 
   restore(from: SimNode, to: SimNode): void {
     if (from === to) return;
     const link = this.between(from, to);
     link.cuts = Math.max(link.cuts - 1, 0);
-    if (link.cuts === 0) wake(link);
+    if (link.cuts > 0) return;
+    this.onChange?.(from, to, true);
+    wake(link);
   }
 
   /** Ends every fault of every link. */
@@ -44,6 +57,7 @@ export class Links {
       link.cuts = 0;
       link.slowFactor = 1;
       link.bytesPerMs = 0;
+      this.onChange?.(link.from, link.to, true);
       wake(link);
     }
   }

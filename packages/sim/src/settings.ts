@@ -24,6 +24,11 @@ export interface NetworkSettings {
   readonly bytesPerMs: number;
   /** Out of 1,000 attempts to connect, how many are refused for no reason. */
   readonly refusePerMille: number;
+  /**
+   * Whether a refusal that is slow on its way gives way to the time-out of the attempt. `simulate` has it so; false
+   * keeps seeds that were recorded before.
+   */
+  readonly refusesInTime: boolean;
   /** How long unacknowledged bytes wait on a cut link before their sender gives the connection up, at least. */
   readonly giveUpMinMs: number;
   readonly giveUpMaxMs: number;
@@ -68,6 +73,7 @@ export const calmSettings: WorldSettings = {
   redeliverPerMille: 0,
   bytesPerMs: 0,
   refusePerMille: 0,
+  refusesInTime: false,
   giveUpMinMs: 4_000,
   giveUpMaxMs: 16_000,
   syncMinMs: 0.3,

@@ -1,8 +1,9 @@
+import { seededRandom } from '@flotilla/platform';
 import { runScenario } from './explore.ts';
 import { limits } from './limits.ts';
 import type { RunResult, Scenario } from './scenario.ts';
 import { replayedTape } from './tape.ts';
-import type { TapeLanes } from './tape.ts';
+import type { RecordedTape, TapeLanes } from './tape.ts';
 
 export interface ShrinkOptions {
   readonly scenario: Scenario;
@@ -40,6 +41,8 @@ class Shrinker {
   readonly #deadline: number;
   #lanes: Map<string, number[]>;
   #result: RunResult | null = null;
+  /** What the smallest failing run so far has drawn, in order. */
+  #tape: RecordedTape | null = null;
   #attempts = 0;
   #choicesBefore = 0;
 
@@ -66,10 +69,12 @@ class Shrinker {
     await this.#try(this.#lanes);
     if (this.#result === null) return;
     await this.#clearLabels(this.#labels().reverse());
+    await this.#findFewerFaults();
     for (let before = Infinity; before > weightOf(this.#lanes) && !this.#spent;) {
       before = weightOf(this.#lanes);
       for (const label of this.#labels()) await this.#clearSpans(label);
     }
+    await this.#cutOut();
     for (const label of this.#labels()) await this.#lower(label);
   }
 
@@ -113,6 +118,47 @@ class Shrinker {
     }
   }
 
+  /**
+   * Zeroes a choice and takes out what was drawn right after it. A fault that is only zeroed leaves its own choices
+   * (whom it hits, what the disk loses) to the next fault, which then is another one; with them it goes without a trace.
+   */
+  async #cutOut(): Promise<void> {
+    for (let at = 0; at < (this.#tape?.length ?? 0) && !this.#spent; at += 1) {
+      if (this.#tape?.at(at).value === 0) continue;
+      for (const after of cutLengths) {
+        if (await this.#try(cutOutLanes(this.#tape as RecordedTape, at, after), weightOf(this.#lanes))) break;
+      }
+    }
+  }
+
+  /**
+   * Looks for a run with one of the faults, or two, at other times. What an earlier fault has delayed by chance comes too
+   * soon without it, so no fault can be taken out of such a run alone; but often it takes no more than luck anew.
+   */
+  async #findFewerFaults(): Promise<void> {
+    const random = seededRandom(1);
+    for (let attempt = 0; attempt < limits.shrinkFaultAttemptsMax && !this.#spent; attempt += 1) {
+      const faults = this.#lanes.get('fault') ?? [];
+      const kinds = faults.filter((value) => value !== 0);
+      const count = 1 + Math.floor((attempt * 3) / limits.shrinkFaultAttemptsMax);
+      if (kinds.length <= count) return;
+      const lanes = new Map(this.#lanes);
+      const drawn = faults.map(() => 0);
+      for (let i = 0; i < count; i += 1) {
+        drawn[random.below(drawn.length)] = kinds[random.below(kinds.length)] ?? 0;
+      }
+      lanes.set('fault', drawn);
+      for (const label of choicesOfFaults) {
+        const length = Math.max(lanes.get(label)?.length ?? 0, drawn.length);
+        lanes.set(
+          label,
+          Array.from({ length }, () => random.below(64)),
+        );
+      }
+      await this.#try(lanes, Infinity, kinds.length);
+    }
+  }
+
   /** Binary search for the smallest number that still fails, for each that is left. */
   async #lower(label: string): Promise<void> {
     for (let i = 0; i < (this.#lanes.get(label)?.length ?? 0) && !this.#spent; i += 1) {
@@ -128,20 +174,52 @@ class Shrinker {
     }
   }
 
-  /** Keeps `lanes` when they fail as the first run did. */
-  async #try(lanes: Map<string, number[]>): Promise<boolean> {
+  /** Keeps `lanes` when they fail as the first run did, with fewer choices than `below` that are not harmless. */
+  async #try(lanes: Map<string, number[]>, below = Infinity, faultsBelow = Infinity): Promise<boolean> {
     if (this.#spent && this.#result !== null) return false;
     this.#attempts += 1;
     const tape = replayedTape(lanes);
     const result = await runScenario(this.#scenario, tape);
     if (result.violation === null) return false;
     if (this.#result !== null && result.violation.name !== this.#result.violation?.name) return false;
-    this.#result = result;
     // As drawn, not as asked: what the run did not reach is not part of the failure.
-    this.#lanes = trimmed(tape.lanes());
+    const drawn = trimmed(tape.lanes());
+    if (weightOf(drawn) >= below || faultsOn(drawn) >= faultsBelow) return false;
+    this.#result = result;
+    this.#tape = tape;
+    this.#lanes = drawn;
     this.#options.onSmaller?.(result, weightOf(this.#lanes));
     return true;
   }
+}
+
+/** What the nemesis draws for its faults. */
+const choicesOfFaults = [
+  'next fault',
+  'victim',
+  'duration of a fault',
+  'crash at which disk operation',
+  'crash: unsynced sectors kept, lost, lost singly, torn singly',
+] as const;
+
+function faultsOn(lanes: TapeLanes): number {
+  return lanes.get('fault')?.filter((value) => value !== 0).length ?? 0;
+}
+
+/** How many choices go with one that is cut out: those of a fault are drawn together. */
+const cutLengths = [1, 2, 3, 4, 6, 8, 12, 16] as const;
+
+function cutOutLanes(tape: RecordedTape, at: number, after: number): Map<string, number[]> {
+  const lanes = new Map<string, number[]>();
+  for (let i = 0; i < tape.length; i += 1) {
+    if (i > at && i <= at + after) continue;
+    const { label, value } = tape.at(i);
+    const lane = lanes.get(label);
+    const kept = i === at ? 0 : value;
+    if (lane === undefined) lanes.set(label, [kept]);
+    else lane.push(kept);
+  }
+  return lanes;
 }
 
 /** Without the zeros at the ends of lanes, and without empty lanes: past its end a lane is harmless anyway. */

@@ -184,8 +184,18 @@ export class SimConnection implements Connection {
 /** Two ends of one stream. */
 export function connectEnds(client: SimConnection, server: SimConnection, port: number): void {
   const { network } = client.life.node.world;
-  const forth = new SimPipe(client, server, network.frameFaults(client.life.node, server.life.node, port));
-  const back = new SimPipe(server, client, network.frameFaults(server.life.node, client.life.node, port));
+  const forth = new SimPipe(
+    client,
+    server,
+    port,
+    network.frameFaults(client.life.node, server.life.node, port),
+  );
+  const back = new SimPipe(
+    server,
+    client,
+    port,
+    network.frameFaults(server.life.node, client.life.node, port),
+  );
   client.outgoing = forth;
   client.incoming = back;
   server.outgoing = back;

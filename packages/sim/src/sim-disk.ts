@@ -266,9 +266,14 @@ class DiskGate {
     started?.();
     const fails = this.#image.faults.failingSyncs > 0;
     if (fails) this.#image.faults.failingSyncs -= 1;
+    const record = this.#world.recorder?.syncStarted(this.#life.node.name, what) ?? null;
     return new Promise((resolve, reject) => {
       const complete = (): void => {
         done(!fails);
+        if (record !== null) {
+          record.toMs = this.#world.now;
+          record.failed = fails;
+        }
         if (crash === 'after') this.#crash(`right after it did ${what}`);
         else if (fails) reject(this.#error('IO', what, true));
         else resolve();

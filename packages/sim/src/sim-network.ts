@@ -15,6 +15,9 @@ export interface SimListener {
   readonly accept: (connection: Connection) => void;
 }
 
+/** What the bytes of one write are, in a word or two. */
+export type MessageLabel = (bytes: Uint8Array) => string | null;
+
 /** The wires between all nodes. A node is reached under its name; `127.0.0.1` and `localhost` are the node itself. */
 export class SimNetwork {
   readonly links = new Links();
@@ -23,6 +26,7 @@ export class SimNetwork {
   /** Ends whose other side died without telling, and whether they wrote since. */
   readonly #orphans = new Map<SimConnection, boolean>();
   readonly #frameRules = new Map<number, FrameRule>();
+  readonly #labels = new Map<number, MessageLabel>();
   readonly #frameMemories = new Map<string, FrameMemory>();
   #nextPort = 49_152;
 
@@ -35,6 +39,19 @@ export class SimNetwork {
    */
   declareFrames(port: number, rule: FrameRule): void {
     this.#frameRules.set(port, rule);
+  }
+
+  /** Lets a recorder say what travels to and from `port`. Null, or a failure: nobody knows. */
+  labelMessages(port: number, label: MessageLabel): void {
+    this.#labels.set(port, label);
+  }
+
+  labelOf(port: number, bytes: Uint8Array): string | null {
+    try {
+      return this.#labels.get(port)?.(bytes) ?? null;
+    } catch {
+      return null;
+    }
   }
 
   frameFaults(from: SimNode, to: SimNode, port: number): FrameFaults | null {

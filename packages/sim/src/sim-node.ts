@@ -54,6 +54,7 @@ export class SimNode {
     }
     const life = new Life(this, this.#lives);
     this.life = life;
+    this.world.recorder?.lifeStarted(this.name, this.#lives);
     const platform = new SimPlatform(life);
     this.world.after(0, () => platform.spawn('main', async () => this.#main(platform)), life);
   }
@@ -69,6 +70,7 @@ export class SimNode {
     const { life } = this;
     if (life === null) return 'nothing';
     this.#end(life);
+    this.world.recorder?.lifeEnded(this.name, options.unreachable ? 'power cut' : 'crash');
     this.unreachable = options.unreachable;
     this.world.network.lifeEnded(life, options.unreachable);
     return this.disk.crash();
@@ -76,13 +78,16 @@ export class SimNode {
 
   /** Stops the process where it stands (SIGSTOP): its events wait, its clock goes on. */
   pause(): void {
-    if (this.life !== null) this.life.paused = true;
+    if (this.life === null) return;
+    this.life.paused = true;
+    this.world.recorder?.paused(this.name);
   }
 
   resume(): void {
     const { life } = this;
     if (life === null || !life.paused) return;
     life.paused = false;
+    this.world.recorder?.resumed(this.name);
     for (const event of life.held.splice(0)) this.world.schedule(0, event);
   }
 

@@ -4,11 +4,12 @@ import { limits } from './limits.ts';
 import type { Link } from './links.ts';
 import type { SimConnection } from './sim-connection.ts';
 import { SimEvent } from './sim-event.ts';
+import type { MessageRecord } from './trace/trace.ts';
 import type { World } from './world.ts';
 
 /** What travels: bytes, the stream's orderly end, or a reset. */
 type Parcel =
-  | { readonly kind: 'bytes'; bytes: Uint8Array; dueMs: number }
+  | { readonly kind: 'bytes'; bytes: Uint8Array; dueMs: number; readonly record: MessageRecord | null }
   | { readonly kind: 'end' | 'reset'; dueMs: number };
 
 /**
@@ -20,6 +21,8 @@ export class SimPipe {
   readonly link: Link;
   readonly from: SimConnection;
   readonly to: SimConnection;
+  /** On which the accepting end listened. */
+  readonly #port: number;
   readonly #frames: FrameFaults | null;
   readonly #parcels: Parcel[] = [];
   #head = 0;
@@ -29,7 +32,8 @@ export class SimPipe {
   /** Bytes written and not yet taken by the receiver's owner. */
   inFlightBytes = 0;
 
-  constructor(from: SimConnection, to: SimConnection, frames: FrameFaults | null) {
+  constructor(from: SimConnection, to: SimConnection, port: number, frames: FrameFaults | null) {
+    this.#port = port;
     this.#frames = frames;
     this.world = from.life.node.world;
     this.from = from;
@@ -44,10 +48,26 @@ export class SimPipe {
 
   #sendNow(bytes: Uint8Array): void {
     this.inFlightBytes += bytes.length;
+    if (this.inFlightBytes > limits.streamInFlightBytesMax) this.#overflow();
     const { settings } = this.world;
     const bytesPerMs = this.link.bytesPerMs || settings.bytesPerMs;
     const transferMs = bytesPerMs === 0 ? 0 : bytes.length / bytesPerMs;
-    this.#push({ kind: 'bytes', bytes, dueMs: this.#dueMs() + transferMs });
+    const dueMs = this.#dueMs() + transferMs;
+    this.#push({ kind: 'bytes', bytes, dueMs, record: this.#record(bytes, dueMs) });
+  }
+
+  #record(bytes: Uint8Array, dueMs: number): MessageRecord | null {
+    const { recorder, network } = this.world;
+    if (recorder === null) return null;
+    const [from, to] = [this.from.life.node.name, this.to.life.node.name];
+    const label = network.labelOf(this.#port, bytes);
+    return recorder.sent({ from, to, dueMs, sizeBytes: bytes.length, label });
+  }
+
+  #overflow(): void {
+    const [from, to] = [this.from.life.node.name, this.to.life.node.name];
+    const bytes = `${this.inFlightBytes} bytes from ${from} to ${to} are under way`;
+    this.world.violate('unbounded queue', `${bytes}: the writer does not wait until the stream has drained`);
   }
 
   end(): void {
@@ -138,6 +158,7 @@ export class SimPipe {
       bytes = bytes.subarray(0, at);
       coverage.count('delivery split');
     } else {
+      if (parcel.record !== null) parcel.record.arrivedMs = this.world.now;
       this.#shift();
       bytes = this.#joined(bytes);
     }
@@ -153,6 +174,7 @@ export class SimPipe {
     const { settings, tape, coverage } = this.world;
     if (!tape.chance(settings.joinPerMille, 1000, 'join deliveries')) return first;
     this.#shift();
+    if (next.record !== null) next.record.arrivedMs = this.world.now;
     coverage.count('deliveries joined');
     const joined = new Uint8Array(first.length + next.bytes.length);
     joined.set(first);

@@ -38,8 +38,16 @@ export class SimPlatform implements Platform {
     return this.#life.node.clock.wall();
   }
 
-  timer(delayMs: number, _label: string, callback: () => void): Timer {
-    const event = new TimerEvent(this.#life, callback);
+  timer(delayMs: number, label: string, callback: () => void): Timer {
+    const { recorder } = this.#world;
+    const fired =
+      recorder === null
+        ? callback
+        : () => {
+            recorder.timerFired(this.nodeName, label);
+            callback();
+          };
+    const event = new TimerEvent(this.#life, fired);
     if (!this.#life.dead) {
       this.#world.schedule(this.#life.node.clock.worldDuration(Math.max(delayMs, 0)), event);
     }

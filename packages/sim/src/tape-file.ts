@@ -1,4 +1,6 @@
+import { crc32 } from 'node:zlib';
 import { FlotillaError, messageOf } from '@flotilla/platform';
+import { limits } from './limits.ts';
 import type { TapeLanes } from './tape.ts';
 
 /** A run that can be repeated: the content of a tape file. */
@@ -18,7 +20,9 @@ const formatVersion = 1;
 export function encodeTape(file: TapeFile): string {
   const lanes = Object.fromEntries([...file.lanes].map(([label, values]) => [label, encodeLane(values)]));
   const { scenario, seed, violation } = file;
-  return `${JSON.stringify({ format: formatName, version: formatVersion, scenario, seed, violation, lanes }, null, 1)}\n`;
+  const checksum = checksumOf(lanes);
+  const content = { format: formatName, version: formatVersion, scenario, seed, violation, checksum, lanes };
+  return `${JSON.stringify(content, null, 1)}\n`;
 }
 
 /** Fails with `FLOTILLA_TAPE_INVALID` on anything that {@link encodeTape} has not made, newer versions included. */
@@ -37,12 +41,17 @@ export function decodeTape(text: string): TapeFile {
   ) {
     throw invalid('a field is missing');
   }
-  return {
-    scenario,
-    seed,
-    violation,
-    lanes: new Map(Object.entries(lanes).map(([label, value]) => [label, decodeLane(label, value)])),
-  };
+  const decoded = new Map(Object.entries(lanes).map(([label, value]) => [label, decodeLane(label, value)]));
+  // A tape that differs by one choice is another run, which would fail to fail and explain nothing. Who edits one on
+  // purpose takes the checksum out.
+  if (content['checksum'] !== undefined && content['checksum'] !== checksumOf(lanes)) {
+    throw invalid('its checksum is wrong, so it is not what was written');
+  }
+  return { scenario, seed, violation, lanes: decoded };
+}
+
+function checksumOf(lanes: Readonly<Record<string, unknown>>): string {
+  return crc32(JSON.stringify(lanes)).toString(16).padStart(8, '0');
 }
 
 function parse(text: string): Record<string, unknown> {
@@ -76,8 +85,12 @@ function decodeLane(label: string, value: unknown): number[] {
   const values: number[] = [];
   for (const part of value.split(' ').filter((word) => word !== '')) {
     const run = /^0x(\d{1,9})$/.exec(part);
+    const count = run === null ? 1 : Number(run[1]);
+    if (values.length + count > limits.tapeChoicesMax) {
+      throw invalid(`«${label}» has more than ${limits.tapeChoicesMax} choices`);
+    }
     if (run !== null) {
-      for (let i = Number(run[1]); i > 0; i -= 1) values.push(0);
+      for (let i = count; i > 0; i -= 1) values.push(0);
     } else if (/^\d{1,10}$/.test(part)) values.push(Number(part));
     else throw invalid(`«${part}» is not a choice`);
   }

@@ -160,7 +160,7 @@ function assertBound(bound: number): void {
 }
 
 /** Records what a tape answers; where the answers come from is the part of each kind of tape. */
-abstract class RecordingTape implements RecordedTape {
+export abstract class RecordingTape implements RecordedTape {
   readonly #recording = new Recording();
 
   protected abstract drawChoice(bound: number, label: string): number;

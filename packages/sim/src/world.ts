@@ -16,6 +16,8 @@ import { SimNode } from './sim-node.ts';
 import type { NodeMain } from './sim-node.ts';
 import type { Tape } from './tape.ts';
 import { TraceHash } from './trace-hash.ts';
+import type { Recorder } from './trace/recorder.ts';
+import { takeRecorder } from './trace/recording.ts';
 
 /** What a run must never do. The first one ends the run. */
 export interface Violation {
@@ -27,6 +29,8 @@ export interface Violation {
   readonly timeMs: number;
   readonly event: number;
   readonly stack: string | null;
+  /** The calls of the run's history that it is about, by their ids. */
+  readonly calls?: readonly number[];
 }
 
 export interface TraceRecord {
@@ -68,6 +72,8 @@ export class World {
   violation: Violation | null = null;
   /** Whose event is happening. */
   current: Life | null = null;
+  /** Writes down what happens, when somebody asked for that. */
+  readonly recorder: Recorder | null = takeRecorder();
   /** Decides whether an error that reached a node's top only stops the node, or is a bug. */
   stopsNode: (node: SimNode, error: Error) => boolean = isInjected;
 
@@ -77,6 +83,7 @@ export class World {
   readonly #detectEscapes: boolean;
   #cancelled = 0;
   #instantEvents = 0;
+  #instantEndMs = 0;
   #stopped = false;
 
   constructor(options: WorldOptions) {
@@ -84,6 +91,7 @@ export class World {
     this.settings = { ...calmSettings, ...options.settings };
     this.#detectEscapes = options.detectEscapes ?? true;
     this.network = new SimNetwork(this);
+    if (this.recorder !== null) this.#recordWith(this.recorder);
   }
 
   /** Adds a node that is not running yet. `main` is called at every start, with the disk as the last life left it. */
@@ -91,6 +99,7 @@ export class World {
     assert(!this.nodes.has(name), () => `two nodes are named ${name}`);
     const node = new SimNode(this, name, this.nodes.size, main);
     this.nodes.set(name, node);
+    this.recorder?.node(name);
     return node;
   }
 
@@ -101,6 +110,7 @@ export class World {
   }
 
   schedule(delayMs: number, event: SimEvent): void {
+    if (this.#heap.size >= limits.queuedEventsMax) this.#overflow();
     this.#heap.push(this.now + delayMs, event);
   }
 
@@ -139,10 +149,17 @@ export class World {
     for (const listener of this.#traceListeners) listener(record);
   }
 
+  /** How many events were ever scheduled: the difference tells whether something has changed what will happen. */
+  get scheduled(): number {
+    return this.#heap.pushed;
+  }
+
   /** Counts that a situation occurred. */
   sometimes(name: string, occurred: boolean): void {
-    if (occurred) this.coverage.count(name);
-    else this.coverage.expect(name);
+    if (occurred) {
+      this.coverage.count(name);
+      this.recorder?.met(name);
+    } else this.coverage.expect(name);
   }
 
   /** Records a fault, in words and in the coverage. */
@@ -151,7 +168,7 @@ export class World {
     this.faults.push({ timeMs: this.now, text });
   }
 
-  violate(name: string, message: string, stack: string | null = null): void {
+  violate(name: string, message: string, stack: string | null = null, calls: readonly number[] = []): void {
     this.violation ??= {
       name,
       message,
@@ -159,6 +176,7 @@ export class World {
       timeMs: this.now,
       event: this.events,
       stack,
+      ...(calls.length === 0 ? {} : { calls }),
     };
   }
 
@@ -224,9 +242,9 @@ export class World {
         return false;
       }
     }
+    this.current = life;
     this.#account(time);
     this.hash.add(life === null ? event.kind : event.kind + (life.node.index << 8));
-    this.current = life;
     try {
       event.fire();
     } catch (cause) {
@@ -234,14 +252,26 @@ export class World {
     }
     drainPromises();
     this.current = null;
+    if (this.recorder?.eventHappened(life === null ? null : life.node.name) === false)
+      this.violate('ended as asked', `the run was ended after ${this.events} events, as asked`);
     if (this.#detectEscapes) this.#checkEscape(life);
     for (const check of this.#monitors) this.#check(check);
     return true;
   }
 
+  #recordWith(recorder: Recorder): void {
+    recorder.now = () => this.now;
+    this.network.links.onChange = (from, to, carries) => {
+      if (carries) recorder.linkRestored(from.name, to.name);
+      else recorder.linkCut(from.name, to.name);
+    };
+    this.onTrace(({ node, kind, detail }) => recorder.line(node, ...lineOf(kind, detail)));
+  }
+
   #account(time: number): void {
-    if (time > this.now) {
-      this.now = time;
+    this.now = time;
+    if (time > this.#instantEndMs) {
+      this.#instantEndMs = time + limits.instantMs;
       this.#instantEvents = 0;
     }
     this.events += 1;
@@ -249,8 +279,23 @@ export class World {
     this.hash.add(time);
     if (this.events >= limits.runEventsMax) this.violate('endless', `${this.events} events without an end`);
     if (this.#instantEvents >= limits.instantEventsMax) {
-      this.violate('livelock', `${this.#instantEvents} events at one instant`);
+      const who = this.current === null ? '' : `, the last of them at ${this.current.node.name}`;
+      this.violate('livelock', `${this.#instantEvents} events at one instant${who}: time does not go on`);
     }
+  }
+
+  /** Thrown, too: who schedules in a loop must not get on with it. */
+  #overflow(): never {
+    const waiting = new Map<string, number>();
+    this.#heap.retain((event) => {
+      const name = event.life?.node.name ?? 'the world';
+      waiting.set(name, (waiting.get(name) ?? 0) + 1);
+      return true;
+    });
+    const [most] = [...waiting].sort((a, b) => b[1] - a[1]);
+    const message = `${this.#heap.size} events are waiting, ${most?.[1] ?? 0} of them for ${most?.[0] ?? 'nobody'}: a queue without a bound`;
+    this.violate('unbounded queue', message, new Error(message).stack ?? null);
+    throw new FlotillaError('FLOTILLA_SIMULATION_QUEUE', message);
   }
 
   #checkEscape(life: Life | null): void {
@@ -279,6 +324,15 @@ export class World {
       for (const listener of others) process.on('unhandledRejection', listener);
     };
   }
+}
+
+/** A trace event as a line of its node's log. */
+function lineOf(kind: string, detail: TraceDetail): [level: string, text: string] {
+  const { level, message, ...fields } = detail;
+  const words = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
+  if (kind === 'log') return [String(level), [String(message), ...words].join(' ')];
+  const own = Object.entries(detail).map(([name, value]) => `${name}=${String(value)}`);
+  return ['trace', [kind, ...own].join(' ')];
 }
 
 /** Whether a fault of the simulator is at the bottom of `error`. */

@@ -1,0 +1,11 @@
+export * from './fault-mixes.ts';
+export * from './history.ts';
+export * from './liveness.ts';
+export type { MonitorCheck } from './monitor.ts';
+export * from './nemesis-plan.ts';
+export * from './phases.ts';
+export * from './simulate.ts';
+export * from './simulated-node.ts';
+export type { SimulationBody } from './simulated-scenario.ts';
+export * from './simulation-failure.ts';
+export * from './simulation.ts';
