@@ -1,4 +1,6 @@
 export * from './history.ts';
+export * from './history-error.ts';
+export * from './judge.ts';
 export * from './limits.ts';
 export * from './linearizability.ts';
 export * from './model.ts';
@@ -7,6 +9,10 @@ export * from './models/key-value.ts';
 export * from './models/register.ts';
 export * from './ndjson.ts';
 export * from './violation.ts';
+export * from './drawing/drawn-history.ts';
+export * from './drawing/page.ts';
+export * from './drawing/svg.ts';
+export * from './drawing/text.ts';
 export * from './etcd/describe.ts';
 export * from './etcd/invariant.ts';
 export * from './etcd/latest-ranges.ts';

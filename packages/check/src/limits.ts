@@ -10,6 +10,10 @@ export const limits = {
   cycleSteps: 20_000_000,
   /** Violations that a checker reports before it stops looking. */
   violations: 20,
+  /** Calls of a linearizable prefix that are drawn, the last ones; and of those that are left beside them. */
+  drawnPrefixCalls: 40,
+  /** Findings that are drawn on one page. */
+  drawnFindings: 20,
   /** Longest line of a history file, in characters. */
   historyLineCharacters: 64 * 1024 * 1024,
 } as const;

@@ -109,25 +109,25 @@ describe('the watch checker', () => {
   it('refuses a start that is early or late', () => {
     expect(broken([[putA3], [deleteA4]], { startRevision: 3 })).toEqual([]);
     expect(broken([[putA3], [deleteA4]], { startRevision: 4 })).toContain('watch/resumable');
-    expect(broken([[putC5]], { startRevision: 3 })).toContain('watch/reliable');
+    expect(broken([[putC5]], { startRevision: 3 })).toEqual(['watch/resumable']);
     expect(broken([[deleteA4], [putC5]], { startRevision: 0 }, { created: 3 })).toEqual([]);
     expect(broken([[putC5]], { startRevision: 0 }, { created: 3 })).toEqual(['watch/reliable']);
   });
 
   it('refuses events of other keys and kinds', () => {
     expect(broken([[putA2], [putA3], [deleteA4]], { rangeEnd: '' })).toEqual([]);
-    expect(broken([[putA2, putB2]], { rangeEnd: '' })).toContain('watch/filtered');
+    expect(broken([[putA2, putB2]], { rangeEnd: '' })).toContain('watch/filter');
     expect(broken([[deleteA4]], { noPut: true }, { completeThrough: 5 })).toEqual([]);
-    expect(broken([[putA2, putB2]], { noPut: true })).toContain('watch/filtered');
+    expect(broken([[putA2, putB2]], { noPut: true })).toContain('watch/filter');
   });
 
   it('refuses wrong, missing and unasked previous values', () => {
     const wrong: WatchEvent = { ...putA3, prevKv: { ...a2, value: 'x' } };
     const missing: WatchEvent = { ...putA3, prevKv: null };
     const start = { startRevision: 3 };
-    expect(broken([[wrong]], start)).toEqual(['watch/prev-kv']);
-    expect(broken([[missing]], start)).toEqual(['watch/prev-kv']);
-    expect(broken([[putA3]], { ...start, prevKv: false })).toEqual(['watch/prev-kv']);
+    expect(broken([[wrong]], start)).toEqual(['watch/prevKV']);
+    expect(broken([[missing]], start)).toEqual(['watch/prevKV']);
+    expect(broken([[putA3]], { ...start, prevKv: false })).toEqual(['watch/prevKV']);
     expect(broken([[missing]], { ...start, prevKv: false })).toEqual([]);
   });
 
@@ -135,7 +135,7 @@ describe('the watch checker', () => {
     const created: WatchEvent = { ...putA3, kv: { ...a3, createRevision: 3, version: 1 } };
     const other: WatchEvent = { ...putA3, kv: { ...a3, value: 'x' } };
     const never: WatchEvent = { ...putA3, kv: { ...a3, key: 'y' } };
-    expect(broken([[created]], { startRevision: 3 })).toEqual(['watch/is-create']);
+    expect(broken([[created]], { startRevision: 3 })).toEqual(['watch/isCreate']);
     expect(broken([[other]], { startRevision: 3 })).toEqual(['watch/event']);
     expect(broken([[never]], { startRevision: 3 })).toContain('watch/event');
   });

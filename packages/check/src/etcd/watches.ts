@@ -54,16 +54,38 @@ export interface WatchCheckOptions {
 }
 
 /**
- * Whether watches kept etcd's promises, given what was really written (`revisions` of a revision check).
+ * What etcd promises a watch, by the names of its robustness suite. A violation's rule is `watch/` and the name:
  *
- * - *ordered*: revisions never go back; *unique*: no event comes twice;
+ * - *filter*: only keys and kinds of events that were asked for;
+ * - *ordered*: revisions never go back;
+ * - *unique*: no event comes twice;
  * - *atomic*: the events of one revision come in one response, unless it was fragmented;
- * - *reliable*: no event between the first and the last is left out, nor before a progress notification;
  * - *bookmarkable*: after a notification of progress at R no event of R or before comes; notifications do not go back,
  *   are never older than what was delivered, nor sent before the revision that the watch waits for (etcd #20221);
  * - *resumable*: a watch from a start revision begins exactly there;
- * - *filtered*: only keys and kinds that were asked for;
- * - *prev-kv* and *is-create*: previous values and creations are the real ones, and so is every event.
+ * - *reliable*: no event between the first and the last is left out, nor before a progress notification;
+ * - *prevKV* and *isCreate*: previous values, and which events create their key, are the real ones.
+ */
+export const watchGuarantees = [
+  'filter',
+  'ordered',
+  'unique',
+  'atomic',
+  'bookmarkable',
+  'resumable',
+  'reliable',
+  'prevKV',
+  'isCreate',
+] as const;
+
+export type WatchGuarantee = (typeof watchGuarantees)[number];
+
+/** `event`: it happened, and otherwise. `header`: it is newer than the header that it came with. */
+type WatchRule = WatchGuarantee | 'event' | 'header';
+
+/**
+ * Whether watches kept the nine {@link watchGuarantees}, given what was really written (`revisions` of a revision
+ * check).
  */
 export function checkWatches(
   watches: readonly WatchRecord[],
@@ -187,18 +209,19 @@ class WatchJudge {
     if (revision > response.revision) {
       this.#report('header', event, `is newer than its header's revision ${response.revision}`);
     }
-    if (!matches(this.#watch.request, event)) this.#report('filtered', event, 'was not asked for');
+    if (!matches(this.#watch.request, event)) this.#report('filter', event, 'was not asked for');
     this.#compare(event, revision);
+    const resumes = this.#watch.request.startRevision > 0 && this.#seen.size === 0;
     this.#seen.add(identity);
     this.#latest = Math.max(this.#latest, revision);
-    this.#deliveredBefore(revision, `revision ${revision}`);
+    this.#deliveredBefore(revision, `revision ${revision}`, resumes ? 'resumable' : 'reliable');
   }
 
   #compare(event: WatchEvent, revision: number): void {
     const real = this.#truth.find(revision, keyOf(event));
     if (real === undefined) return this.#report('event', event, 'never happened');
     if (isCreate(event) !== isCreate(real)) {
-      return this.#report('is-create', event, isCreate(real) ? 'created its key' : 'did not create its key');
+      return this.#report('isCreate', event, isCreate(real) ? 'created its key' : 'did not create its key');
     }
     if (!sameEvent(event, real)) {
       return this.#report('event', event, `was really ${describeEvents([real])}`);
@@ -206,22 +229,22 @@ class WatchJudge {
     const wanted = this.#watch.request.prevKv ? real.prevKv : null;
     const forgotten = event.prevKv === null && revision - 1 < this.#compactRevision;
     const wrong = keyValueDifference('prev_kv', wanted, event.prevKv, true);
-    if (wrong !== null && !forgotten) this.#report('prev-kv', event, `is wrong: ${wrong}`);
+    if (wrong !== null && !forgotten) this.#report('prevKV', event, `is wrong: ${wrong}`);
   }
 
   /** Reports every event before `revision` that should have come and has not. */
-  #deliveredBefore(revision: number, when: string): void {
+  #deliveredBefore(revision: number, when: string, guarantee: WatchGuarantee = 'reliable'): void {
     const { events } = this.#truth;
     for (; this.#position < events.length; this.#position += 1) {
       const event = events[this.#position];
       if (event === undefined || event.revision >= revision) return;
       if (!matches(this.#watch.request, event)) continue;
       if (this.#seen.has(`${event.revision} ${keyOf(event)}`)) continue;
-      this.#report('reliable', event, `had not come before ${when}`);
+      this.#report(guarantee, event, `had not come before ${when}`);
     }
   }
 
-  #report(rule: string, event: WatchEvent, what: string): void {
+  #report(rule: WatchRule, event: WatchEvent, what: string): void {
     this.#violations.push({
       rule: `watch/${rule}`,
       message: `${this.#watch.name}: ${describeEvents([event])} at revision ${revisionOf(event)} ${what}`,

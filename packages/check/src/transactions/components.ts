@@ -26,6 +26,8 @@ class Walk {
   readonly #dependencies: DependencyGraph['dependencies'];
   readonly #nodes: readonly Node[];
   readonly #open: Node[] = [];
+  /** From the root to the node at hand; empty between two roots. */
+  readonly #path: Node[] = [];
   #entered = 0;
 
   constructor({ transactions, dependencies }: DependencyGraph) {
@@ -34,14 +36,8 @@ class Walk {
   }
 
   from(root: number): void {
-    const path: Node[] = [];
-    const enter = (node: Node): void => {
-      node.index = node.low = this.#entered++;
-      node.isOpen = true;
-      this.#open.push(node);
-      path.push(node);
-    };
-    if (this.#node(root).index === -1) enter(this.#node(root));
+    const path = this.#path;
+    if (this.#node(root).index === -1) this.#enter(this.#node(root));
     for (let node = path.at(-1); node !== undefined; node = path.at(-1)) {
       const dependency = this.#dependencies[node.at]?.[node.nextDependency++];
       if (dependency === undefined) {
@@ -52,9 +48,16 @@ class Walk {
         continue;
       }
       const next = this.#node(dependency.to);
-      if (next.index === -1) enter(next);
+      if (next.index === -1) this.#enter(next);
       else if (next.isOpen) node.low = Math.min(node.low, next.index);
     }
+  }
+
+  #enter(node: Node): void {
+    node.index = node.low = this.#entered++;
+    node.isOpen = true;
+    this.#open.push(node);
+    this.#path.push(node);
   }
 
   /** All that was entered since, and is open still, leads back to it. */

@@ -21,17 +21,19 @@ export interface CycleWords<Reason extends Dependency> {
  * The shortest cycle of every knot of dependencies and the shortest one that needs real time, the shortest first.
  *
  * One step of real time is enough for that: of two such steps in a cycle, one leads from its beginning to the end of
- * the other as well (intervals on a line have no 2+2), and the shorter cycle is one, too.
+ * the other as well (intervals on a line have no 2+2), and the shorter cycle is one, too. Without `realTime` the clock
+ * counts for nothing: what is left is serializability.
  */
 export function cycleViolations<Reason extends Dependency>(
   graph: DependencyGraph<Reason>,
   words: CycleWords<Reason>,
   maxSteps: number,
+  realTime: boolean,
 ): Verdict {
   const search = new CycleSearch(graph, maxSteps);
   const components = componentsOf(graph);
   const knots = components.filter(({ length }) => length > 1);
-  const suspects = earlierThanAsked(graph, components);
+  const suspects = realTime ? earlierThanAsked(graph, components) : [];
   const found: { readonly path: readonly Reason[]; readonly isRealTime: boolean }[] = [];
   for (const knot of knots.slice(0, limits.violations)) {
     const path = search.shortest(knot, new Set(knot));
@@ -54,6 +56,7 @@ function earlierThanAsked(
 ): number[] {
   const call = (at: number): DependencyGraph['transactions'][number] =>
     present(transactions[at], 'a transaction');
+  const overAt = Float64Array.from(transactions, endOf);
   /** By transaction, the earliest end of all that depends on it; those of its component depend on it, too. */
   const ends = new Float64Array(transactions.length).fill(Infinity);
   const suspects: number[] = [];
@@ -61,7 +64,7 @@ function earlierThanAsked(
     let earliest = Infinity;
     for (const from of members) {
       for (const { to } of dependencies[from] ?? []) {
-        earliest = Math.min(earliest, endOf(call(to)), ends[to] ?? Infinity);
+        earliest = Math.min(earliest, overAt[to] ?? Infinity, ends[to] ?? Infinity);
       }
     }
     for (const from of members) {

@@ -1,4 +1,5 @@
 import { present } from '../assert.ts';
+import { CallTable } from './call-table.ts';
 import type { Dependency, DependencyGraph } from './dependency-graph.ts';
 import type { ListCall } from './list-append.ts';
 import type { Observations, Versions } from './observations.ts';
@@ -17,10 +18,11 @@ export interface ListGraph extends DependencyGraph<ListDependency> {
 export function dependenciesOf({ calls, versions, readings }: Observations): ListGraph {
   const transactions = tookEffect(calls, versions);
   const builder = new GraphBuilder(transactions);
-  const effective = new Set(transactions);
+  const effective = new CallTable(calls);
+  for (const call of transactions) effective.set(call, 1);
   for (const [key, list] of versions) builder.order(key, list.order, unread(list, effective), list.writers);
   for (const { call, key, length } of readings) {
-    const { order, writers } = present(versions.get(key), `the versions of ${key}`);
+    const { order, writers } = present(versions.get(key), 'the versions of its key');
     builder.reading(call, key, length, order, writers);
   }
   return builder;
@@ -28,15 +30,15 @@ export function dependenciesOf({ calls, versions, readings }: Observations): Lis
 
 /** What returned, and of the rest what others have read. */
 function tookEffect(calls: readonly ListCall[], versions: ReadonlyMap<string, Versions>): ListCall[] {
-  const read = new Set<ListCall>();
+  const read = new CallTable(calls);
   for (const { order, writers } of versions.values()) {
-    for (const element of order) read.add(present(writers.get(element), `who appended ${element}`));
+    for (const element of order) read.set(present(writers.get(element), 'who appended it'), 1);
   }
   return calls.filter((call) => call.outcome.type === 'returned' || read.has(call));
 }
 
 /** Elements that were evidently appended and that nobody read: they came after all that was. */
-function unread({ order, writers }: Versions, effective: ReadonlySet<ListCall>): number[] {
+function unread({ order, writers }: Versions, effective: CallTable): number[] {
   if (writers.size === order.length) return [];
   const read = new Set(order);
   return [...writers].filter(([element, by]) => effective.has(by) && !read.has(element)).map(([it]) => it);
@@ -45,12 +47,13 @@ function unread({ order, writers }: Versions, effective: ReadonlySet<ListCall>):
 class GraphBuilder implements ListGraph {
   readonly transactions: readonly ListCall[];
   readonly dependencies: ListDependency[][];
-  readonly #positions = new Map<ListCall, number>();
+  readonly #positions: CallTable;
   readonly #unread = new Map<string, readonly number[]>();
 
   constructor(transactions: readonly ListCall[]) {
     this.transactions = transactions;
     this.dependencies = transactions.map(() => []);
+    this.#positions = new CallTable(transactions);
     for (const [at, call] of transactions.entries()) this.#positions.set(call, at);
   }
 
@@ -76,7 +79,7 @@ class GraphBuilder implements ListGraph {
     writers: ReadonlyMap<number, ListCall>,
   ): void {
     if (length > 0) {
-      const element = present(order[length - 1], `element ${length - 1} of ${key}`);
+      const element = present(order[length - 1], 'the last element that it read');
       this.#add('wr', writers.get(element), call, key, element);
     }
     for (const next of this.#after(key, order, length)) this.#add('rw', call, writers.get(next), key, next);

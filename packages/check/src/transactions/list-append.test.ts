@@ -92,14 +92,16 @@ describe('illegal', () => {
   });
 
   it('is write skew, and a long fork (G2)', () => {
-    expect(rulesOf(history([0, 9, 'r x [], a y 1'], [0, 9, 'r y [], a x 1']))).toEqual(['list-append/G2']);
+    expect(rulesOf(history([0, 9, 'r x [], a y 1'], [0, 9, 'r y [], a x 1']))).toEqual([
+      'list-append/G2-item',
+    ]);
     const fork = history(
       [0, 9, 'a x 1'],
       [0, 9, 'a y 1'],
       [0, 9, 'r x [1], r y []'],
       [0, 9, 'r x [], r y [1]'],
     );
-    expect(rulesOf(fork)).toEqual(['list-append/G2']);
+    expect(rulesOf(fork)).toEqual(['list-append/G2-item']);
   });
 
   it('is a read that misses what was over before it began', () => {
@@ -127,7 +129,7 @@ describe('illegal', () => {
       outcome: 'illegal',
       violations: [
         {
-          rule: 'list-append/G2',
+          rule: 'list-append/G2-item',
           message:
             'transaction 1 of client 1 (read b, append 1 to c) read b without 1 of transaction 0; ' +
             'transaction 0 of client 0 (read a, append 1 to b) appended to b right before 2 of transaction 4; ' +
@@ -149,7 +151,7 @@ describe('illegal', () => {
 
 it('histories that could tell nothing are refused', () => {
   expect(() => checkListAppend(history([0, 1, 'a x 1'], [2, 3, 'a x 1']))).toThrow(
-    '1 is appended to x twice',
+    'call 1 appends 1 to x, as another append does',
   );
   const [call] = history([0, 1, 'a x 1, r x [1]']);
   const short = { ...call, outcome: { type: 'returned', at: 1, result: [null] } } as ListCall;

@@ -22,6 +22,8 @@ export type ListCall = Call<ListTransaction, ListResult>;
 export interface ListAppendOptions {
   /** Edges followed in the search for the shortest cycles. Only histories that are illegal need any. */
   readonly maxSteps?: number;
+  /** False: any order of the transactions will do (serializability). Default: one that the clock allows. */
+  readonly realTime?: boolean;
 }
 
 export interface ListAppendReport {
@@ -40,7 +42,7 @@ export interface ListAppendReport {
  * 2020): the longest read of each key is its order of versions; from it follows who came before whom; the history is
  * legal if and only if that, with real time, has no cycle. An illegal one is told by its shortest cycle, by Adya's
  * names: G0 (writes that wrote over each other), G1c (circular information), G-single (one transaction saw another
- * both done and not done), G2 (more than one of these); `-realtime` when it needs the clock to be seen. Takes time
+ * both done and not done), G2-item (more than one of these); `-realtime` when it needs the clock to be seen. Takes time
  * linear in what was read, as long as there is no violation and few elements stay unread.
  *
  * @example
@@ -53,7 +55,7 @@ export function checkListAppend(
   calls: readonly ListCall[],
   options: ListAppendOptions = {},
 ): ListAppendReport {
-  const { maxSteps = limits.cycleSteps } = options;
+  const { maxSteps = limits.cycleSteps, realTime = true } = options;
   const observations = observe(calls);
   const { violations, versions } = observations;
   const elements = [...versions.values()].reduce((sum, { order }) => sum + order.length, 0);
@@ -61,7 +63,7 @@ export function checkListAppend(
   if (violations.length > 0) return { verdict: verdictOf(violations), transactions: 0, elements };
   const graph = dependenciesOf(observations);
   return {
-    verdict: cycleViolations(graph, listWords(graph), maxSteps),
+    verdict: cycleViolations(graph, listWords(graph), maxSteps, realTime),
     transactions: graph.transactions.length,
     elements,
   };

@@ -29,7 +29,8 @@ function nameOf(path: readonly ListDependency[]): string {
   const isIntermediate =
     path.length === 2 && first?.key === second?.key && path.some(({ type }) => type === 'wr') && reads === 1;
   if (isIntermediate) return 'G1b';
-  if (reads > 1) return 'G2';
+  // All that is read here has a key: nobody looks for what is not there yet, which would be G2.
+  if (reads > 1) return 'G2-item';
   if (reads === 1) return 'G-single';
   return path.some(({ type }) => type === 'wr') ? 'G1c' : 'G0';
 }

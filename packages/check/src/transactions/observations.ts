@@ -1,4 +1,5 @@
 import { present } from '../assert.ts';
+import { HistoryError } from '../history-error.ts';
 import { limits } from '../limits.ts';
 import type { Violation } from '../violation.ts';
 import { describeTransaction } from './describe-transaction.ts';
@@ -55,14 +56,19 @@ class Observer {
   readonly readings: Reading[] = [];
   readonly violations: Violation[] = [];
   readonly #seen: Seen[] = [];
+  /** What the transaction at hand knows to be in each list, and what it has appended before it read it. */
+  readonly #known = new Map<string, readonly number[]>();
+  readonly #appended = new Map<string, readonly number[]>();
 
   write(call: ListCall): void {
     for (const operation of call.operation) {
       if (operation.type !== 'append') continue;
       const { writers } = this.#list(operation.key);
       if (writers.has(operation.element)) {
-        throw new Error(
-          `${operation.element} is appended to ${operation.key} twice: its readers tell nothing`,
+        throw new HistoryError(
+          'FLOTILLA_HISTORY_OPERATION',
+          `call ${call.id} appends ${operation.element} to ${operation.key}, as another append does: its readers tell nothing`,
+          { call: call.id },
         );
       }
       writers.set(operation.element, call);
@@ -73,11 +79,16 @@ class Observer {
     if (call.outcome.type !== 'returned') return;
     const { result } = call.outcome;
     if (result.length !== call.operation.length) {
-      throw new Error(`call ${call.id} has ${call.operation.length} operations and ${result.length} answers`);
+      throw new HistoryError(
+        'FLOTILLA_HISTORY_OPERATION',
+        `call ${call.id} has ${call.operation.length} operations and ${result.length} answers`,
+        { call: call.id },
+      );
     }
-    /** What the transaction itself knows to be in each list. */
-    const known = new Map<string, readonly number[]>();
-    const appended = new Map<string, readonly number[]>();
+    const known = this.#known;
+    const appended = this.#appended;
+    known.clear();
+    appended.clear();
     for (const [at, operation] of call.operation.entries()) {
       const { key } = operation;
       if (operation.type === 'append') {
@@ -87,9 +98,9 @@ class Observer {
         else appended.set(key, [...(appended.get(key) ?? []), element]);
         continue;
       }
-      const list = present(result[at], `the list that call ${call.id} read`);
+      const list = present(result[at], 'the list that it read');
       const before = known.get(key);
-      if (before === undefined) this.#firstRead({ call, key, list }, appended.get(key) ?? []);
+      if (before === undefined) this.#firstRead({ call, key, list }, appended.get(key) ?? none);
       else if (!equal(before, list)) {
         this.#violation('internal', `read ${text(list)} of ${key}, where it must have seen ${text(before)}`, [
           call,
@@ -103,7 +114,7 @@ class Observer {
   #firstRead(seen: Seen, own: readonly number[]): void {
     const { call, key, list } = seen;
     const length = list.length - own.length;
-    if (length < 0 || !equal(list.slice(length), own)) {
+    if (length < 0 || !endsWith(list, list.length, own)) {
       this.#violation('internal', `read ${text(list)} of ${key}, after it had appended ${text(own)}`, [call]);
       return;
     }
@@ -120,8 +131,8 @@ class Observer {
     for (const [key, list] of this.lists) this.#checkOrder(key, list);
     for (const { call, key, list } of this.#seen) {
       const { order, reader } = this.#list(key);
-      if (equal(list, order.slice(0, list.length))) continue;
-      const other = present(reader, `who read all of ${key}`);
+      if (endsWith(order, list.length, list)) continue;
+      const other = present(reader, 'who read all of it');
       this.#violation(
         'incompatible-orders',
         `read ${text(list)} of ${key}, and another read ${text(order)}`,
@@ -133,7 +144,7 @@ class Observer {
   #checkOrder(key: string, { order, reader, writers }: List): void {
     const before = new Set<number>();
     for (const element of order) {
-      const call = present(reader, `who read all of ${key}`);
+      const call = present(reader, 'who read all of it');
       const writer = writers.get(element);
       if (before.has(element)) {
         this.#violation('duplicate-element', `read ${element} twice in ${key}`, [call]);
@@ -169,6 +180,8 @@ class Observer {
   }
 }
 
+const none: readonly number[] = [];
+
 /** What the transaction appended first to the key of all that is not there yet. */
 function firstMissing(call: ListCall, key: string, there: ReadonlySet<number>): number | undefined {
   for (const step of call.operation) {
@@ -178,7 +191,15 @@ function firstMissing(call: ListCall, key: string, there: ReadonlySet<number>): 
 }
 
 function equal(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((element, at) => element === b[at]);
+  return a.length === b.length && endsWith(a, a.length, b);
+}
+
+/** Whether the first `length` elements of `list` end with all of `tail`. */
+function endsWith(list: readonly number[], length: number, tail: readonly number[]): boolean {
+  const start = length - tail.length;
+  if (start < 0 || length > list.length) return false;
+  for (let at = 0; at < tail.length; at += 1) if (list[start + at] !== tail[at]) return false;
+  return true;
 }
 
 function text(list: readonly number[]): string {

@@ -14,7 +14,7 @@ export type RegisterStep =
   | { readonly type: 'expect'; readonly key: string; readonly version: number; readonly inRange?: boolean }
   | { readonly type: 'write'; readonly key: string; readonly value: string };
 
-/** What a transaction does, in this order. No key is written twice, and none is deleted. */
+/** What a transaction does, in this order. No value is written to a key twice, and none is deleted. */
 export type RegisterTransaction = readonly RegisterStep[];
 
 /** What a read found. A version is the revision that wrote the value; 0 and null: nothing was there. */
@@ -35,6 +35,8 @@ export type RegisterCall = Call<RegisterTransaction, RegisterAnswer>;
 export interface RegisterOptions {
   /** Dependencies followed in the search for the shortest cycles. Only histories that are illegal need any. */
   readonly maxSteps?: number;
+  /** False: any order of the transactions will do (serializability). Default: one that the clock allows. */
+  readonly realTime?: boolean;
 }
 
 export interface RegisterReport {
@@ -51,7 +53,7 @@ export interface RegisterReport {
  *
  * The versions of each key are in order by their revisions, and a value names its writer, so who came before whom is
  * known and nothing has to be searched for: the history is legal if and only if that, with real time, has no cycle. An
- * illegal one is told by its shortest cycle, by Adya's names: G0, G1c, G-single, G2-item, and G2 where somebody had
+ * illegal one is told by its shortest cycle, by Adya's names: G0, G1c (G1a and G1b by what was read alone), G-single, G2-item, and G2 where somebody had
  * looked through a range and not found what another put there (a phantom); `-realtime` when it needs the clock to be
  * seen. Revisions of different keys are not compared: this is a second opinion beside `checkRevisions`, which judges by
  * nothing else.
@@ -65,13 +67,13 @@ export function checkReadWriteRegisters(
   calls: readonly RegisterCall[],
   options: RegisterOptions = {},
 ): RegisterReport {
-  const { maxSteps = limits.cycleSteps } = options;
+  const { maxSteps = limits.cycleSteps, realTime = true } = options;
   const observations = observeRegisters(calls);
   const { violations, versions } = observations;
   const count = [...versions.values()].reduce((sum, { size }) => sum + size, 0);
   // Answers that contradict each other give no order that anything could follow from.
   if (violations.length > 0) return { verdict: verdictOf(violations), transactions: 0, versions: count };
   const graph = registerGraphOf(observations);
-  const verdict = cycleViolations(graph, registerWords(graph), maxSteps);
+  const verdict = cycleViolations(graph, registerWords(graph), maxSteps, realTime);
   return { verdict, transactions: graph.transactions.length, versions: count };
 }

@@ -1,4 +1,5 @@
 import { present } from '../assert.ts';
+import { CallTable } from './call-table.ts';
 import type { Dependency, DependencyGraph } from './dependency-graph.ts';
 import type { RegisterCall } from './read-write-registers.ts';
 import type { RegisterObservations, RegisterReading } from './register-observations.ts';
@@ -32,11 +33,12 @@ export function registerGraphOf({ calls, versions, readings }: RegisterObservati
 class GraphBuilder implements RegisterGraph {
   readonly transactions: readonly RegisterCall[];
   readonly dependencies: RegisterDependency[][];
-  readonly #positions = new Map<RegisterCall, number>();
+  readonly #positions: CallTable;
 
   constructor(transactions: readonly RegisterCall[]) {
     this.transactions = transactions;
     this.dependencies = transactions.map(() => []);
+    this.#positions = new CallTable(transactions);
     for (const [at, call] of transactions.entries()) this.#positions.set(call, at);
   }
 
@@ -44,12 +46,7 @@ class GraphBuilder implements RegisterGraph {
     for (const [at, version] of order.entries()) {
       const next = order[at + 1];
       if (next === undefined) continue;
-      this.#add(writers.get(version), writers.get(next), {
-        type: 'ww',
-        key,
-        version: next,
-        isPhantom: false,
-      });
+      this.#add('ww', writers.get(version), writers.get(next), key, next, false);
     }
   }
 
@@ -58,25 +55,23 @@ class GraphBuilder implements RegisterGraph {
     order: readonly number[],
     writers: ReadonlyMap<number, RegisterCall>,
   ): void {
-    if (version > 0) this.#add(writers.get(version), call, { type: 'wr', key, version, isPhantom: false });
+    if (version > 0) this.#add('wr', writers.get(version), call, key, version, false);
     const next = order[firstAbove(order, version)];
     if (next === undefined) return;
-    this.#add(call, writers.get(next), {
-      type: 'rw',
-      key,
-      version: next,
-      isPhantom: inRange && version === 0,
-    });
+    this.#add('rw', call, writers.get(next), key, next, inRange && version === 0);
   }
 
   #add(
+    type: RegisterDependency['type'],
     earlier: RegisterCall | undefined,
     later: RegisterCall | undefined,
-    reason: Omit<RegisterDependency, 'from' | 'to'>,
+    key: string,
+    version: number,
+    isPhantom: boolean,
   ): void {
     const from = present(this.#positions.get(present(earlier, 'the earlier one')), 'its position');
     const to = present(this.#positions.get(present(later, 'the later one')), 'its position');
-    if (from !== to) this.dependencies[from]?.push({ ...reason, from, to });
+    if (from !== to) this.dependencies[from]?.push({ type, from, to, key, version, isPhantom });
   }
 }
 

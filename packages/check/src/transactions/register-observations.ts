@@ -1,7 +1,9 @@
 import { present } from '../assert.ts';
+import { HistoryError } from '../history-error.ts';
 import { limits } from '../limits.ts';
 import type { Violation } from '../violation.ts';
 import type { RegisterCall, RegisterRead, RegisterAnswer } from './read-write-registers.ts';
+import { CallTable } from './call-table.ts';
 import { describeRegisters } from './register-words.ts';
 
 /** What a transaction found in a register, or took for granted there, before it wrote to it itself. */
@@ -37,12 +39,15 @@ class Observer implements RegisterObservations {
   readonly #all: readonly RegisterCall[];
   /** By key and value. */
   readonly #writers = new Map<string, Map<string, RegisterCall>>();
+  /** By key, values that their own transaction wrote over: nobody else may see them. */
+  readonly #intermediate = new Map<string, Set<string>>();
   /** The version of all that a transaction wrote: its answer's, or what others have read of it. */
-  readonly #versionOf = new Map<RegisterCall, number>();
+  readonly #versionOf: CallTable;
   readonly #byVersion = new Map<number, RegisterCall>();
 
   constructor(calls: readonly RegisterCall[]) {
     this.#all = calls;
+    this.#versionOf = new CallTable(calls);
     for (const call of calls) this.#writes(call);
     for (const call of calls) {
       const version = call.outcome.type === 'returned' ? call.outcome.result.version : null;
@@ -51,23 +56,26 @@ class Observer implements RegisterObservations {
   }
 
   #writes(call: RegisterCall): void {
-    const written = new Set<string>();
+    const written = new Map<string, string>();
     for (const step of call.operation) {
       if (step.type !== 'write') continue;
       const { key, value } = step;
       const writers = this.#writers.get(key) ?? new Map<string, RegisterCall>();
       this.#writers.set(key, writers);
-      if (written.has(key)) throw new Error(`call ${call.id} writes ${key} twice: it has one version`);
-      if (writers.has(value))
-        throw new Error(`${value} is written to ${key} twice: its readers tell nothing`);
-      written.add(key);
+      if (writers.has(value)) {
+        throw badCall(call, `writes ${value} to ${key}, as another write does: its readers tell nothing`);
+      }
+      const before = written.get(key);
+      if (before !== undefined) {
+        const values = this.#intermediate.get(key) ?? new Set();
+        this.#intermediate.set(key, values.add(before));
+      }
+      written.set(key, value);
       writers.set(value, call);
     }
     const { outcome } = call;
     if (outcome.type === 'returned' && (outcome.result.version === null) !== (written.size === 0)) {
-      throw new Error(
-        `call ${call.id} writes ${written.size} keys and has version ${outcome.result.version}`,
-      );
+      throw badCall(call, `writes ${written.size} keys and has version ${outcome.result.version}`);
     }
   }
 
@@ -76,19 +84,19 @@ class Observer implements RegisterObservations {
     const { result } = call.outcome;
     if (result.reads.length !== call.operation.length) {
       const counts = `${call.operation.length} steps and ${result.reads.length} answers`;
-      throw new Error(`call ${call.id} has ${counts}`);
+      throw badCall(call, `has ${counts}`);
     }
     const known = new Map<string, RegisterRead>();
     for (const [at, step] of call.operation.entries()) {
       const { key } = step;
       if (step.type === 'write') {
         known.set(key, { version: present(result.version, 'its version'), value: step.value });
-      } else if (step.type === 'read') this.#read(call, key, this.#answerOf(call, result, at), known);
+      } else if (step.type === 'read') this.#read(call, key, this.#answerOf(result, at), known);
     }
   }
 
-  #answerOf(call: RegisterCall, { reads }: RegisterAnswer, at: number): RegisterRead {
-    return present(reads[at], `what step ${at} of call ${call.id} read`);
+  #answerOf({ reads }: RegisterAnswer, at: number): RegisterRead {
+    return present(reads[at], 'what the step read');
   }
 
   #read(call: RegisterCall, key: string, found: RegisterRead, known: Map<string, RegisterRead>): void {
@@ -109,6 +117,9 @@ class Observer implements RegisterObservations {
     } else if (writer.outcome.type === 'failed') {
       const what = `read ${text(found)} of ${key}, whose transaction had failed`;
       this.#violation('G1a', what, [call, writer]);
+    } else if (this.#intermediate.get(key)?.has(found.value ?? '') === true) {
+      const what = `read ${text(found)} of ${key}, which transaction ${writer.id} wrote over itself`;
+      this.#violation('G1b', what, [call, writer]);
     } else this.#tookEffect(writer, found.version, call);
   }
 
@@ -174,4 +185,8 @@ class Observer implements RegisterObservations {
 
 function text({ version, value }: RegisterRead): string {
   return value === null ? `nothing at version ${version}` : `${value} at version ${version}`;
+}
+
+function badCall({ id }: RegisterCall, what: string): HistoryError {
+  return new HistoryError('FLOTILLA_HISTORY_OPERATION', `call ${id} ${what}`, { call: id });
 }
