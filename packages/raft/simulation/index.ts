@@ -8,6 +8,7 @@ export { membershipScenario } from './host-membership.ts';
 export { hostSnapshotsScenario } from './host-snapshots.ts';
 export { hostScenario } from './host.ts';
 export { peerFrames } from './peer-frames.ts';
+export { labelPeerMessages } from './peer-labels.ts';
 export { replicaScenario } from './replica/replica-simulation.ts';
 
 /** The consensus core alone, on a lossy network of messages and a disk of records: the fastest search there is. */

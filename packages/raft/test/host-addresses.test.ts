@@ -21,7 +21,7 @@ async function confuseLeader(dialer: 'leader' | 'follower', confusion: Confusion
   const [low, high] = [cluster.member(1), cluster.member(3)];
   const [leader, follower] = dialer === 'leader' ? [low, high] : [high, low];
   const elected = await cluster.leader();
-  if (elected !== leader) await elected.running.transferLeadership(leader.id, { timeoutMs: 5_000 });
+  if (elected !== leader) await elected.running.transferLeadership(leader.id, { timeoutMs: 30_000 });
   const address = cluster.addresses.get(follower.id) as Address;
   let over = false;
   let next = 1;

@@ -12,6 +12,7 @@ import type { Group, HostOptions } from '../src/host/types.ts';
 import type { Configuration, NodeId } from '../src/core/types.ts';
 import { ListImage, ListMachine } from '../simulation/host-machine.ts';
 import type { ListResult } from '../simulation/host-machine.ts';
+import { machineTime } from './process/machine-time.ts';
 
 export interface LogLine {
   readonly level: string;
@@ -172,9 +173,9 @@ export class TestCluster {
 
 /** Waits for a state of the world; fails with what it waited for. */
 export async function until(what: string, condition: () => boolean, timeoutMs = 20_000): Promise<void> {
-  const end = Date.now() + timeoutMs;
+  const end = machineTime() + timeoutMs;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    if (machineTime() > end) throw new Error(`waited in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

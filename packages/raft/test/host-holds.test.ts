@@ -1,7 +1,9 @@
+import { FlotillaError } from '@flotilla/platform';
 import { expect, it } from 'vitest';
-import { ListMachine } from '../simulation/host-machine.ts';
-import type { Entry } from '../src/core/types.ts';
+import { ListImage, ListMachine } from '../simulation/host-machine.ts';
+import type { Entry, SnapshotMeta } from '../src/core/types.ts';
 import type { HostedGroup } from '../src/host/hosted-group.ts';
+import type { SnapshotSink } from '../src/host/types.ts';
 import { SimulatedHosts } from './simulated-hosts.ts';
 import type { SimulatedHost } from './simulated-hosts.ts';
 
@@ -191,3 +193,65 @@ it('a member whose machine says that it has no state asks for one, and does not 
     expect(member.host.metrics.snapshotsReceived).toBe(1);
   });
 });
+
+it('a leader that holds an entry for long hands over to those who do not', () =>
+  SimulatedHosts.run({ machine, config: { snapshotCount: 1_000_000 } }, (hosts) => {
+    hosts.append(hosts.leader, 3);
+    hosts.converge();
+    const { leader } = hosts;
+    const [other] = hosts.followers;
+    hold(hosts, leader, leader);
+    hosts.until('another leader', () => hosts.members.some((one) => one !== leader && leads(one)));
+    hosts.append(other, 3);
+    release(leader);
+    hosts.converge();
+  }));
+
+it('a leader whose state is missing hands over until one leads that has it', () =>
+  SimulatedHosts.run({ machine: roomless }, (hosts) => {
+    hosts.append(hosts.leader, 3);
+    hosts.converge();
+    const [first] = hosts.followers;
+    const lost = [hosts.leader, first];
+    for (const member of lost) {
+      member.node.crash();
+      Object.assign(member.image, new ListImage(), { installing: true });
+      member.node.start();
+    }
+    const [whole] = hosts.members.filter((one) => !lost.includes(one)) as [SimulatedHost];
+    hosts.until('the state to be missing', () => lost.every((one) => isMissing(one)));
+    hosts.until('the one with its state to lead', () => leads(whole));
+    for (const asked of [...lost, ...lost]) {
+      whole.group.transferLeadership(asked.id, { timeoutMs: 1_000 }).catch(() => undefined);
+      hosts.until('one without state to lead', () => lost.some((one) => leads(one)));
+      hosts.until('the one with its state to lead', () => leads(whole));
+    }
+    hosts.append(whole, 3);
+  }));
+
+/** Has no room for a snapshot, ever. */
+class RoomlessMachine extends ListMachine {
+  readonly stateMissing: boolean;
+
+  constructor(image: ListImage) {
+    const { installing } = image;
+    super(image);
+    this.stateMissing = installing;
+  }
+
+  override async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    const sink = await super.install(meta);
+    const error = new FlotillaError('FLOTILLA_SNAPSHOT_BUSY', 'there is no room');
+    return { ...sink, write: () => Promise.reject(error) };
+  }
+}
+
+const roomless = (member: SimulatedHost): ListMachine => new RoomlessMachine(member.image);
+
+function leads(member: SimulatedHost): boolean {
+  return member.node.running && member.group.status().role === 'leader';
+}
+
+function isMissing(member: SimulatedHost): boolean {
+  return member.node.running && !member.group.status().stateReady;
+}

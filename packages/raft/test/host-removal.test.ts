@@ -109,7 +109,7 @@ it('messages for a group that is gone go nowhere', () =>
     hosts.converge();
   }));
 
-it('what a removed group had on its disk does not make a member of it again, before it is forgotten', () =>
+it('what a removed group had on its disk does not make a member of it again, before it is readmitted', () =>
   SimulatedHosts.run({}, (hosts) => {
     const second = new Second(hosts);
     const { leader } = second;
@@ -125,7 +125,7 @@ it('what a removed group had on its disk does not make a member of it again, bef
     hosts.until('it to be back', () => goes.host !== former);
     expect(goes.host.removedGroups).toEqual([id]);
     expect(again()).toBe('FLOTILLA_GROUP_REMOVED');
-    expect(second.act(goes, () => goes.host.forgetGroup(id))).toBeNull();
+    expect(second.act(goes, () => goes.host.readmitGroup(id))).toBeNull();
     expect(again()).toBeNull();
   }));
 
@@ -138,7 +138,7 @@ it('a member comes back to a group that it had left, as a new one', () =>
       for (let i = 0; i < 4; i += 1) expect(second.append(leader)).toBeNull();
       expect(second.change(leader, { operation: 'remove', id: goes.id })).toBeNull();
       expect(second.act(goes, () => goes.host.removeGroup(id))).toBeNull();
-      expect(second.act(goes, () => goes.host.forgetGroup(id))).toBeNull();
+      expect(second.act(goes, () => goes.host.readmitGroup(id))).toBeNull();
       expect(second.append(leader)).toBeNull();
       expect(second.open(goes, new ListMachine(new ListImage()), false)).toBeNull();
       expect(second.change(second.leader, { operation: 'add-learner', id: goes.id })).toBeNull();

@@ -209,6 +209,55 @@ class CrowdedMachine extends ListMachine {
   }
 }
 
+/** Touches nothing of its state before there is room. */
+class KeepingMachine extends CrowdedMachine {
+  stateMissing = false;
+
+  override async install(meta: SnapshotMeta): Promise<SnapshotSink> {
+    let sink: SnapshotSink | null = null;
+    const touched = async (): Promise<SnapshotSink> => {
+      if (!this.hasRoom) {
+        this.refused += 1;
+        throw new FlotillaError('FLOTILLA_SNAPSHOT_BUSY', 'there is no room');
+      }
+      this.stateMissing = true;
+      sink ??= await super.install(meta);
+      return sink;
+    };
+    return Promise.resolve({
+      write: async (chunk: Uint8Array) => (await touched()).write(chunk),
+      finish: async () => {
+        await (await touched()).finish();
+        this.stateMissing = false;
+      },
+      abort: () => sink?.abort() ?? Promise.resolve(),
+    });
+  }
+}
+
+it('a state that a snapshot has found no room beside goes on', () =>
+  SimulatedHosts.run(
+    {
+      config: { limits },
+      machine: ({ image }) => new KeepingMachine(image, { chunkValues: valuesPerChunk }),
+    },
+    (hosts) => {
+      const [behind] = hosts.followers;
+      hosts.append(hosts.leader, 5);
+      hosts.converge();
+      hosts.leaveBehind(behind, values);
+      const machine = (): KeepingMachine => behind.machine as KeepingMachine;
+      for (const times of [1, 3]) {
+        hosts.until('a refusal', () => machine().refused >= times);
+        hosts.until('the state to go on', () => behind.group.status().stateReady);
+        expect(behind.group.status().life).toBe('serving');
+      }
+      machine().hasRoom = true;
+      hosts.converge();
+      expect(behind.host.metrics.snapshotsReceived).toBe(1);
+    },
+  ));
+
 it('a snapshot that there is no room for comes again, now and then, until there is', () =>
   SimulatedHosts.run(
     {

@@ -1,5 +1,5 @@
 import { configurationOf, emptyConfiguration } from '../../src/core/configuration.ts';
-import { Coverage, TraceHash } from '@flotilla/sim';
+import { Coverage, TraceHash, takeRecorder } from '@flotilla/sim';
 import type { Tape } from '@flotilla/sim';
 import type { Configuration, NodeId, PeerMessage } from '@flotilla/raft';
 import { Agenda } from './agenda.ts';
@@ -11,6 +11,7 @@ import { Leases } from './leases.ts';
 import { SimulatedMember } from './member.ts';
 import { Monitor } from './monitor.ts';
 import { Network } from './network.ts';
+import { RunRecord } from './run-record.ts';
 import { membersIn } from './sets.ts';
 import type { CoreSettings } from './settings.ts';
 import { Snapshots } from './snapshots.ts';
@@ -31,6 +32,8 @@ export class CoreCluster {
   readonly hash = new TraceHash();
   readonly faults: { timeMs: number; text: string }[] = [];
   readonly agenda = new Agenda();
+  /** Writes the run down, when somebody asked for that. */
+  readonly record: RunRecord | null;
   readonly network: Network;
   readonly heartbeats: Heartbeats;
   readonly leases: Leases;
@@ -51,6 +54,8 @@ export class CoreCluster {
   onChange: () => void = () => {};
 
   constructor(tape: Tape, settings: CoreSettings) {
+    const recorder = takeRecorder();
+    this.record = recorder === null ? null : new RunRecord(recorder, this);
     this.#tape = tape;
     this.settings = settings;
     this.network = new Network(tape, this);
@@ -77,7 +82,7 @@ export class CoreCluster {
     const informed = !this.#tape.chance(1, 3, 'knows nobody');
     const member = this.#newMember(informed ? this.founders : emptyConfiguration);
     this.coverage.count(informed ? 'new member' : 'new member that knows nobody');
-    this.say(`new member ${member.id}`);
+    this.say(`new member n${member.id}`);
     this.#start(member);
     return member;
   }
@@ -89,6 +94,7 @@ export class CoreCluster {
     const priority = settings.priorities[this.#tape.choose(settings.priorities.length, 'priority')] as number;
     const member = new SimulatedMember(id, settings, configuration, this.#seed, clockRate, priority);
     this.members.push(member);
+    this.record?.added(member);
     return member;
   }
 
@@ -181,24 +187,33 @@ export class CoreCluster {
     if (!member.up) return;
     this.coverage.count('crash');
     if (member.disk.pendingWrites > survivors) this.coverage.count('crash loses writes');
-    this.say(`crash ${member.id}: ${survivors} of ${member.disk.pendingWrites} unsynced writes survive`);
+    this.say(`crash n${member.id}: ${survivors} of ${member.disk.pendingWrites} unsynced writes survive`);
     member.crash(survivors);
+    this.record?.crashed(member);
     for (const other of this.members) if (other !== member) this.heartbeats.reset(other, member.id);
   }
 
   restart(member: SimulatedMember): void {
     if (member.up || member.wiped) return;
     this.coverage.count('restart');
-    this.say(`restart ${member.id}`);
+    this.say(`restart n${member.id}`);
     member.restart();
     this.leases.promiseNobody(member);
     this.#start(member);
   }
 
+  /** It has left: what it held goes, and what it promised stays. */
+  letGo(member: SimulatedMember): void {
+    this.switchOff(member);
+    this.coverage.count('log let go of');
+    this.say(`let go of the log of n${member.id}`);
+    member.letGo();
+  }
+
   /** Its disk is lost: whoever it was never comes back. */
   wipe(member: SimulatedMember): void {
     this.coverage.count('wipe');
-    this.say(`wipe ${member.id}`);
+    this.say(`wipe n${member.id}`);
     this.crash(member, 0);
     member.wiped = true;
   }
@@ -206,18 +221,20 @@ export class CoreCluster {
   /** An operator ends a member that is no part of the group any more. */
   switchOff(member: SimulatedMember): void {
     this.coverage.count('switched off');
-    this.say(`switch off ${member.id}`);
+    this.say(`switch off n${member.id}`);
     this.crash(member, member.disk.pendingWrites);
   }
 
   pause(member: SimulatedMember, forMs: number): void {
     if (!member.up) return;
     this.coverage.count('pause');
-    this.say(`pause ${member.id} for ${forMs} ms`);
+    this.say(`pause n${member.id} for ${forMs} ms`);
     member.pausedUntilMs = this.now + forMs;
+    this.record?.paused(member);
   }
 
   #start(member: SimulatedMember): void {
+    this.record?.started(member);
     const { id: to, life } = member;
     const { tickMs, liveness } = this.settings;
     this.agenda.after(this.#tape.choose(tickMs, 'tick phase'), { kind: 'tick', to, life });
@@ -278,6 +295,7 @@ export class CoreCluster {
       this.agenda.at(member.pausedUntilMs, event);
       return;
     }
+    this.record?.happens(event, member);
     this.hash.add(event.to);
     this.hash.add(this.now);
     switch (event.kind) {
@@ -321,6 +339,7 @@ export class CoreCluster {
         this.heartbeats.fallSilent(member, event.from);
         break;
     }
+    this.record?.happened(member);
   }
 
   #receive(member: SimulatedMember, message: PeerMessage, sentMs: number): void {

@@ -1,6 +1,17 @@
 import { assert, present } from '@flotilla/platform';
 import { Violation } from './violation.ts';
-import type { Entry, HardState, Index, SnapshotMeta, Term, Write, WriteSequence } from '@flotilla/raft';
+import { emptyConfiguration } from '@flotilla/raft';
+import { reaches } from '../../src/core/raft-log.ts';
+import type {
+  Entry,
+  HardState,
+  Index,
+  LogEnd,
+  SnapshotMeta,
+  Term,
+  Write,
+  WriteSequence,
+} from '@flotilla/raft';
 import type { Restored } from '@flotilla/raft';
 
 /**
@@ -10,6 +21,8 @@ import type { Restored } from '@flotilla/raft';
 export class DurableLog {
   hardState: HardState = { term: 0 as Term, vote: 0 as HardState['vote'], commit: 0 as Index };
   snapshot: SnapshotMeta;
+  /** Where the log ended that was let go of, until this one is as far. */
+  former: LogEnd | null = null;
   /** Entry i is at `entries[i - snapshot.index - 1]`. */
   #entries: Entry[] = [];
   /** In the order of writing; all of them acknowledged up to `#acknowledged`. */
@@ -139,6 +152,17 @@ export class DurableLog {
     };
   }
 
+  /** The member has left, and its entries go. What it promised with them stays. */
+  letGo(): void {
+    const { term, vote } = this.hardState;
+    const end = { term: this.termAt(this.lastIndex) as Term, index: this.lastIndex };
+    this.former = this.former !== null && !reaches(end, this.former) ? this.former : end;
+    this.hardState = { term, vote, commit: 0 as Index };
+    this.snapshot = { index: 0 as Index, term: 0 as Term, configuration: emptyConfiguration };
+    this.#entries = [];
+    this.#lastIndexWritten = 0;
+  }
+
   /** Entries as written so far, durable or not: what a running process reads. */
   read(from: Index, to: Index, maxBytes: number): readonly Entry[] | 'compacted' {
     if (from <= this.snapshot.index) return 'compacted';
@@ -167,6 +191,7 @@ export class DurableLog {
       lastIndex: this.lastIndex,
       applied,
       membership: this.#entries.filter(({ kind }) => kind === 'membership'),
+      former: this.former,
     };
   }
 
@@ -178,5 +203,7 @@ export class DurableLog {
     if (write.truncateFrom !== null) this.#entries.length = write.truncateFrom - 1 - this.snapshot.index;
     for (const entry of write.entries) this.#entries.push(entry);
     if (write.hardState !== null) this.hardState = write.hardState;
+    const end = { term: this.termAt(this.lastIndex) as Term, index: this.lastIndex };
+    if (this.former !== null && reaches(end, this.former)) this.former = null;
   }
 }

@@ -1,4 +1,4 @@
-import { createCore } from '@flotilla/raft';
+import { createCore, emptyConfiguration } from '@flotilla/raft';
 import type { Configuration, CoreView, Index, NodeId, PeerMessage, RaftCore, Ref } from '@flotilla/raft';
 import type { Term, Write } from '@flotilla/raft';
 import { seededRandom } from '@flotilla/platform';
@@ -163,6 +163,12 @@ export class SimulatedMember {
     this.modelCommit = Math.max(disk.hardState.commit, index);
     for (let i = disk.snapshot.index + 1; i <= disk.lastIndex; i += 1)
       this.modelTerms.push(disk.termAt(i) ?? 0);
+  }
+
+  /** It has left, and lets go of its log and its state: it comes back with an empty one, if at all. */
+  letGo(): void {
+    this.disk.letGo();
+    this.flushed = { index: 0 as Index, term: 0 as Term, configuration: emptyConfiguration };
   }
 
   /** Follows a write, to know what the log must look like. */

@@ -6,6 +6,10 @@ import { expect } from './violation.ts';
 /** Histories in which members come and go. */
 export const membershipScripts: Readonly<Record<string, () => void>> = {
   'an answer from an earlier stay of a member moves no match index (raft-rs #571)': earlierStay,
+  'a member that comes back without its log votes for nobody who lacks what it had': comesBackWithoutLog,
+  'a member that comes back without its log does not vote twice in a term': comesBackWithVote,
+  'a member that comes back without its log votes again once it has caught up': votesAgain,
+  'a heartbeat of an earlier stay says nothing of the new log (core, seed 20)': lateHeartbeat,
   'a candidate learns from those who refuse it that they vote no longer': refusedByFormerVoter,
   'a read round does not wait for members that were removed': removedWhileReading,
   'a removed leader stays until the others know': removedLeaderStays,
@@ -39,6 +43,74 @@ function earlierStay(): void {
     match < acknowledged,
     `an answer of an earlier stay moves the match index to ${match}`,
   );
+}
+
+/** 3 has an entry with 1, leaves, and comes back without it. To 2, which was cut off all the time, it never left. */
+function comesBackWithoutLog(): void {
+  const script = new Script(3, { reusableIds: true });
+  script.elect(1);
+  script.propose(1, 'committed');
+  settleWithout(script, 2);
+  script.change(1, 'r3 v4');
+  script.join(4, emptyConfiguration);
+  settleWithout(script, 2);
+  script.comeBack(3);
+  script.campaign(2);
+  script.settle({ to: 3 });
+  script.settle({ to: 2 });
+  expect('I6 leader completeness', script.view(2).role !== 'leader', '2 leads without what was committed');
+}
+
+/** 3 has voted for 2 in a term that it comes back to: 1, as far as 2, gets no second vote of it. */
+function comesBackWithVote(): void {
+  const script = new Script(3, { reusableIds: true });
+  script.campaign(2);
+  script.deliver({ to: 3 });
+  script.comeBack(3);
+  script.campaign(1);
+  script.deliver({ from: 1, to: 3 });
+  script.deliver({ from: 3 });
+  const leaders = [1, 2].filter((id) => script.view(id).role === 'leader');
+  expect('I1 one leader', leaders.length === 1, `${leaders.join(' and ')} lead in one term`);
+}
+
+function lateHeartbeat(): void {
+  const script = new Script(3, { reusableIds: true });
+  script.elect(1);
+  script.propose(1, 'committed');
+  script.settle();
+  const { term, commit } = script.view(1);
+  script.change(1, 'r3');
+  script.settle();
+  script.comeBack(3);
+  script.inject({ type: 'heartbeat', from: 1 as NodeId, to: 3 as NodeId, term, commit, readSequence: 0 });
+  script.settle();
+  expect('I7 commit', commit > 0 && script.view(3).commit === 0, '3 commits what it does not have');
+}
+
+function votesAgain(): void {
+  const script = new Script(3, { reusableIds: true });
+  script.elect(1);
+  for (const text of ['a', 'b', 'c']) script.propose(1, text);
+  script.settle();
+  script.change(1, 'r3');
+  script.settle();
+  script.comeBack(3);
+  script.change(1, 'l3');
+  script.settle();
+  script.shipSnapshot();
+  script.settle();
+  script.change(1, 'v3');
+  script.settle();
+  script.crash(1);
+  script.campaign(2);
+  script.settle();
+  expect('I14 liveness', script.view(2).role === 'leader', '3 has everything, and votes for nobody');
+  script.crash(2);
+  script.restart(2);
+  script.campaign(3);
+  script.settle();
+  expect('I14 liveness', script.view(3).role === 'leader', '3 has everything, and does not lead');
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { Configuration, Entry, NodeId, PeerMessage, Write } from '@flotilla/raft';
+import type { Configuration, Entry, LogEnd, NodeId, PeerMessage, Write } from '@flotilla/raft';
+import { reaches } from '../../src/core/raft-log.ts';
 import { isQuorum, mayFollow } from './sets.ts';
 import { Violation } from './violation.ts';
 import type { Proposal, SimulatedMember } from './member.ts';
@@ -293,7 +294,12 @@ export class Monitor {
   }
 
   #holdersOf(index: number, term: number): (id: NodeId) => boolean {
-    return (id) => this.#members[id - 1]?.disk.holds(index, term) === true;
+    return (id) => {
+      const disk = this.#members[id - 1]?.disk;
+      if (disk === undefined || disk.holds(index, term)) return disk !== undefined;
+      // It keeps its word for what it has let go of: whoever lacks that gets no vote of it.
+      return disk.former !== null && reaches(disk.former, { term, index } as LogEnd);
+    };
   }
 
   /** I5: a leader believes of a follower only what is on its disk. */

@@ -71,7 +71,7 @@ export class Nemesis {
       case 'cut-one-way': {
         const from = this.#member('from');
         const to = this.#member('to');
-        cluster.say(`cut ${from.id} -> ${to.id}`);
+        cluster.say(`cut n${from.id} -> n${to.id}`);
         cluster.network.cut(from.id, to.id, true);
         break;
       }
@@ -151,7 +151,7 @@ export class Nemesis {
   #isolateBut(member: SimulatedMember, friend: SimulatedMember): void {
     const cluster = this.#cluster;
     cluster.say(
-      friend === member ? `isolate ${member.id}` : `isolate ${member.id} from all but ${friend.id}`,
+      friend === member ? `isolate n${member.id}` : `isolate n${member.id} from all but n${friend.id}`,
     );
     for (const other of cluster.members) {
       if (other === member || other === friend) continue;
@@ -164,7 +164,12 @@ export class Nemesis {
   #partition(): void {
     const cluster = this.#cluster;
     const sides = cluster.members.map(() => this.#tape.choose(2, 'side'));
-    cluster.say(`partition ${sides.map((side, i) => `${i + 1}:${side}`).join(' ')}`);
+    const sideOf = (wanted: number): string =>
+      cluster.members
+        .filter((_, i) => sides[i] === wanted)
+        .map(({ id }) => `n${id}`)
+        .join(', ') || 'nobody';
+    cluster.say(`partition: ${sideOf(0)} | ${sideOf(1)}`);
     for (const a of cluster.members) {
       for (const b of cluster.members) {
         if (a !== b) cluster.network.cut(a.id, b.id, sides[a.id - 1] !== sides[b.id - 1]);

@@ -24,6 +24,7 @@ export class Network {
   cut(from: NodeId, to: NodeId, cut: boolean): void {
     if (cut) this.#cut.add(from * 64 + to);
     else this.#cut.delete(from * 64 + to);
+    this.#cluster.record?.cut(from, to, cut);
   }
 
   isCut(from: NodeId, to: NodeId): boolean {
@@ -32,6 +33,7 @@ export class Network {
 
   heal(): void {
     this.#cut.clear();
+    this.#cluster.record?.healed();
   }
 
   /** A member may say this now: it is on its way, or lost. */
@@ -39,9 +41,13 @@ export class Network {
     const { monitor, settings, faulty, coverage } = this.#cluster;
     monitor.released(member, message);
     this.remember(message);
-    if (this.isCut(message.from, message.to)) return;
+    if (this.isCut(message.from, message.to)) {
+      this.#cluster.record?.sent(message, null, 0);
+      return;
+    }
     if (faulty && this.#tape.chance(settings.lossPerMille, 1000, 'loss')) {
       coverage.count('message lost');
+      this.#cluster.record?.sent(message, null, settings.delayMinMs);
       return;
     }
     this.#deliver(message, this.delay(), this.#cluster.now);
@@ -85,6 +91,8 @@ export class Network {
       });
       return;
     }
-    cluster.agenda.after(delayMs, { kind: 'message', to: message.to, life: 0, message, sentMs });
+    const arrival = { kind: 'message', to: message.to, life: 0, message, sentMs } as const;
+    cluster.record?.sent(message, arrival, delayMs);
+    cluster.agenda.after(delayMs, arrival);
   }
 }

@@ -118,7 +118,10 @@ export class Operator {
     return this.#pick(lost.length > 0 ? lost : ids, 'leaver');
   }
 
-  /** A new member with an empty disk; or, where ids may come back, a former one with the disk that it left with. */
+  /**
+   * A new member with an empty disk; or, where ids may come back, a former one: with the disk that it left with, or
+   * without the log of that.
+   */
   #newcomer(): NodeId | undefined {
     const cluster = this.#cluster;
     const { configuration } = cluster.monitor;
@@ -126,7 +129,9 @@ export class Operator {
     const formers = configuration.removed.filter((id) => cluster.member(id)?.wiped === false);
     if (cluster.settings.reusableIds && formers.length > 0 && this.#tape.chance(1, 2, 'former member')) {
       const id = this.#pick(formers, 'former') as NodeId;
-      cluster.restart(cluster.member(id) as SimulatedMember);
+      const former = cluster.member(id) as SimulatedMember;
+      if (former.life % 2 === 0) cluster.letGo(former);
+      cluster.restart(former);
       return id;
     }
     // Somebody who was asked for and did not make it comes before somebody new.

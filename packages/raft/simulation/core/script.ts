@@ -212,6 +212,15 @@ export class Script {
     this.#drain(id);
   }
 
+  /** It has left, let go of its log, and begins again with what it keeps of it. */
+  comeBack(id: number): void {
+    const member = this.#member(id);
+    member.disk.crash(member.disk.pendingWrites);
+    member.held = [];
+    member.disk.letGo();
+    this.restart(id);
+  }
+
   /** The messages on their way that fit, left where they are. */
   find(pick: Pick): readonly PeerMessage[] {
     return this.network.filter((message) => fits(message, pick));

@@ -1,6 +1,7 @@
 import { present } from '@flotilla/platform';
 import { appendOwn, broadcastAppend } from './replication.ts';
 import { voteResult, votersOf } from './quorum.ts';
+import { reaches } from './raft-log.ts';
 import { nobody } from './state.ts';
 import type { CoreState } from './state.ts';
 import { leaderIsAlive } from './trust.ts';
@@ -66,7 +67,8 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     state.vote === message.from ||
     (state.vote === nobody && state.leader === nobody) ||
     (pre && message.term > state.term);
-  const upToDate = state.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const isUpToDate = state.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const upToDate = isUpToDate && hasFormer(state, message);
   const granted = mayVote && upToDate;
   if (!upToDate && (state.leader === nobody || !leaderIsAlive(state))) callUpon(state);
   state.outbox.promise({
@@ -83,6 +85,11 @@ export function handleVoteRequest(state: CoreState, message: VoteRequest): void 
     state.electionElapsed = 0;
     state.vote = message.from;
   }
+}
+
+/** Whether a candidate has what this member had in an earlier log, and may have promised to keep. */
+function hasFormer({ former }: CoreState, { lastTerm, lastIndex }: VoteRequest): boolean {
+  return former === null || reaches({ term: lastTerm, index: lastIndex }, former);
 }
 
 /**

@@ -56,6 +56,7 @@ function appendNew(state: CoreState, entries: readonly Entry[]): void {
     log.append(entry);
     if (entry.kind === 'membership') state.membership.push(entry);
   }
+  state.settleFormer();
 }
 
 /**
@@ -126,7 +127,9 @@ export function handleHeartbeat(
   state: CoreState,
   message: Extract<PeerMessage, { type: 'heartbeat' }>,
 ): void {
-  state.log.commitTo(message.commit);
+  const { log, former } = state;
+  // One that comes late may be about the log that was let go of. What this one has by now is the same leader's.
+  log.commitTo(former === null ? message.commit : (Math.min(message.commit, log.last) as Index));
   state.outbox.send({
     type: 'heartbeat-response',
     from: state.id,
@@ -165,6 +168,7 @@ export function handleSnapshot(
     log.restore(snapshot);
     state.membership.length = 0;
     state.configurations.length = 0;
+    state.settleFormer();
   }
   respond(state, message, log.commit);
   if (state.configurations.length > 0 && isSameConfiguration(state.configuration, snapshot.configuration))

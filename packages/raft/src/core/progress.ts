@@ -113,6 +113,11 @@ export class Progress implements ProgressView {
     return commit > this.#sentCommit && this.#sentCommit < this.next - 1;
   }
 
+  /** What {@link sentCommit} was last told: for those who compare states. */
+  get toldCommit(): number {
+    return this.#sentCommit;
+  }
+
   /** False: an answer that was overtaken. */
   maybeUpdate(index: Index): boolean {
     if (index <= this.match) return false;

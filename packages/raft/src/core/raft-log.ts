@@ -1,7 +1,7 @@
 import { assert } from '@flotilla/platform';
 import { EntryCache } from './entry-cache.ts';
 import { TermRuns } from './term-runs.ts';
-import type { Entry, Index, Restored, SnapshotMeta, Term, WriteSequence } from './types.ts';
+import type { Entry, Index, LogEnd, Restored, SnapshotMeta, Term, WriteSequence } from './types.ts';
 
 /** The log's part of a write. */
 export interface LogWrite {
@@ -23,6 +23,11 @@ interface WriteOnItsWay {
 }
 
 const nothingWritten: LogWrite = { truncateFrom: null, entries: [], snapshot: null };
+
+/** Whether a log that ends at `end` is at least as up to date as one that ends at `other`. */
+export function reaches(end: LogEnd, other: LogEnd): boolean {
+  return end.term > other.term || (end.term === other.term && end.index >= other.index);
+}
 
 /**
  * A member's log as it will be when every write has completed. Its pointers:
@@ -103,7 +108,7 @@ export class RaftLog {
 
   /** Election restriction (§5.4.1 of the paper): terms first, then lengths. */
   isUpToDate(lastIndex: Index, lastTerm: Term): boolean {
-    return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.last);
+    return reaches({ term: lastTerm, index: lastIndex }, { term: this.lastTerm, index: this.last });
   }
 
   append(entry: Entry): void {

@@ -3,7 +3,7 @@ import type { Random } from '@flotilla/platform';
 import { Outbox } from './outbox.ts';
 import { Progress } from './progress.ts';
 import { isVoter, membersOf } from './quorum.ts';
-import { RaftLog } from './raft-log.ts';
+import { RaftLog, reaches } from './raft-log.ts';
 import { ReadRounds } from './read-rounds.ts';
 import { roles } from './roles.ts';
 import { applyChange } from './membership.ts';
@@ -15,6 +15,7 @@ import type {
   Entry,
   HardState,
   Index,
+  LogEnd,
   NodeId,
   Ref,
   Restored,
@@ -40,6 +41,11 @@ export class CoreState {
   readonly config: CoreConfig;
   readonly random: Random;
   readonly log: RaftLog;
+  /**
+   * Where an earlier log of this member ended, until this one is as far. Others may have counted on it: whoever lacks
+   * what was in it does not get this vote, and nor does this member.
+   */
+  former: LogEnd | null;
   readonly outbox = new Outbox();
 
   role: Role = 'follower';
@@ -97,6 +103,8 @@ export class CoreState {
     this.random = random;
     this.topPriority = config.priority;
     this.log = new RaftLog(restored, config.maxCachedBytes);
+    this.former = restored.former ?? null;
+    this.settleFormer();
     this.term = restored.hardState.term;
     this.vote = restored.hardState.vote;
     this.configuration = restored.snapshot.configuration;
@@ -128,7 +136,13 @@ export class CoreState {
 
   /** Whether this member may lead. While a snapshot is being written its log on disk is not what it says. */
   get promotable(): boolean {
-    return isVoter(this.configuration, this.id) && !this.log.installing;
+    return isVoter(this.configuration, this.id) && !this.log.installing && this.former === null;
+  }
+
+  /** The log has got further: it holds all of the earlier one that was committed, or a later leader took that back. */
+  settleFormer(): void {
+    const { former, log } = this;
+    if (former !== null && reaches({ term: log.lastTerm, index: log.last }, former)) this.former = null;
   }
 
   /**

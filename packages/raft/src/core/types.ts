@@ -409,6 +409,17 @@ export interface Restored {
    * committed ones beyond does not campaign before it has applied them.
    */
   readonly membership: readonly Entry[];
+  /**
+   * Where an earlier log of this member in this group ended, which it has let go of since: what it promised with that
+   * still counts. Null, or absent: there was none, or this log is as far.
+   */
+  readonly former?: LogEnd | null;
+}
+
+/** Of a log: its last entry. Terms count first, then lengths (§5.4.1 of the paper). */
+export interface LogEnd {
+  readonly term: Term;
+  readonly index: Index;
 }
 
 /** What tests, invariants and metrics see. Cheap: the arrays and maps are the core's own, not to be written. */

@@ -17,6 +17,8 @@ export interface GroupSnapshotsOptions<Result> {
   readonly life: MemberLife;
   /** The state is durable and live. */
   readonly installed: (link: PeerLink, begin: SnapshotBegin) => void;
+  /** It is as it was before a snapshot that has been refused. */
+  readonly kept: () => void;
 }
 
 /** The snapshots of one group that come in and go out, and with them: whether the group has a state. */
@@ -291,8 +293,11 @@ export class GroupSnapshots<Result> {
   }
 
   #failed({ link, incarnation }: SnapshotReceive, failure: SnapshotFailure): void {
-    const { context, group } = this.#options;
-    this.#options.life.fire('cut-off');
+    const { context, group, life, stateMachine, kept } = this.#options;
+    if (stateMachine.stateMissing === false) {
+      life.fire('kept');
+      kept();
+    } else life.fire('cut-off');
     // The next heartbeat asks; what there is no room for is asked for again after a while.
     this.#askedMs = failure === 'FLOTILLA_SNAPSHOT_BUSY' ? context.platform.now() : -Infinity;
     if (failure === 'FLOTILLA_SNAPSHOT_DAMAGED') {

@@ -73,7 +73,7 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
   readonly formerPromiseMs: number;
   readonly #options: HostOptions;
   readonly #recovered: Map<GroupId, RecoveredGroup>;
-  /** Removed here, and not forgotten. */
+  /** Removed here, and neither readmitted nor forgotten. */
   readonly #removed: Set<GroupId>;
   readonly #removing = new Map<GroupId, Promise<void>>();
   /** Of groups that were removed in this life: what a proposal of theirs is not numbered with again. */
@@ -250,8 +250,23 @@ class RaftHost implements Host, HostTurnOwner, HostTimersOwner {
     this.#removed.delete(id);
   }
 
+  async readmitGroup(id: GroupId): Promise<void> {
+    this.#requireRunning();
+    if (!this.#removed.has(id)) return;
+    const { log } = this;
+    if (log.readmit === undefined) {
+      throw new FlotillaError('FLOTILLA_CONFIG_INVALID', 'this log cannot take a group back');
+    }
+    this.#recovered.set(id, await log.readmit(id));
+    this.#removed.delete(id);
+  }
+
   get removedGroups(): readonly GroupId[] {
     return [...this.#removed];
+  }
+
+  hears(peer: NodeId): boolean {
+    return this.links.get(peer)?.alive ?? false;
   }
 
   knows(peer: NodeId): boolean {

@@ -37,6 +37,7 @@ import { ProposalTable } from './proposals.ts';
 import { ReadTable } from './reads.ts';
 import type { SnapshotBegin, SnapshotReceive } from './snapshot-receive.ts';
 import { SnapshotReadability } from './snapshot-readability.ts';
+import { StatelessLead } from './stateless-lead.ts';
 import type {
   Group,
   GroupId,
@@ -103,6 +104,7 @@ export class HostedGroup<Result> implements Group<Result> {
   readonly #readability: SnapshotReadability;
   readonly #compaction: GroupCompaction;
   readonly #early: EarlyCampaign;
+  readonly #stateless: StatelessLead;
   readonly #removedListeners: (() => void)[] = [];
   readonly #lease: GroupLease | null;
   /** The removal of this member, while it leads on until the others know of it: only then is it answered. */
@@ -151,6 +153,7 @@ export class HostedGroup<Result> implements Group<Result> {
     this.#apply = new ApplyBatch(stateMachine, this.#proposals, this.#changes, config.limits, metrics);
     this.#role = { role: this.#view.role, term: this.#view.term, leader: this.#view.leader };
     this.#lease = leaseOf(id, this.#view, context);
+    this.#stateless = new StatelessLead(id, context, this.#core, platform.random.fork(`stateless-${id}`));
     this.#early = new EarlyCampaign(id, context, this.#view, random, () => this.campaign());
     this.#readability = new SnapshotReadability(id, context, this.#core);
     this.#compaction = new GroupCompaction(id, context, this.#core, stateMachine);
@@ -164,6 +167,7 @@ export class HostedGroup<Result> implements Group<Result> {
       stateMachine,
       life,
       installed: (link, begin) => this.#snapshotInstalled(link, begin),
+      kept: () => this.#reads.advance(this.#readableIndex),
     });
     if (options.joining) {
       platform.log.info('this member waits for its first snapshot', { group: id });
@@ -465,6 +469,7 @@ export class HostedGroup<Result> implements Group<Result> {
   /** Whether {@link HostedGroup.beat} could do anything. Not so for a group that has nothing to do. */
   get wantsBeats(): boolean {
     if (!this.#life.acts || !this.#snapshots.stateReady || this.#compaction.due) return true;
+    if (this.#held !== null) return true;
     return this.#view.role === 'follower' && isSingleVoter(this.#view.configuration);
   }
 
@@ -475,6 +480,9 @@ export class HostedGroup<Result> implements Group<Result> {
     if (!this.#life.acts) return;
     if (this.#snapshots.stateReady) this.#compaction.compact(logIsFull);
     this.#snapshots.beat(nowMs);
+    const heldMs = this.#held === null ? null : nowMs - this.#held.sinceMs;
+    this.#stateless.beat(nowMs, this.#snapshots.stateReady, heldMs);
+    if (this.#core.ready) this.#context.schedule(this);
   }
 
   /** Answers nobody any more. Idempotent. Resolves when the state machine is let go of. */

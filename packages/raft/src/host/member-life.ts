@@ -32,6 +32,8 @@ const life = {
     'snapshot-begins': 'installing',
     installed: 'serving',
     'cut-off': 'awaiting-snapshot',
+    // Refused before anything of the state was touched.
+    kept: 'serving',
     remove: 'removed',
     fail: 'failed',
     close: 'closed',

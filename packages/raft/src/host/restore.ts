@@ -4,6 +4,7 @@ import type {
   Configuration,
   HardState,
   Index,
+  LogEnd,
   NodeId,
   Restored,
   SnapshotMeta,
@@ -77,7 +78,7 @@ export function restoration(
   const configuration = base.index === 0 ? initialConfiguration : base.configuration;
   const snapshot = { index: base.index, term: base.term, configuration };
   if (applied.index > base.index && termAt(recovered, applied.index) !== applied.term) {
-    if (isInstalled) return jumped(recovered.hardState, installed);
+    if (isInstalled) return jumped(recovered.hardState, installed, recovered.former);
     throw new FlotillaError(
       'FLOTILLA_LOG_DAMAGED',
       `the state machine has applied entry ${applied.index} of term ${applied.term}, and the log, which ends at ` +
@@ -94,18 +95,19 @@ export function restoration(
       lastIndex: recovered.lastIndex,
       applied: from,
       membership: recovered.membership,
+      former: recovered.former ?? null,
     },
     repair: null,
     joining: base.index === 0 && membersOf(configuration).length === 0,
   };
 }
 
-function jumped(former: HardState, applied: SnapshotMeta): Restoration {
+function jumped(before: HardState, applied: SnapshotMeta, former?: LogEnd | null): Restoration {
   // A vote belongs to its term.
-  const keepsTerm = former.term >= applied.term;
+  const keepsTerm = before.term >= applied.term;
   const hardState: HardState = {
-    term: keepsTerm ? former.term : applied.term,
-    vote: keepsTerm ? former.vote : (0 as NodeId),
+    term: keepsTerm ? before.term : applied.term,
+    vote: keepsTerm ? before.vote : (0 as NodeId),
     commit: applied.index,
   };
   const { index, term, configuration } = applied;
@@ -118,6 +120,7 @@ function jumped(former: HardState, applied: SnapshotMeta): Restoration {
       lastIndex: applied.index,
       applied: applied.index,
       membership: [],
+      former: former ?? null,
     },
     repair: {
       sequence: 0 as WriteSequence,

@@ -42,6 +42,9 @@ export interface StateMachine<Result> {
   /**
    * True: there is no state, although the log may be whole from its first entry, since the group's state did not begin
    * empty. A peer is asked for a snapshot. There is one, unless given.
+   *
+   * Asked again when an install was aborted: false then says that the state is as it was before, and the group goes on
+   * with it. There is none then, unless given.
    */
   readonly stateMissing?: boolean;
   /**
@@ -311,8 +314,8 @@ export interface GroupOptions<Result> {
   readonly initialConfiguration: Configuration;
   /**
    * Members that were removed may be added again, as new ones: they come back without the log that they left with. False
-   * unless given. True only where a member that leaves goes through {@link Host.removeGroup}: what it promised as a
-   * member it kept until it knew that it was none, and it votes again only after its return is committed.
+   * unless given. True only where a member that leaves goes through {@link Host.removeGroup}, and comes back through
+   * {@link Host.readmitGroup}: what it has promised as a member holds for whoever has not heard that it left.
    */
   readonly membersMayReturn?: boolean;
 }
@@ -332,25 +335,33 @@ export interface Host {
   readonly metrics: Readonly<HostMetrics>;
   /**
    * Rejects with `FLOTILLA_GROUP_EXISTS` when it is open already, `FLOTILLA_GROUP_REMOVED` when it was removed here and
-   * is not forgotten, and `FLOTILLA_STOPPED`.
+   * not readmitted, and `FLOTILLA_STOPPED`.
    */
   openGroup<Result>(options: GroupOptions<Result>): Promise<Group<Result>>;
   /**
    * This member's replica of a group is gone for good: every pending call is rejected with `FLOTILLA_GROUP_REMOVED`, the
-   * state machine is let go of, and the log lets go of entries, term and vote. Resolves when all that is durable; what
-   * the state machine keeps may go then. Only for a member that knows that it was removed from the group, or a group
-   * that is over: it forgets its vote. Messages for the group that come later go nowhere. Idempotent.
+   * state machine is let go of, and the log lets go of the entries. Resolves when all that is durable; what the state
+   * machine keeps may go then. Only for a member that knows that it was removed from the group, or a group that is over.
+   * Messages for the group that come later go nowhere. Idempotent.
    *
-   * That the group was here is remembered until {@link Host.forgetGroup}: an older state of the state machine, back after
-   * a crash, must not make a new member of this one.
+   * That the group was here is remembered: an older state of the state machine, back after a crash, must not make a new
+   * member of this one. So are its term, its vote, and where its log ended.
    */
   removeGroup(id: GroupId): Promise<void>;
-  /** The removed group may be opened again, as one that was never here: no trace of it is in any state machine. */
+  /**
+   * The removed group may be opened again, without state: no trace of it is in any state machine. It goes on with the term
+   * and the vote that it left with, and votes for nobody who lacks what its log held then: a member that has not heard
+   * that it left, and asks for its vote, would else lead without entries that its former acknowledgement committed.
+   */
+  readmitGroup(id: GroupId): Promise<void>;
+  /** The removed group is over, everywhere, and need not be remembered: it is never opened again. */
   forgetGroup(id: GroupId): Promise<void>;
-  /** Groups that were removed here, in this life or another, and not forgotten. */
+  /** Groups that were removed here, in this life or another, and neither readmitted nor forgotten. */
   readonly removedGroups: readonly GroupId[];
   /** Looks at every group. */
   status(): HostStatus;
+  /** Whether it is connected and was heard of a moment ago. */
+  hears(peer: NodeId): boolean;
   /** Whether it is known by which data that peer is, from {@link HostOptions.instanceOf} or from having met it. */
   knows(peer: NodeId): boolean;
   /**

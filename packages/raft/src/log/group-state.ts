@@ -1,9 +1,10 @@
 import { assert, present } from '@flotilla/platform';
-import type { Entry, HardState, Index, NodeId, SnapshotMeta, Term } from '../core/types.ts';
+import type { Entry, HardState, Index, LogEnd, NodeId, SnapshotMeta, Term } from '../core/types.ts';
 import { EntryIndex } from './entry-index.ts';
 import type { LiveBytes } from './live-bytes.ts';
-import type { RecordBody, TermRun } from './record-body.ts';
+import type { KeptOfGroup, RecordBody, TermRun } from './record-body.ts';
 import { emptyConfiguration } from '../core/configuration.ts';
+import { reaches } from '../core/raft-log.ts';
 
 /** Where a record lies. */
 export interface RecordPlace {
@@ -29,8 +30,10 @@ export class GroupState {
 
   /** Whether a record of the group was ever written. */
   written = false;
-  /** Nothing is left of it but that it was here. */
+  /** Nothing is left of it but that it was here, and what it has promised. */
   removed = false;
+  /** Where the log ended that was removed, once it is back and until it is as far again. */
+  former: LogEnd | null = null;
 
   constructor(live: LiveBytes) {
     this.index = new EntryIndex(live);
@@ -78,6 +81,7 @@ export class GroupState {
       this.lastIndex = (first.index + entries.length - 1) as Index;
     }
     if (hardState !== null) this.hardState = hardState;
+    if (this.former !== null && reaches(this.#end, this.former)) this.former = null;
   }
 
   compact(snapshot: SnapshotMeta): void {
@@ -98,11 +102,26 @@ export class GroupState {
     this.snapshot = snapshot;
   }
 
-  remove(): void {
+  /** What is to be kept of it when it goes; null: it has promised nothing to anybody. */
+  get kept(): KeptOfGroup | null {
+    const { term, vote } = this.hardState;
+    const end = this.former !== null && !reaches(this.#end, this.former) ? this.former : this.#end;
+    return term === 0 && end.index === 0 ? null : { term, vote, end };
+  }
+
+  remove(kept: KeptOfGroup | null): void {
     this.#restart({ index: 0 as Index, term: 0 as Term, configuration: emptyConfiguration });
-    this.hardState = { term: 0 as Term, vote: 0 as NodeId, commit: 0 as Index };
+    const { term, vote, end } = kept ?? nothingKept;
+    this.hardState = { term, vote, commit: 0 as Index };
+    this.former = kept === null ? null : end;
     this.written = true;
     this.removed = true;
+  }
+
+  /** It begins with an empty log once more, and with the promises that were kept. */
+  readmit(): void {
+    assert(this.removed, 'a group comes back that was removed');
+    this.removed = false;
   }
 
   relocate(entries: readonly Entry[], place: RecordPlace): void {
@@ -118,6 +137,7 @@ export class GroupState {
     this.hardState = checkpoint.hardState;
     this.lastIndex = checkpoint.lastIndex;
     this.termRuns = [...checkpoint.termRuns];
+    this.former = checkpoint.former;
     if (this.lastIndex > this.snapshot.index) this.index.append(this.snapshot.index + 1, 0, 0, 0);
   }
 
@@ -137,13 +157,17 @@ export class GroupState {
   }
 
   checkpoint(): Checkpoint | Removal {
-    if (this.removed) return { kind: 'removal', forgotten: false };
-    const { snapshot, hardState, lastIndex, termRuns } = this;
-    return { kind: 'checkpoint', snapshot, hardState, lastIndex, termRuns };
+    const { snapshot, hardState, lastIndex, termRuns, former } = this;
+    if (this.removed) return { kind: 'removal', forgotten: false, kept: this.kept };
+    return { kind: 'checkpoint', snapshot, hardState, lastIndex, termRuns, former };
   }
 
   get lastTerm(): Term {
     return this.termRuns.at(-1)?.term ?? this.snapshot.term;
+  }
+
+  get #end(): LogEnd {
+    return { term: this.lastTerm, index: this.lastIndex };
   }
 
   #restart(snapshot: SnapshotMeta): void {
@@ -159,6 +183,12 @@ export class GroupState {
     this.lastIndex = (from - 1) as Index;
   }
 }
+
+const nothingKept: KeptOfGroup = {
+  term: 0 as Term,
+  vote: 0 as NodeId,
+  end: { term: 0 as Term, index: 0 as Index },
+};
 
 export function sameHardState(a: HardState, b: HardState): boolean {
   return a.term === b.term && a.vote === b.vote && a.commit === b.commit;

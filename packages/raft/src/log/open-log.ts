@@ -3,6 +3,7 @@ import type { GroupId } from '../host/types.ts';
 import { resolveLogLimits } from './limits.ts';
 import { recover, type RecoveredLog } from './recovery.ts';
 import { SegmentedLog } from './segmented-log.ts';
+import { recoveredGroup } from './recovered-group.ts';
 import type { LogOptions, OpenedLog, RecoveredGroup } from './types.ts';
 
 /**
@@ -34,10 +35,10 @@ export async function openLog(platform: Platform, options: LogOptions): Promise<
 
 function recoveredGroups(recovered: RecoveredLog): ReadonlyMap<GroupId, RecoveredGroup> {
   const groups = new Map<GroupId, RecoveredGroup>();
-  for (const [id, { hardState, snapshot, termRuns, lastIndex, removed }] of recovered.groups) {
-    if (removed) continue;
+  for (const [id, state] of recovered.groups) {
+    if (state.removed) continue;
     const membership = [...(recovered.membership.get(id)?.values() ?? [])].sort((a, b) => a.index - b.index);
-    groups.set(id, { hardState, snapshot, termRuns: [...termRuns], lastIndex, membership });
+    groups.set(id, recoveredGroup(state, membership));
   }
   return groups;
 }

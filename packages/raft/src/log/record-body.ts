@@ -5,6 +5,7 @@ import type {
   EntryKind,
   HardState,
   Index,
+  LogEnd,
   NodeId,
   SnapshotMeta,
   Term,
@@ -15,6 +16,14 @@ import { entryHeaderBytes } from './format.ts';
 export interface TermRun {
   readonly from: Index;
   readonly term: Term;
+}
+
+/** What a member of a group has promised: it holds when the log is gone. */
+export interface KeptOfGroup {
+  readonly term: Term;
+  readonly vote: NodeId;
+  /** Up to here others may have counted on it. */
+  readonly end: LogEnd;
 }
 
 /** What a record says. Everything in it happens or, when the record is torn, nothing of it does. */
@@ -38,11 +47,15 @@ export type RecordBody =
       readonly hardState: HardState;
       readonly lastIndex: Index;
       readonly termRuns: readonly TermRun[];
+      /** Of a group that was removed and is back: where its log ended then. */
+      readonly former: LogEnd | null;
     }
   /** Entries that are in the log already, moved here so that the segment that they were in can go. */
   | { readonly kind: 'relocation'; readonly entries: readonly Entry[] }
   /** The group is gone. Not `forgotten`: that it was here is remembered, so that it does not come back by mistake. */
-  | { readonly kind: 'removal'; readonly forgotten: boolean }
+  | { readonly kind: 'removal'; readonly forgotten: boolean; readonly kept: KeptOfGroup | null }
+  /** The removed group is back, with an empty log and what was kept. */
+  | { readonly kind: 'return' }
   /** The segment ends here, and the next one is there. */
   | { readonly kind: 'seal' };
 
@@ -57,6 +70,7 @@ const kinds: readonly Kind[] = [
   'relocation',
   'seal',
   'removal',
+  'return',
 ];
 const entryKinds: readonly EntryKind[] = ['command', 'no-op', 'membership'];
 
@@ -65,6 +79,10 @@ const hasSnapshot = 2;
 const hasHardState = 4;
 
 const hardStateBytes = 24;
+const logEndBytes = 16;
+
+/** How a removal begins. One with nothing that was kept is what a group leaves that never voted. */
+const removals = { remembered: 0, forgotten: 1, kept: 2 } as const;
 
 export function kindNumber(kind: Kind): number {
   return kinds.indexOf(kind) + 1;
@@ -85,11 +103,19 @@ export function bodyBytes(body: RecordBody): number {
     case 'opening':
       return 4;
     case 'checkpoint':
-      return snapshotBytes(body.snapshot) + hardStateBytes + 8 + 4 + body.termRuns.length * 16;
+      return (
+        snapshotBytes(body.snapshot) +
+        hardStateBytes +
+        8 +
+        4 +
+        body.termRuns.length * 16 +
+        (body.former === null ? 0 : logEndBytes)
+      );
     case 'relocation':
       return entriesBytes(body.entries);
     case 'removal':
-      return 1;
+      return body.kept === null || body.forgotten ? 1 : 1 + 16 + logEndBytes;
+    case 'return':
     case 'seal':
       return 0;
     default:
@@ -125,13 +151,15 @@ export function encodeBody(body: RecordBody, to: ByteWriter): void {
         to.u64(run.from);
         to.u64(run.term);
       }
+      if (body.former !== null) encodeLogEnd(body.former, to);
       return;
     case 'relocation':
       encodeEntries(body.entries, to);
       return;
     case 'removal':
-      to.u8(body.forgotten ? 1 : 0);
+      encodeRemoval(body, to);
       return;
+    case 'return':
     case 'seal':
       return;
     default:
@@ -170,17 +198,50 @@ function decodeKind(kind: Kind, from: ByteReader): RecordBody {
       for (let left = from.u32(); left > 0; left -= 1) {
         termRuns.push({ from: from.u64() as Index, term: from.u64() as Term });
       }
-      return { kind, snapshot, hardState, lastIndex, termRuns };
+      const former = from.done ? null : decodeLogEnd(from);
+      return { kind, snapshot, hardState, lastIndex, termRuns, former };
     }
     case 'relocation':
       return { kind, entries: decodeEntries(from) };
     case 'removal':
-      return { kind, forgotten: from.u8() === 1 };
+      return decodeRemoval(from);
+    case 'return':
     case 'seal':
       return { kind };
     default:
       return unreachable(kind);
   }
+}
+
+type Removal = Extract<RecordBody, { kind: 'removal' }>;
+
+function encodeRemoval({ forgotten, kept }: Removal, to: ByteWriter): void {
+  if (forgotten || kept === null) {
+    to.u8(forgotten ? removals.forgotten : removals.remembered);
+    return;
+  }
+  to.u8(removals.kept);
+  to.u64(kept.term);
+  to.u64(kept.vote);
+  encodeLogEnd(kept.end, to);
+}
+
+function decodeRemoval(from: ByteReader): Removal {
+  const way = from.u8();
+  if (way !== removals.kept) {
+    return { kind: 'removal', forgotten: way === removals.forgotten, kept: null };
+  }
+  const kept = { term: from.u64() as Term, vote: from.u64() as NodeId, end: decodeLogEnd(from) };
+  return { kind: 'removal', forgotten: false, kept };
+}
+
+function encodeLogEnd(end: LogEnd, to: ByteWriter): void {
+  to.u64(end.term);
+  to.u64(end.index);
+}
+
+function decodeLogEnd(from: ByteReader): LogEnd {
+  return { term: from.u64() as Term, index: from.u64() as Index };
 }
 
 function entriesBytes(entries: readonly Entry[]): number {

@@ -17,7 +17,7 @@ import { GroupState } from './group-state.ts';
 import type { LogLimits } from './limits.ts';
 import { LiveBytes } from './live-bytes.ts';
 import { decodeMark } from './mark.ts';
-import { decodeBody, kindNumber } from './record-body.ts';
+import { decodeBody, kindNumber, type RecordBody } from './record-body.ts';
 import type { RecordHeader } from './record-header.ts';
 import { inspectRemainder, walkChain, type Chain } from './scan.ts';
 import { decodeSegmentHeader, type LogIdentity } from './segment-header.ts';
@@ -331,9 +331,12 @@ class Replay {
         this.#keepMembership(header.group, body.entries);
         return;
       case 'removal':
-        this.#remove(header.group, body.forgotten);
+        this.#remove(header.group, body);
         // As the first records of a segment removals stand for checkpoints.
         if (this.#checkpointsMissing > 0) this.#checkpointsMissing -= 1;
+        return;
+      case 'return':
+        this.#group(header.group).readmit();
         return;
       case 'seal':
         return;
@@ -342,9 +345,9 @@ class Replay {
     }
   }
 
-  #remove(id: GroupId, forgotten: boolean): void {
+  #remove(id: GroupId, { forgotten, kept }: Extract<RecordBody, { kind: 'removal' }>): void {
     this.#membership.delete(id);
-    this.#group(id).remove();
+    this.#group(id).remove(kept);
     if (forgotten) this.#groups.delete(id);
   }
 

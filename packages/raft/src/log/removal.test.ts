@@ -92,6 +92,42 @@ it('a forgotten group begins anew, with another term and other entries', async (
   expect(result).toMatchObject({ lastIndex: 2, hardState: { term: 1, vote: 2, commit: 0 } });
 });
 
+it('a group that comes back has its term, its vote and the end of its log, through crashes and segments', async () => {
+  const fill = async (log: WriteAheadLog, group: number): Promise<void> => {
+    for (let at = 0; at < 60; at += 1) await log.append([some(group, at * 10 + 1, at * 10 + 10)]);
+    await log.remove?.(group);
+  };
+  const kept = { hardState: hardState(6, 3, 0), lastIndex: 0, former: { term: 5, index: 9 } };
+  const removed = await filesAfter(async (log) => {
+    await log.append([record(7, { entries: entries(1, 9, 5), hardState: hardState(6, 3, 4) })]);
+    await log.remove?.(7);
+    await fill(log, 8);
+  });
+  const back = await onMachine(removed, async (platform) => {
+    const { log } = await openLog(platform, options);
+    expect(await log.readmit?.(7)).toMatchObject(kept);
+    await fill(log, 10);
+  });
+  expect(back.error).toBeNull();
+  const written = await onMachine(back.files, async (platform) => {
+    const { log, groups, removed: gone } = await openLog(platform, options);
+    expect(groups.get(7)).toMatchObject(kept);
+    expect(gone).not.toContain(7);
+    await log.append([record(7, { entries: entries(1, 8, 5) })]);
+    // It goes once more before it is as far as it was.
+    await log.remove?.(7);
+    expect(await log.readmit?.(7)).toMatchObject(kept);
+    await log.append([record(7, { entries: entries(1, 9, 5) })]);
+  });
+  expect(written.error).toBeNull();
+  const { result } = await onMachine(written.files, async (platform) => {
+    const { groups } = await openLog(platform, options);
+    return groups.get(7);
+  });
+  expect(result).toMatchObject({ lastIndex: 9, hardState: hardState(6, 3, 0) });
+  expect(result?.former).toBeUndefined();
+});
+
 it('what a removed group still writes is a broken assertion', async () => {
   const { error } = await onMachine(none, async (platform) => {
     const { log } = await openLog(platform, options);

@@ -19,7 +19,8 @@ import { encodeMark } from './mark.ts';
 import { bodyBytes, type RecordBody } from './record-body.ts';
 import type { RecoveredLog } from './recovery.ts';
 import { createSegment, removeSegment, type Segment } from './segment.ts';
-import type { LogOptions, LogRecord, LogStats, WriteAheadLog } from './types.ts';
+import { recoveredGroup } from './recovered-group.ts';
+import type { LogOptions, LogRecord, LogStats, RecoveredGroup, WriteAheadLog } from './types.ts';
 
 /** Something that somebody waits for: in the queue until all of it is in a batch. */
 type Request = Content & { readonly resolve: () => void; readonly reject: (error: Error) => void };
@@ -34,6 +35,7 @@ type Content =
     }
   | { readonly type: 'compact'; readonly group: GroupId; readonly through: SnapshotMeta }
   | { readonly type: 'remove'; readonly group: GroupId; readonly forgotten: boolean }
+  | { readonly type: 'readmit'; readonly group: GroupId }
   | {
       readonly type: 'relocate';
       readonly group: GroupId;
@@ -123,6 +125,11 @@ export class SegmentedLog implements WriteAheadLog {
 
   forget(group: GroupId): Promise<void> {
     return this.#enqueue({ type: 'remove', group, forgotten: true });
+  }
+
+  async readmit(group: GroupId): Promise<RecoveredGroup> {
+    await this.#enqueue({ type: 'readmit', group });
+    return recoveredGroup(this.#group(group), []);
   }
 
   async read(
@@ -280,6 +287,8 @@ export class SegmentedLog implements WriteAheadLog {
         return this.#encodeCompaction(request.group, request.through);
       case 'remove':
         return this.#encodeRemoval(request.group, request.forgotten);
+      case 'readmit':
+        return this.#encodeReturn(request.group);
       case 'relocate':
         return this.#encodeRelocation(request.group, request.from, request.entries);
       case 'mark':
@@ -318,10 +327,20 @@ export class SegmentedLog implements WriteAheadLog {
   }
 
   #encodeRemoval(group: GroupId, forgotten: boolean): boolean {
-    if (this.#batch.add(group, { kind: 'removal', forgotten }) === null) return false;
+    const state = this.#group(group);
+    const { kept } = state;
+    if (this.#batch.add(group, { kind: 'removal', forgotten, kept }) === null) return false;
     this.#riders.delete(group);
-    this.#group(group).remove();
+    state.remove(kept);
     if (forgotten) this.#recovered.groups.delete(group);
+    return true;
+  }
+
+  #encodeReturn(group: GroupId): boolean {
+    const state = this.#group(group);
+    if (!state.removed) return true;
+    if (this.#batch.add(group, { kind: 'return' }) === null) return false;
+    state.readmit();
     return true;
   }
 

@@ -1,5 +1,5 @@
 import type { Platform } from '@flotilla/platform';
-import type { Entry, HardState, Index, NodeId, SnapshotMeta, Term, Write } from '../core/types.ts';
+import type { Entry, HardState, Index, LogEnd, NodeId, SnapshotMeta, Term, Write } from '../core/types.ts';
 import type { GroupId } from '../host/types.ts';
 import type { LogLimits } from './limits.ts';
 
@@ -35,6 +35,8 @@ export interface RecoveredGroup {
   readonly lastIndex: Index;
   /** Every configuration entry after the snapshot, committed or not, in index order. */
   readonly membership: readonly Entry[];
+  /** Of a group that was removed and is back: where its log ended then, until this one is as far. Null unless given. */
+  readonly former?: LogEnd | null;
 }
 
 /** A log, and what it knew of its groups when it was opened. */
@@ -103,12 +105,17 @@ export interface WriteAheadLog {
    */
   compact(group: GroupId, through: SnapshotMeta): Promise<void>;
   /**
-   * Lets go of the group for good: its entries, its term and its vote. That it was here is remembered, so that whoever
-   * finds it in an older state of his own does not begin it anew, without its vote. Resolves when that is durable.
-   * Absent: with this log no group can be removed.
+   * Lets go of the group's entries for good. That it was here is remembered, so that whoever finds it in an older state
+   * of his own does not begin it anew; and with it the group's term and vote, and where its log ended. Resolves when that
+   * is durable. Absent: with this log no group can be removed.
    */
   remove?(group: GroupId): Promise<void>;
-  /** Nothing of a group that was removed is remembered any more: it may begin anew. Resolves when that is durable. */
+  /**
+   * A group that was removed may be written again: it begins without entries, and with what was remembered of it. Resolves
+   * with that when it is durable. One that was not removed is left as it is.
+   */
+  readmit?(group: GroupId): Promise<RecoveredGroup>;
+  /** Nothing of a group that was removed is remembered any more. Resolves when that is durable. */
   forget?(group: GroupId): Promise<void>;
   /** Cheap: may be asked for at every heartbeat. */
   stats(): LogStats;

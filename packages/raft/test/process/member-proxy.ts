@@ -31,8 +31,10 @@ export interface Ways {
   isUp(from: number, to: number): boolean;
   /** Nothing arrives in this direction, and nobody is told. */
   isSilent(from: number, to: number): boolean;
-  /** Whether the member can be asked what is no consensus: who asks does not say which member it is. */
+  /** Whether the member can be asked by those who do not say which member they are. */
   takesQuestions?(to: number): boolean;
+  /** Which member dials, as the first bytes of a stream of another protocol say; 0: they do not; null: not yet. */
+  dialerOf?(first: Uint8Array): number | null;
   readonly weather: Weather;
 }
 
@@ -43,6 +45,10 @@ interface Joined {
   dialer: number;
   /** Another protocol at the same port; null until its first bytes are there. */
   isQuestion: boolean | null;
+  /** Of another protocol, until they have said who dials. */
+  first: Uint8Array | null;
+  /** Something on it was not carried: what comes after that is no stream any more. */
+  hasHole: boolean;
 }
 
 /**
@@ -78,9 +84,17 @@ export class MemberProxy {
 
   /** Resets the connections of links that are not up (any more); with `also`, those of that peer too. */
   reset(also = 0): void {
-    for (const { client, dialer, isQuestion } of this.#joined) {
-      if (isQuestion === true && this.#ways.takesQuestions?.(this.#member) === false) client.destroy();
-      if (dialer !== 0 && (dialer === also || !this.#ways.isUp(dialer, this.#member))) client.destroy();
+    for (const joined of this.#joined) {
+      const { client, dialer } = joined;
+      if (!this.#takes(joined) || (dialer !== 0 && dialer === also)) client.destroy();
+    }
+  }
+
+  /** Resets those that have lost something, where nothing is lost any more. */
+  mend(): void {
+    for (const { client, dialer, hasHole } of this.#joined) {
+      const isSilent = this.#ways.isSilent(dialer, this.#member) || this.#ways.isSilent(this.#member, dialer);
+      if (hasHole && !isSilent) client.destroy();
     }
   }
 
@@ -91,7 +105,7 @@ export class MemberProxy {
 
   #join(client: Socket, memberPort: number): void {
     const server = createConnection({ port: memberPort, host: '127.0.0.1', noDelay: true });
-    const joined: Joined = { client, server, dialer: 0, isQuestion: null };
+    const joined: Joined = { client, server, dialer: 0, isQuestion: null, first: null, hasHole: false };
     this.#joined.add(joined);
     const end = (): void => {
       client.destroy();
@@ -108,7 +122,11 @@ export class MemberProxy {
     from.on('data', (chunk: Buffer) => {
       for (const { bytes, mayRepeat } of frames.cut(chunk)) {
         if (from === joined.client) this.#meet(joined, bytes);
-        if (to.destroyed || this.#ways.isSilent(...way())) continue;
+        if (to.destroyed) continue;
+        if (this.#ways.isSilent(...way())) {
+          joined.hasHole = joined.isQuestion === true;
+          continue;
+        }
         this.carriedBytes += bytes.length;
         if (mayRepeat) this.#carryMessage(to, bytes);
         else to.write(bytes);
@@ -120,11 +138,24 @@ export class MemberProxy {
   #meet(joined: Joined, bytes: Uint8Array): void {
     if (joined.isQuestion === null) {
       joined.isQuestion = bytes.some((byte, at) => byte !== preface[at]);
-      if (joined.isQuestion && this.#ways.takesQuestions?.(this.#member) === false) joined.client.destroy();
+      if (joined.isQuestion) joined.first = new Uint8Array(0);
     } else if (!joined.isQuestion && joined.dialer === 0 && bytes.length > frameHeaderBytes) {
       joined.dialer = decodeHello(bytes.subarray(frameHeaderBytes)).from;
-      if (!this.#ways.isUp(joined.dialer, this.#member)) joined.client.destroy();
     }
+    if (joined.first !== null) {
+      joined.first = Buffer.concat([joined.first, bytes]);
+      const dialer = this.#ways.dialerOf === undefined ? 0 : this.#ways.dialerOf(joined.first);
+      if (dialer === null) return;
+      joined.dialer = dialer;
+      joined.first = null;
+    }
+    if (!this.#takes(joined)) joined.client.destroy();
+  }
+
+  /** Whether the link is up, as far as it is known whose it is. */
+  #takes({ dialer, isQuestion, first }: Joined): boolean {
+    if (dialer !== 0) return this.#ways.isUp(dialer, this.#member);
+    return isQuestion !== true || first !== null || this.#ways.takesQuestions?.(this.#member) !== false;
   }
 
   #carryMessage(to: Socket, bytes: Uint8Array): void {

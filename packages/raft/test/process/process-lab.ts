@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../host-cluster.ts';
+import { machineTime } from './machine-time.ts';
 import { fair, MemberProxy, type Ways } from './member-proxy.ts';
 import type { LabMemberOptions, LabQuestion, LabReply, LabState, LabStatus } from './lab-protocol.ts';
 
@@ -224,11 +225,11 @@ export class ProcessLab implements Ways {
 
   /** Exactly one leader, whom every connected member knows, within the labs' time. */
   async leader(withinMs: number = labMs.leader): Promise<LabMember> {
-    const begin = performance.now();
+    const begin = machineTime();
     for (;;) {
       const leader = await this.findLeader();
       if (leader !== null && (await this.#isKnown(leader))) return leader;
-      if (performance.now() - begin > withinMs) throw new Error(`no leader within ${withinMs} ms`);
+      if (machineTime() - begin > withinMs) throw new Error(`no leader within ${withinMs} ms`);
       await pause(20);
     }
   }
@@ -265,8 +266,8 @@ export class ProcessLab implements Ways {
 
   /** A new command, on `count` members within the labs' ten seconds; proposed anew unless told otherwise. */
   async agree(count: number, options: { readonly once?: boolean } = {}): Promise<number> {
-    const begin = performance.now();
-    const leftMs = (): number => begin + labMs.agree - performance.now();
+    const begin = machineTime();
+    const leftMs = (): number => begin + labMs.agree - machineTime();
     while (leftMs() > 0) {
       const leader = await this.findLeader();
       if (leader === null) {
@@ -279,15 +280,15 @@ export class ProcessLab implements Ways {
         return place;
       if (options.once === true) break;
     }
-    throw new Error(`no agreement of ${count} within ${Math.round(performance.now() - begin)} ms`);
+    throw new Error(`no agreement of ${count} within ${Math.round(machineTime() - begin)} ms`);
   }
 
   async #heldBy(count: number, value: number, withinMs: number): Promise<boolean> {
-    const end = performance.now() + withinMs;
+    const end = machineTime() + withinMs;
     for (;;) {
       const states = await this.states();
       if (states.filter(({ values }) => values.includes(value)).length >= count) return true;
-      if (performance.now() > end) return false;
+      if (machineTime() > end) return false;
       await pause(10);
     }
   }
