@@ -5,8 +5,10 @@ const shardLeader = 'packages/store/src/shard/shard-leader.ts';
 const order = 'packages/store/src/order/order-machine.ts';
 const orderLeader = 'packages/store/src/order/order-leader.ts';
 const chain = 'packages/store/src/order/fact-chain.ts';
+const chains = 'packages/store/src/order/fact-chains.ts';
 const cluster = 'packages/store/simulation/ordering/cluster.ts';
 const configuration = 'packages/store/src/order/cluster-configuration.ts';
+const leaseRules = 'packages/store/src/order/lease-rules.ts';
 const registry = 'packages/store/src/order/lease-registry.ts';
 
 function rule(name: string, description: string, file: string, find: string, replace: string): Mutation {
@@ -42,6 +44,13 @@ export const mutations: readonly Mutation[] = [
     machine,
     "return result.kind === 'error' && result.error === etcdErrors.futureRevision ? this.known : null;",
     "return result.kind === 'error' && result.error === etcdErrors.futureRevision ? null : null;",
+  ),
+  rare(
+    'rule 7: a range is filtered before its own revision is known',
+    'A key that the transaction itself puts is in its answer, or not, by a revision that stands for the real one.',
+    'packages/store/src/shard/write-request.ts',
+    'return this.#puts && this.#filters;',
+    'return false;',
   ),
   rare(
     'rule 7: only the first leader fetches the frontier',
@@ -130,9 +139,9 @@ export const mutations: readonly Mutation[] = [
   rule(
     'rule 14: leases not registered',
     'A revocation does not reach a shard that has keys of the lease.',
-    order,
-    'if (this.leases.register(lease, shard)) this.#say(',
-    'if (!lease.shards.has(shard)) this.#say(',
+    leaseRules,
+    'if (this.#leases.register(lease, shard)) this.#order.say(',
+    'if (!lease.shards.has(shard)) this.#order.say(',
   ),
   rule(
     'rule 14: a split does not register the child',
@@ -194,8 +203,8 @@ export const mutations: readonly Mutation[] = [
     'rule 12: epoch not checked at apply',
     'A request for keys that the shard has no more is executed by it.',
     machine,
-    'if (entry.range !== this.epoch.range || !this.owns(item.footprint.spans)) {',
-    'if (entry.range < 0) {',
+    'const isMine = entry.range === this.epoch.range && this.owns(item.footprint.spans);',
+    'const isMine = entry.range >= 0;',
   ),
   rare(
     'rule 14: what is left of a lease is taken from before its renewal',
@@ -215,14 +224,14 @@ export const mutations: readonly Mutation[] = [
     'rule 14: registrations are not written down',
     'After a crash a revocation does not reach a shard that has keys of the lease.',
     registry,
-    '    lease.shards.add(shard);\n    this.#changed.add(lease.lease);\n',
+    '    lease.shards.add(shard);\n    this.#changed.add(lease);\n',
     '    lease.shards.add(shard);\n',
   ),
   rule(
     'rule 4: what was said to a shard is not written down',
     'After a crash a fact is missing in its chain, and the shard waits for ever.',
-    order,
-    '    this.#speaking.add(chain);\n    this.#changedChains.add(shard);\n',
+    chains,
+    '    this.#speaking.add(chain);\n    this.#changed.add(shard);\n',
     '    this.#speaking.add(chain);\n',
   ),
   rare(

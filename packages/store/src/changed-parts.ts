@@ -1,15 +1,19 @@
 /** Which of the records of one kind have to be written again. */
 export class ChangedParts<Id> {
-  #ids = new Set<Id>();
+  /** Null: nothing has changed, as it is with most of what there is. */
+  #ids: Set<Id> | null = null;
 
   add(id: Id): void {
+    this.#ids ??= new Set();
     this.#ids.add(id);
   }
 
   /** Once. */
   take(): ReadonlySet<Id> {
-    const ids = this.#ids;
-    if (ids.size > 0) this.#ids = new Set();
+    const ids = this.#ids ?? nothing;
+    this.#ids = null;
     return ids;
   }
 }
+
+const nothing: ReadonlySet<never> = new Set();

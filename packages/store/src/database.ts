@@ -129,8 +129,6 @@ export class Database implements StateMachine<ApplyResult> {
   readonly counts = new OperationCounts();
   /** The stored state was being replaced by a snapshot when the member stopped: it has none and needs one. */
   readonly interruptedInstall: LogPosition | null;
-  /** There are shards beside it: the log's first entry must not be applied to what is theirs. */
-  readonly stateMissing: boolean;
   readonly #platform: Platform;
   readonly #storage: OrderedStorage;
   readonly #reads: DatabaseReads;
@@ -148,6 +146,8 @@ export class Database implements StateMachine<ApplyResult> {
   /** What reads see: the live state, or the one before an install that has not finished. */
   #readable: ReadPoint;
   #installing = false;
+  #stateMissing: boolean;
+  #isApplying = false;
   /** The mark of an interrupted install is to go with the first commit. */
   #marked: boolean;
   #before: Pinned | null = null;
@@ -199,7 +199,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#platform = platform;
     this.#storage = storage;
     this.store = new NodeStore(platform, storage);
-    this.stateMissing = !this.store.isAlone && interrupted !== null;
+    this.#stateMissing = !this.store.isAlone && interrupted !== null;
     this.#applied = stored.applied as Position;
     this.#flushed = stored.applied as Position;
     this.#state = this.#openState(stored, storage.get(Table.META, sumKey));
@@ -209,7 +209,7 @@ export class Database implements StateMachine<ApplyResult> {
       freeze: () => this.#freeze(),
       flushed: (applied) => this.#flushedThrough(applied as Position),
     };
-    if (!this.stateMissing) this.store.addStored(this.#part);
+    if (!this.#stateMissing) this.store.addStored(this.#part);
     this.#reads = new DatabaseReads(platform, storage, this.counts, this.#readSource);
     this.watches = new WatchHub(platform, this.#state.keys, options.watch);
     this.#holdWatches();
@@ -228,6 +228,14 @@ export class Database implements StateMachine<ApplyResult> {
 
   get installed(): SnapshotMeta | null {
     return this.#installed;
+  }
+
+  /**
+   * Part of a snapshot is there, and no more. Or an interrupted one has left nothing, and there are shards beside it: the
+   * log's first entry must not be applied to what is theirs.
+   */
+  get stateMissing(): boolean {
+    return this.#stateMissing;
   }
 
   get revision(): number {
@@ -358,10 +366,12 @@ export class Database implements StateMachine<ApplyResult> {
     for (let i = 0; i < entries.length; i += 1) {
       const entry = entries[i] as Entry;
       assert(entry.index === this.#applied.index + 1, 'entries are applied one after the other, each once');
+      this.#isApplying = true;
       if (entry.kind === 'membership') this.#changeMembership(entry);
       else if (entry.kind !== 'command') this.#state.pass(entry);
       results.push(entry.kind === 'command' ? this.#execute(entry) : noAnswer);
       this.#applied = { index: entry.index, term: entry.term };
+      this.#isApplying = false;
       this.#state.keys.sum?.applied(entry.index);
     }
     this.#publish();
@@ -442,12 +452,10 @@ export class Database implements StateMachine<ApplyResult> {
     assert(meta.index >= this.#applied.index, 'a snapshot is not installed over newer state');
     this.#installing = true;
     const { isAlone } = this.store;
-    if (isAlone) await this.store.beginReplacement();
-    // Reads go on from the state before, until there is another.
-    if (this.#before === null) {
-      this.#before = new Pinned(this.#state.keys, this.#storage);
-      this.#readable = this.#before;
-      this.watches.readFrom(this.#before);
+    if (isAlone) {
+      await this.store.beginReplacement();
+      this.#readBefore();
+      this.#stateMissing = true;
     }
     const known = this.#knownMembers;
     const begin = isAlone
@@ -463,8 +471,26 @@ export class Database implements StateMachine<ApplyResult> {
         if (isAlone) this.store.endReplacement();
         this.#replace(stored);
       },
-      abort: () => install.abort(),
+      abort: async () => {
+        await install.abort();
+        if (!this.#stateMissing) this.#goOn();
+      },
     };
+  }
+
+  /** Nothing was touched. */
+  #goOn(): void {
+    this.#installing = false;
+    this.#scheduleCompaction();
+    this.#findSum();
+  }
+
+  /** Reads go on from the state before, until there is another. */
+  #readBefore(): void {
+    if (this.#before !== null) return;
+    this.#before = new Pinned(this.#state.keys, this.#storage);
+    this.#readable = this.#before;
+    this.watches.readFrom(this.#before);
   }
 
   /** Other shards of the node keep what they have: what is shard 0's alone is replaced. */
@@ -476,6 +502,8 @@ export class Database implements StateMachine<ApplyResult> {
         'another replica of this node has keys of the snapshot, and must change or go first',
       );
     }
+    this.#readBefore();
+    this.#stateMissing = true;
     this.store.drop(this.#part);
     const instead: MetaRow[] = [
       { key: installingKey, value: encodeMark(meta, known) },
@@ -635,6 +663,7 @@ export class Database implements StateMachine<ApplyResult> {
   }
 
   #freeze(): PartState {
+    assert(!this.#isApplying, 'a commit is made between two entries');
     const applied = this.#applied;
     const rows: MetaRow[] = [
       { key: stateKey, value: encodeState(this.#state.stored(applied)) },
@@ -715,6 +744,7 @@ export class Database implements StateMachine<ApplyResult> {
     this.#known = null;
     this.#readable = this.#state.keys;
     this.#installing = false;
+    this.#stateMissing = false;
     this.store.addStored(this.#part);
     this.#observe();
     this.#authKeeper?.restored();

@@ -9,6 +9,8 @@ export const limits = {
   slowApplyMs: 100,
   /** A commit starts this long after the first write that is not in one… */
   commitIntervalMs: 50,
+  /** The same where several shards share the storage: each commit has the state of all that have changed, beside their keys. */
+  sharedCommitIntervalMs: 200,
   /** …or as soon as so many table writes or bytes wait. Handing them over happens in one turn: about 2 µs each. */
   commitOperations: 2_000,
   commitBytes: 4 * 1024 * 1024,
@@ -57,6 +59,8 @@ export const limits = {
   compactionWindowEvents: 65_536,
   compactionWindowBytes: 16 * 1024 * 1024,
   compactionPauseMs: 1,
+  /** Between slices of rows that are removed because their shard has left: so many times as long as one took, at least. */
+  removalPauseFactor: 4,
   /** Of a shard it begins so much later: watchers are told of its events from here, or from elsewhere, a moment after they happen. */
   shardCompactionDelayMs: 250,
 
@@ -77,6 +81,9 @@ export const limits = {
   sumMarks: 256,
   /** Between slices of reading the whole state for its sum: nobody waits for it. */
   sumPauseMs: 10,
+  /** So many times as long as the slice took, at least; and of a shard that was split or moved, when there is enough else to do. */
+  sumPauseFactor: 4,
+  shardSumPauseFactor: 49,
   /** Long work that looks at the clock gives way after this time. */
   sliceMs: 3,
   /** Entries that an installing member writes in one commit. */
@@ -142,6 +149,8 @@ export const limits = {
   /** Of a shard: requests that wait for a lock, a number or each other, and transactions that wait for their decision. */
   waitingEntries: 4_096,
   preparedTransactions: 1_024,
+  /** Of both together: their keys and values. */
+  heldBytes: 16 * 1024 * 1024,
   /** Sessions that the order group knows, and numbers of expired ones that shards refuse beside them. */
   orderSessions: 16_384,
   expiredSessions: 16_384,

@@ -47,6 +47,8 @@ export interface Origin {
   readonly user: RequestUser | null;
   /** Null: the client does not want to be able to ask again. */
   readonly session: RequestSession | null;
+  /** How long its client waits, from when it was asked: whoever tries again may stop then. No part of the proposal. */
+  readonly timeoutMs?: number;
 }
 
 export interface RequestUser {

@@ -57,9 +57,18 @@ export class SnapshotFrames {
     entries: Iterable<SnapshotEntry>,
   ): Iterable<Uint8Array> {
     const body = new ByteWriter();
+    let sinceMs = this.#platform.now();
     for (const { key, value } of entries) {
+      // Of events, a frame has more than may be read in one turn.
+      if (this.#platform.now() - sinceMs > limits.sliceMs) {
+        yield nothingYet;
+        sinceMs = this.#platform.now();
+      }
       const bytes = key.length + value.length + 16;
-      if (body.length > 0 && body.length + bytes > frameContentBytes) yield this.#body(kind, body);
+      if (body.length > 0 && body.length + bytes > frameContentBytes) {
+        yield this.#body(kind, body);
+        sinceMs = this.#platform.now();
+      }
       body.lengthPrefixed(key);
       body.lengthPrefixed(value);
       this.#entries += 1;
@@ -89,7 +98,10 @@ export class SnapshotFrames {
   }
 }
 
-/** Frames as chunks, one frame a turn: a snapshot is long and nobody should notice it. */
+/** The next frame takes longer than a turn should. */
+const nothingYet: Uint8Array = new Uint8Array(0);
+
+/** Frames as chunks, one frame a turn at most: a snapshot is long and nobody should notice it. */
 export async function* chunksOf(platform: Platform, frames: Iterable<Uint8Array>): AsyncIterable<Uint8Array> {
   for (const frame of frames) {
     // A frame is larger than a chunk when one value is.

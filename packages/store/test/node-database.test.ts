@@ -79,7 +79,9 @@ const even = Array.from({ length: 15 }, (_, i) => `a${2 * i}`)
   .filter((key) => key !== 'a2')
   .sort();
 
-async function snapshotOf({ harness }: SplitNode): Promise<{ meta: SnapshotMeta; chunks: Uint8Array[] }> {
+async function snapshotOf({
+  harness,
+}: Pick<SplitNode, 'harness'>): Promise<{ meta: SnapshotMeta; chunks: Uint8Array[] }> {
   const source = harness.database.snapshot();
   const chunks: Uint8Array[] = [];
   const reading = (async () => {
@@ -140,6 +142,29 @@ describe('a database beside another shard of its node', () => {
       expect(await settle(taker, harness.database.verify())).not.toBe(false);
       await taker.restart();
     }
+  });
+
+  test('goes on as it was when a snapshot finds no room beside the other', async () => {
+    const [giver, taker] = [await ShardedHarness.open(), await SplitNode.open()];
+    for (let i = 0; i < 30; i += 1) giver.put(`a${i}`, 'all of it');
+    giver.begin();
+    for (let i = 0; i < 30; i += 1) giver.openSession(`${i}`);
+    const { meta, chunks } = await snapshotOf({ harness: giver });
+    const { harness } = taker;
+    const { database } = harness;
+    const sink = await settle(taker, database.install(meta));
+    const refused = expect(sink.write(chunks[0]!)).rejects.toMatchObject({ code: 'FLOTILLA_SNAPSHOT_BUSY' });
+    await harness.rest();
+    await refused;
+    await settle(taker, sink.abort());
+    expect(database.stateMissing).toBe(false);
+    harness.openSession('it applies what comes');
+    expect(database.keyCount).toBe(even.length);
+    expect(await settle(taker, database.verify())).toBe(true);
+    await harness.rest();
+    await taker.restart();
+    expect(harness.order.sessionOf('it applies what comes')).not.toBeNull();
+    expect(taker.keysOfChild).toEqual(odd);
   });
 
   test('whose install a crash has cut off has no state, and the other has its own', async () => {

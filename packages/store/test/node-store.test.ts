@@ -12,6 +12,7 @@ import { versionBytes } from '../src/mvcc/records.ts';
 import { storageTables, Table } from '../src/mvcc/tables.ts';
 import { NodeStore, type SharedShardStore, type StorePart } from '../src/node-store/node-store.ts';
 import { ShardRowName, shardRowKey } from '../src/node-store/shard-rows.ts';
+import { decodeStoreRow, encodeStoreRow } from '../src/node-store/store-row.ts';
 import { holdsKey, type KeySpan, rangeEndOf, touches } from '../src/shard/key-span.ts';
 import { liveBytesOf } from '../src/snapshot-frames.ts';
 import { historyEntries, latestEntries, systemEntries } from '../src/snapshot-stream.ts';
@@ -480,5 +481,41 @@ describe('the stores of several shards on one node', () => {
     for (const what of ['write', 'split', 'merge', 'compaction', 'crash', 'move', 'replacement']) {
       expect(coverage.get(what) ?? 0, what).toBeGreaterThan(0);
     }
+  });
+});
+
+describe('a shard that was left behind in the storage', () => {
+  // An earlier program forgot rows of META of a shard whose taker was taken over in the same commit.
+  test('goes when it is opened, and its keys stay with who has taken it over', async () => {
+    const platform = new VirtualPlatform(1);
+    const image = new MemoryImage();
+    const open = (): [MemoryStorage, NodeStore] => {
+      const options = { image, maxCommitDelayMs: 1, maxFlushDelayMs: 1 };
+      const storage = new MemoryStorage(platform, storageTables, options);
+      return [storage, new NodeStore(platform, storage)];
+    };
+    const [before, first] = open();
+    const store = first.createShard(1, { from: toBytes('a'), to: null });
+    const part = new Part(store, 1, 0);
+    store.keys.put(PutRequest.create({ key: toBytes('n'), value: toBytes('1') }));
+    first.add(part);
+    const child = encodeStoreRow({
+      ...decodeStoreRow(store.row().value!),
+      span: { from: toBytes('m'), to: null },
+    });
+    first.dropRows([
+      { key: shardRowKey(2, ShardRowName.STORE), value: child },
+      { key: shardRowKey(2, ShardRowName.STATE), value: toBytes('1') },
+    ]);
+    first.schedule();
+    await platform.advance(200);
+    expect(before.get(Table.META, shardRowKey(2, ShardRowName.STATE))).not.toBeNull();
+    const [storage, second] = open();
+    expect(second.stored.map(({ shard }) => shard)).toEqual([1]);
+    expect(second.leftOver).toEqual([2]);
+    await platform.advance(200);
+    expect(storage.get(Table.META, shardRowKey(2, ShardRowName.STATE))).toBeNull();
+    expect(storage.get(Table.META, shardRowKey(2, ShardRowName.STORE))).toBeNull();
+    expect(storage.get(Table.LATEST, toBytes('n'))).not.toBeNull();
   });
 });

@@ -449,7 +449,9 @@ export class ShardHistory {
     if (effect.kind === 'refused') this.#count(`refused: ${effect.reason}`);
     if (effect.kind === 'vote') this.#leader.vote(this.order, effect.vote, this.#now);
     if (effect.kind !== 'split') return;
-    this.shards.set(effect.child.shard, new LoggedShard(effect.child, parent.configuration));
+    // Those that are on their way out, or were once removed, are no affair of the child's.
+    const { voters, learners } = parent.configuration;
+    this.shards.set(effect.child.shard, new LoggedShard(effect.child, configurationOf(voters, learners)));
   }
 
   #count(what: string): void {

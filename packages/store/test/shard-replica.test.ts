@@ -1,6 +1,6 @@
 import { seededRandom } from '@flotilla/platform';
-import type { Entry, Index, SnapshotMeta, Term } from '@flotilla/raft';
-import { configurationOf, groupOrigin } from '@flotilla/raft';
+import type { Entry, Index, NodeId, SnapshotMeta, Term } from '@flotilla/raft';
+import { configurationOf, encodeMembershipChange, groupOrigin } from '@flotilla/raft';
 import { PutRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
 import { SimulatedAccess } from '../simulation/ordering/memory-shard-store.ts';
@@ -8,6 +8,8 @@ import { textToBytes } from '../src/encoding/text.ts';
 import { MemoryImage, MemoryStorage } from '../src/memory/memory-storage.ts';
 import { storageTables } from '../src/mvcc/tables.ts';
 import { NodeStore } from '../src/node-store/node-store.ts';
+import { emptyFact } from '../src/order/fact-chain.ts';
+import type { KeySpan } from '../src/shard/key-span.ts';
 import { ShardMachine } from '../src/shard/shard-machine.ts';
 import { encodeShardEntry } from '../src/shard/shard-entry-codec.ts';
 import type { ReplicaParts } from '../src/shard/replica-parts.ts';
@@ -28,10 +30,10 @@ class CountedStorage extends MemoryStorage {
   }
 }
 
-const span = { from: textToBytes('a'), to: null };
+const span: KeySpan = { from: textToBytes('a'), to: null };
 const configuration = configurationOf([1, 2, 3]);
 
-function opened() {
+function opened(own = span) {
   const platform = new VirtualPlatform(seededRandom(1).below(1_000));
   const options = { image: new MemoryImage(), maxCommitDelayMs: 2, maxFlushDelayMs: 5 };
   const storage = new CountedStorage(platform, storageTables, options);
@@ -48,8 +50,8 @@ function opened() {
     access: (encoded) => SimulatedAccess.decode(encoded),
     neighbour: () => null,
   };
-  const shard = store.createShard(5, span);
-  const machine = new ShardMachine({ ...firstParts({ shard: 5, span }), store: shard });
+  const shard = store.createShard(5, own);
+  const machine = new ShardMachine({ ...firstParts({ shard: 5, span: own }), store: shard });
   return { platform, storage, store, parts, replica: ShardReplica.spawn(parts, machine, configuration) };
 }
 
@@ -106,6 +108,31 @@ test('a snapshot of a newer version is refused before anything is touched', asyn
   expect(replica.stateMissing).toBe(false);
 });
 
+test('a replica goes on as it was when its snapshot finds no room beside another', async () => {
+  const { platform, store, replica } = opened({ from: textToBytes('a'), to: textToBytes('m') });
+  const other = store.createShard(6, { from: textToBytes('m'), to: null });
+  replica.apply([put(1, 1)]);
+  const giver = opened(span);
+  giver.replica.apply([put(1, 1), put(2, 1), put(3, 1)]);
+  const chunks: Uint8Array[] = [];
+  const streamed = (async () => {
+    for await (const chunk of giver.replica.snapshot().chunks()) chunks.push(chunk);
+  })();
+  await giver.platform.advance(10);
+  await streamed;
+  const meta: SnapshotMeta = { index: 4 as Index, term: 1 as Term, configuration };
+  const sink = await replica.install(meta);
+  await expect(sink.write(chunks[0]!)).rejects.toMatchObject({ code: 'FLOTILLA_SNAPSHOT_BUSY' });
+  expect(replica.isReady).toBe(false);
+  await sink.abort();
+  expect(replica.isReady).toBe(true);
+  expect(replica.stateMissing).toBe(false);
+  replica.apply([put(2, 1)]);
+  await platform.advance(500);
+  expect(replica.flushed.index).toBe(3);
+  expect(other.span.from).toEqual(textToBytes('m'));
+});
+
 test('a snapshot that ends early, or comes damaged, is refused', async () => {
   const { platform, replica, parts } = opened();
   replica.apply([put(1, 1)]);
@@ -125,6 +152,38 @@ test('a snapshot that ends early, or comes damaged, is refused', async () => {
   const early = await other.install(meta);
   await expect(early.finish()).rejects.toMatchObject({ code: 'FLOTILLA_SNAPSHOT_DAMAGED' });
   expect(other.isReady).toBe(false);
+});
+
+test('the child of a split in a joint change begins with those that stay', () => {
+  const { parts, replica } = opened();
+  const children: ShardReplica[] = [];
+  Object.assign(parts.observer, { spawned: (child: ShardReplica) => children.push(child) });
+  let index: number = groupOrigin.index;
+  const apply = (kind: Entry['kind'], payload: Uint8Array): void => {
+    index += 1;
+    replica.apply([{ index: index as Index, term: 1 as Term, kind, payload }]);
+  };
+  const steps = [
+    { operation: 'add-voter', id: 4 as NodeId },
+    { operation: 'add-voter', id: 5 as NodeId },
+    { operation: 'remove', id: 1 as NodeId },
+    { operation: 'remove', id: 2 as NodeId },
+  ] as const;
+  apply('membership', encodeMembershipChange({ steps, transition: 'explicit', context: new Uint8Array(0) }));
+  expect(replica.configuration).toMatchObject({ voters: [3, 4, 5], votersOutgoing: [1, 2, 3] });
+  const at = textToBytes('m');
+  apply('command', encodeShardEntry({ kind: 'barrier', change: { kind: 'split', shard: 5, at }, range: 1 }));
+  const [left, right]: readonly KeySpan[] = [
+    { from: span.from, to: at },
+    { from: at, to: null },
+  ];
+  const child = { shard: 6, span: right as KeySpan, range: 1 };
+  const change = { kind: 'split', span: left as KeySpan, range: 2, child } as const;
+  const fact = { ...emptyFact(9, replica.machine.ordered), revision: 1, change };
+  apply('command', encodeShardEntry({ kind: 'ordered', fact }));
+  expect(children.map(({ initialConfiguration }) => initialConfiguration)).toEqual([
+    configurationOf([3, 4, 5]),
+  ]);
 });
 
 test('every entry is held where a replica has ended', async () => {

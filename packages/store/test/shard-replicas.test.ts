@@ -1,132 +1,12 @@
-import { seededRandom, type Random } from '@flotilla/platform';
+import { seededRandom } from '@flotilla/platform';
 import { describe, expect, test } from 'vitest';
-import { ShardHistory, type LoggedShard } from './shard-history.ts';
+import { ShardHistory } from './shard-history.ts';
 import { ShardNode } from './shard-nodes.ts';
+import { ReplicasRun } from './shard-replicas-run.ts';
 
 /** More of them: `FLOTILLA_SHARD_SEEDS=200 npx vitest run packages/store/test/shard-replicas.test.ts`. */
 const seeds = Number(process.env['FLOTILLA_SHARD_SEEDS'] ?? 2);
 const first = Number(process.env['FLOTILLA_SHARD_FIRST'] ?? 1);
-const steps = 220;
-
-/** Three nodes that hear of the logs at their own pace. The first never removes anything: it can always help. */
-class Run {
-  readonly history: ShardHistory;
-  readonly nodes: readonly ShardNode[];
-  readonly #random: Random;
-
-  constructor(seed: number) {
-    const random = seededRandom(seed);
-    this.#random = random.fork('run');
-    this.history = new ShardHistory(random.fork('history'));
-    this.nodes = [1, 2, 3].map(() => new ShardNode(this.history));
-  }
-
-  async go(): Promise<void> {
-    // The third has none at the beginning.
-    for (const node of this.nodes.slice(0, 2)) {
-      node.begin();
-      await node.run(node.store.commitNow());
-      await node.platform.advance(200);
-    }
-    for (let step = 0; step < steps; step += 1) {
-      this.history.step();
-      await this.#act(this.nodes[this.#random.below(3)] as ShardNode);
-    }
-    this.history.settle();
-    for (const node of this.nodes) await this.#finish(node);
-  }
-
-  async #act(node: ShardNode): Promise<void> {
-    const random = this.#random;
-    const choice = random.below(100);
-    const shard = this.#some([...node.replicas.keys()]);
-    if (choice < 70) {
-      if (shard !== undefined) node.deliver(shard, 1 + random.below(12));
-      if (shard !== undefined && random.below(2) === 0) node.deliver(shard, 1 + random.below(3));
-    } else if (choice < 85) await node.platform.advance(random.below(60));
-    else if (choice < 91) node.crash();
-    else if (choice < 92) await node.restart();
-    else if (choice < 97) await this.#snapshot(node);
-    else if (node !== this.#keeper && shard !== undefined) await node.remove(shard);
-  }
-
-  get #keeper(): ShardNode {
-    return this.nodes[0] as ShardNode;
-  }
-
-  async #snapshot(to: ShardNode): Promise<void> {
-    const from = this.#some(this.nodes.filter((node) => node !== to)) as ShardNode;
-    const ready = [...from.replicas.values()].filter((one) => one.isReady && one.applied.index > 0);
-    const giver = this.#some(ready);
-    if (giver === undefined) return;
-    const taker = to.replicas.get(giver.id);
-    // A snapshot that is older than the state is of no use to anybody, and the keeper has what it needs.
-    if (taker !== undefined && taker.applied.index >= giver.applied.index) return;
-    if (to === this.#keeper) return;
-    if ((await to.take(from, giver.id, this.#random)) !== 'no room') return;
-    if (this.#random.below(2) === 0) return;
-    await to.makeRoom(giver.machine.span, giver.id);
-  }
-
-  /** Brings the node to where the logs are, by snapshots of the first one where it cannot come by itself. */
-  async #finish(node: ShardNode): Promise<void> {
-    for (let round = 0; round < 200; round += 1) {
-      let progress = false;
-      for (const shard of node.replicas.keys()) while (node.deliver(shard, 20)) progress = true;
-      if (!progress && this.#isComplete(node)) break;
-      if (!progress) await this.#help(node);
-    }
-    await this.#compare(node);
-    await node.platform.advance(500);
-    expect(node.strayKeys).toEqual([]);
-    await node.restart();
-    await this.#compare(node);
-    await node.platform.advance(200);
-  }
-
-  #isComplete(node: ShardNode): boolean {
-    return this.history.living.every(({ shard }) => {
-      const replica = node.replicas.get(shard);
-      return replica?.isReady === true && replica.applied.index === this.history.shard(shard).applied;
-    });
-  }
-
-  async #help(node: ShardNode): Promise<void> {
-    if (node === this.#keeper) throw new Error(`the first node needs nobody: ${this.#standing(node)}`);
-    for (const { shard, span } of this.history.living) {
-      const replica = node.replicas.get(shard);
-      if (replica?.isReady === true && replica.applied.index === this.history.shard(shard).applied) continue;
-      await node.makeRoom(span, shard);
-      if ((await node.take(this.#keeper, shard, null)) === 'taken') return;
-    }
-  }
-
-  #standing(node: ShardNode): string {
-    return this.history.living
-      .map(({ shard }) => {
-        const replica = node.replicas.get(shard);
-        const waits = JSON.stringify(replica?.waitsFor ?? null);
-        return `${shard}: ${replica?.applied.index} of ${this.history.shard(shard).applied}, waits for ${waits}`;
-      })
-      .join('; ');
-  }
-
-  async #compare(node: ShardNode): Promise<void> {
-    for (const { shard } of this.history.living) {
-      const logged: LoggedShard = this.history.shard(shard);
-      const replica = node.replicas.get(shard);
-      if (replica === undefined) throw new Error(`no replica of shard ${shard}`);
-      expect(replica.applied.index).toBe(logged.applied);
-      node.judge(replica, logged.present);
-    }
-    await node.run(node.store.commitNow());
-  }
-
-  #some<T>(list: readonly T[]): T | undefined {
-    return list[this.#random.below(Math.max(1, list.length))];
-  }
-}
-
 describe('replicas of shards over one store', () => {
   const coverage = new Map<string, number>();
   const count = (counts: ReadonlyMap<string, number>): void => {
@@ -138,7 +18,7 @@ describe('replicas of shards over one store', () => {
       `are what they would be if nothing had ever crashed, seed ${seed}`,
       { timeout: 60_000 },
       async () => {
-        const run = new Run(seed);
+        const run = new ReplicasRun(seed);
         await run.go();
         count(run.history.coverage);
         for (const node of run.nodes) count(node.coverage);
@@ -153,5 +33,37 @@ describe('replicas of shards over one store', () => {
       expect(met(what), what).toBeGreaterThan(0);
     }
     expect(met('comparison')).toBeGreaterThan(100);
+  });
+});
+
+describe('a replica that had taken over a neighbour in the commit that is still to come', () => {
+  async function taker(): Promise<ShardNode> {
+    const history = new ShardHistory(seededRandom(1));
+    const node = new ShardNode(history);
+    node.begin();
+    await node.run(node.store.flushNow());
+    history.log(2, { kind: 'barrier', change: { kind: 'merge', shard: 2, into: 1 }, range: 1 });
+    history.settle();
+    for (const shard of [2, 1]) while (node.deliver(shard, 20));
+    expect([...node.replicas.keys()]).toEqual([1]);
+    return node;
+  }
+
+  test('takes what is stored of it along when shard 0 takes both over', async () => {
+    const node = await taker();
+    const replica = node.replicas.get(1)!;
+    node.replicas.delete(1);
+    await node.run(replica.takenByOrder());
+    expect(node.coverage.get('taken over for good')).toBe(1);
+    node.crash();
+    expect([...node.replicas.keys()]).toEqual([]);
+  });
+
+  test('lets whoever waits for the end of it go on when it is removed itself', async () => {
+    const node = await taker();
+    await node.remove(1);
+    expect(node.coverage.get('taken over for good')).toBe(1);
+    node.crash();
+    expect([...node.replicas.keys()]).toEqual([]);
   });
 });

@@ -78,8 +78,8 @@ export class Cluster implements GroupObserver {
     this.nodes = Array.from({ length: nodeCount }, (_, id) => new OrderingNode(id));
     const isTight = world.chance(12, 'tight bounds');
     this.bounds = isTight
-      ? { overlayBytes: 900, waitingEntries: 2, preparedTransactions: 1 }
-      : { overlayBytes: 1_000_000, waitingEntries: 1_000, preparedTransactions: 100 };
+      ? { overlayBytes: 900, waitingEntries: 2, preparedTransactions: 1, heldBytes: 60 }
+      : { overlayBytes: 1_000_000, waitingEntries: 1_000, preparedTransactions: 100, heldBytes: 1_000_000 };
     this.#build();
     for (const node of this.nodes) world.every(tickMs, 'tick', () => this.#tick(node));
   }
@@ -291,6 +291,9 @@ export class Cluster implements GroupObserver {
         return;
       case 'split':
         this.#spawn(replica, effect.child);
+        return;
+      case 'absorbed':
+        world.coverage.count('absorbed');
         return;
       default:
         effect satisfies never;
@@ -586,11 +589,11 @@ export class Cluster implements GroupObserver {
 
   /** Any node takes any request. */
   write(node: OrderingNode, call: Call, reply: (reply: ClientReply) => void): void {
-    const { spans } = footprintOf(call.write);
+    const { spans, filtersOwn } = footprintOf(call.write);
     const map = this.#route(node);
     const rows = map.of(spans);
     const answer = (message: ClientReply): void => this.world.send(node, () => reply(message));
-    if (rows.length > 1) {
+    if (rows.length > 1 || (filtersOwn && rows[0]?.shard !== orderShard)) {
       this.#coordinate(node, call, answer);
       return;
     }
@@ -663,7 +666,7 @@ export class Cluster implements GroupObserver {
     const running = node.coordinating.get(name);
     node.coordinating.set(name, answer);
     if (running !== undefined) return;
-    const { spans } = footprintOf(write);
+    const { spans, filtersOwn } = footprintOf(write);
     const request = asTxn(write);
     // It may die in the middle, and nobody misses it.
     const rounds =
@@ -710,7 +713,7 @@ export class Cluster implements GroupObserver {
       if (isOver()) return;
       // Participants and epochs of one moment.
       const rows = node.order.map.of(spans);
-      if (rows.length < 2) return finish({ kind: 'retry' });
+      if (rows.length < 2 && !filtersOwn) return finish({ kind: 'retry' });
       node.attempts += 1;
       const transaction = `${origin.session}.${origin.request}.${node.id}-${incarnation}-${node.attempts}`;
       const participants = rows.map(({ shard, range }) => ({ shard, range }));

@@ -51,7 +51,7 @@ export class MemoryShardStore implements ShardStore {
 
   absorb(drained: ShardStore, span: KeySpan): void {
     const records = [...recordsIn(this, null), ...recordsIn(drained, span)];
-    records.sort((a, b) => a.revision - b.revision || compareBytes(a.kv.key, b.kv.key) || a.sub - b.sub);
+    records.sort((a, b) => a.revision - b.revision || a.sub - b.sub || compareBytes(a.kv.key, b.kv.key));
     this.#rebuild(records, drained.keys);
   }
 
@@ -70,11 +70,13 @@ export class MemoryShardStore implements ShardStore {
       },
     };
     let last = { revision: 0, sub: 0 };
-    for (const { revision: at, kv, deleted } of records) {
+    for (const { revision: at, sub: place, kv, deleted } of records) {
       const sub = at === last.revision ? last.sub + 1 : 0;
       last = { revision: at, sub };
+      built.keys.place = place;
       built.keys.restore({ revision: at, sub, deleted, kv });
     }
+    built.keys.place = null;
     built.keys.settle();
     built.keys.skipTo(Math.max(revision, 1));
     this.keys = built.keys;

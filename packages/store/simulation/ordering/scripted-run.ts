@@ -8,7 +8,7 @@ import { OrderLeader } from '../../src/order/order-leader.ts';
 import { OrderMachine } from '../../src/order/order-machine.ts';
 import { PartMap } from '../../src/order/order-parts.ts';
 import { type KeySpan, spanOfKey } from '../../src/shard/key-span.ts';
-import type { Fact, RequestEntry, ShardEffect, Vote } from '../../src/shard/shard-entry.ts';
+import type { Fact, RequestEntry, ShardEffect, ShardEntry, Vote } from '../../src/shard/shard-entry.ts';
 import { ShardLeader } from '../../src/shard/shard-leader.ts';
 import { ShardMachine } from '../../src/shard/shard-machine.ts';
 import { MemoryShardStore, SimulatedAccess } from './memory-shard-store.ts';
@@ -33,7 +33,7 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     machine.apply({ ...revoke, ...rest }, 10);
     const { transaction, origin } = revoke;
     const decision = { transaction, origin, participants: [1], revokes: lease, verdict: 'commit' } as const;
-    const outcome = { choices: [true], effective: false, error: null, revision: 1 };
+    const outcome = { choices: [true], effective: false, changes: [], error: null, revision: 1 };
     say(machine, fact(3, 2, { decisions: [{ ...decision, ...outcome }] }), registered);
     return !machine.hasLease(lease);
   },
@@ -121,6 +121,19 @@ const scripts: Readonly<Record<string, () => boolean>> = {
     machine.apply({ ...entry(2), write, absent: [] }, 2);
     return machine.waiting === 1;
   },
+  // Seed 15322 of the search.
+  'what is left out by its own revision is not answered before that is known': () => {
+    const put = PutRequest.create({ key: k });
+    const range = RangeRequest.create({ key: k, minModRevision: 9 });
+    const success = [
+      { request: { case: 'requestPut', value: put } as const },
+      { request: { case: 'requestRange', value: range } as const },
+    ];
+    const write = { kind: 'txn', request: TxnRequest.create({ success }) } as const;
+    return !shard()
+      .apply({ ...entry(1), write, absent: [] }, 1)
+      .some(({ kind }) => kind === 'outcome');
+  },
   'a transaction comes after the writes that it has seen': () => {
     const order = orderOf();
     const leader = new OrderLeader(1, 1_000);
@@ -131,6 +144,19 @@ const scripts: Readonly<Record<string, () => boolean>> = {
   'a child knows what its parent was asked': () => {
     const child = childOf(splitShard());
     return child.memory.look({ session: 1, request: 1 }) !== 'new';
+  },
+  'a survivor knows what its neighbour was asked': () => {
+    const { machine, child, absorbs } = merging();
+    say(child, fact(4, 2, { base: 2, count: 1, revision: 3 }));
+    machine.apply(absorbs, 101, child);
+    return machine.memory.look({ session: 1, request: 2 }) !== 'new';
+  },
+  'a neighbour that has writes without a number is not complete': () => {
+    const { machine, child, absorbs } = merging();
+    const upTo = machine.needs(absorbs)?.upTo ?? 0;
+    const before = child.isComplete(upTo);
+    say(child, fact(4, 2, { base: 2, count: 1, revision: 3 }));
+    return !before && child.isComplete(upTo);
   },
   'a replica answers for no keys but its own': () => {
     const { machine } = splitShard();
@@ -230,6 +256,21 @@ function childOf({ effects }: { readonly effects: readonly ShardEffect[] }): Sha
   const split = effects.find((effect) => effect.kind === 'split');
   assert(split?.kind === 'split', 'a split has a child');
   return split.child;
+}
+
+/** Shard 2, which has been written to since, is to be shard 1's again. */
+function merging(): {
+  readonly machine: ShardMachine;
+  readonly child: ShardMachine;
+  readonly absorbs: ShardEntry;
+} {
+  const { machine, effects } = splitShard();
+  const child = childOf({ effects });
+  const write = { kind: 'put', request: PutRequest.create({ key: textToBytes('n') }) } as const;
+  child.apply({ ...entry(2), write, absent: [] }, 1);
+  child.apply({ kind: 'barrier', change: { kind: 'merge', shard: 2, into: 1 }, range: 1 }, 2);
+  const change = { kind: 'absorbs', drained: 2, upTo: 4, span: everything, range: 3 } as const;
+  return { machine, child, absorbs: { kind: 'ordered', fact: fact(5, 2, { revision: 3, change }) } };
 }
 
 /** Shard 0 has nothing to do here; shard 1 has the keys. */

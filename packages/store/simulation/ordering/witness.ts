@@ -54,7 +54,9 @@ export class Witness {
     else if (before !== signature) this.fail('replicas differ', `shard ${group.id} after entry ${applied}`);
     const { waiting } = shard;
     const { bounds } = group;
-    if (waiting > bounds.waitingEntries || shard.prepared.size > bounds.preparedTransactions) {
+    const held = waiting + shard.prepared.size;
+    const isTooMuch = held > 1 && shard.heldBytes > bounds.heldBytes;
+    if (waiting > bounds.waitingEntries || shard.prepared.size > bounds.preparedTransactions || isTooMuch) {
       this.fail(
         'beyond its bounds',
         `shard ${group.id} holds ${waiting} waiting and ${shard.prepared.size} prepared`,

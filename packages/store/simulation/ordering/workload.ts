@@ -113,8 +113,8 @@ export class Workload {
       countOnly: this.#chance(15, 'count only'),
       keysOnly: this.#chance(15, 'keys only'),
       revision: this.#chance(15, 'at revision') ? this.#near(seen) : 0,
-      minModRevision: this.#chance(15, 'filter') ? this.#near(seen) : 0,
-      maxCreateRevision: this.#chance(10, 'filter') ? this.#near(seen) : 0,
+      minModRevision: this.#chance(25, 'filter') ? this.#near(seen) : 0,
+      maxCreateRevision: this.#chance(15, 'filter') ? this.#near(seen) : 0,
     };
   }
 

@@ -37,7 +37,7 @@ function* laterRecords({ layers, compactRevision }: ReadPoint): Generator<KeptRe
   const cursor = new EventCursor(layers, Math.max(compactRevision + 1, 0));
   try {
     for (; cursor.event !== null; cursor.advance()) {
-      const { revision, sub, key, deleted } = cursor.event;
+      const { revision, place: sub, key, deleted } = cursor.event;
       if (deleted) {
         yield { revision, sub, kv: tombstone(key), deleted, end: Infinity };
         continue;
@@ -97,7 +97,7 @@ function* places({ layers, compactRevision }: ReadPoint): Generator<Place | null
   }
   const events = new EventCursor(layers, compactRevision);
   for (; events.event !== null && events.event.revision === compactRevision; events.advance()) {
-    const { sub, key, deleted } = events.event;
+    const { place: sub, key, deleted } = events.event;
     if (deleted) yield { revision: compactRevision, sub, key, deleted };
   }
   events.close();

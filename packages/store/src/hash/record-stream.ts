@@ -39,10 +39,11 @@ export class RecordStream {
     this.#through = through;
   }
 
-  /** No more than so many are looked at; revisions are whole. */
-  next(maxRecords: number): RecordPiece {
+  /** No more than so many are looked at, and what they take is at most about so much; revisions are whole. */
+  next(maxRecords: number, maxBytes: number): RecordPiece {
     const records: OrderedRecord[] = [];
-    for (let left = maxRecords; left > 0; left -= 1) {
+    let bytes = 0;
+    for (let left = maxRecords; left > 0 && bytes < maxBytes; left -= 1) {
       const step = this.#steps.next();
       const record = step.done === true ? null : step.value;
       if (step.done === true || (record !== null && record.revision > this.#through)) {
@@ -53,7 +54,10 @@ export class RecordStream {
       if (record === null) continue;
       if (this.#gathered[0] !== undefined && this.#gathered[0].revision !== record.revision)
         this.#flush(records);
-      if (holdsKey(this.#span, record.kv.key)) this.#gathered.push(ordered(record));
+      if (!holdsKey(this.#span, record.kv.key)) continue;
+      const next = ordered(record);
+      bytes += next.key.length + next.kv.length;
+      this.#gathered.push(next);
     }
     return { records, isOver: false };
   }

@@ -55,3 +55,24 @@ test('a crash returns to the last flushed commit', async () => {
   expect(survivor.get(0, bytes('a'))).not.toBeNull();
   expect(survivor.get(0, bytes('b'))).toBeNull();
 });
+
+test('what is committed during a flush survives with the next one, however much that is', async () => {
+  const platform = new VirtualPlatform();
+  const image = new MemoryImage();
+  const storage = new MemoryStorage(platform, contractTables, {
+    image,
+    maxCommitDelayMs: 1,
+    maxFlushDelayMs: 100,
+  });
+  const order: string[] = [];
+  const keys = Array.from({ length: 50 }, (_, i) => `key ${i}`);
+  for (const key of keys) {
+    const { committed, flushed } = storage.commit(write(key));
+    void flushed.then(() => order.push(key));
+    await platform.advance(1);
+    await committed;
+  }
+  // The flush that was under way with the last commit, and one for all that waited for it.
+  await platform.advance(200);
+  expect(order).toEqual(keys);
+});

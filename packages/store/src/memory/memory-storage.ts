@@ -47,8 +47,10 @@ export class MemoryStorage implements OrderedStorage {
   #sizeBytes = 0;
   #committing = false;
   #closed = false;
-  /** Flushes complete in order: a later one never overtakes. */
   #lastFlush: Promise<void> = Promise.resolve();
+  /** One flush at a time, as a disk has it: what is committed meanwhile shares the next one. */
+  #flushing = false;
+  #unflushed: (() => void)[] = [];
 
   constructor(platform: Platform, tables: readonly string[], options: MemoryStorageOptions) {
     this.tables = tables;
@@ -93,22 +95,11 @@ export class MemoryStorage implements OrderedStorage {
     assert(!this.#committing, 'one commit is outstanding at a time');
     assert(batch.tables.length === this.tables.length, 'a batch has one element per table');
     this.#committing = true;
-    const image = this.#options.image;
-    let flushable: readonly ByteTree<Uint8Array>[] = [];
     const committed = this.#later(this.#options.maxCommitDelayMs, 'storage-commit').then(() => {
       this.#apply(batch);
       this.#committing = false;
-      if (image !== null) flushable = this.#trees.map((tree) => tree.clone());
     });
-    const flushed = Promise.all([committed, this.#lastFlush])
-      .then(() =>
-        this.#options.maxFlushDelayMs === 0
-          ? undefined
-          : this.#later(this.#options.maxFlushDelayMs, 'storage-flush'),
-      )
-      .then(() => {
-        if (image !== null) image.trees = flushable;
-      });
+    const flushed = committed.then(() => this.#flushed());
     this.#lastFlush = flushed;
     return { committed, flushed };
   }
@@ -136,6 +127,30 @@ export class MemoryStorage implements OrderedStorage {
     const before = value === null ? tree.delete(key) : tree.set(key, value);
     if (before !== undefined) this.#sizeBytes -= entryBytes(key, before);
     if (value !== null) this.#sizeBytes += entryBytes(key, value);
+  }
+
+  /** Resolves when what is committed by now survives a crash. */
+  #flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#unflushed.push(resolve);
+      if (!this.#flushing) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { image, maxFlushDelayMs } = this.#options;
+    const covered = this.#unflushed;
+    this.#unflushed = [];
+    this.#flushing = true;
+    const trees = image === null ? null : this.#trees.map((tree) => tree.clone());
+    const done = (): void => {
+      if (image !== null && trees !== null) image.trees = trees;
+      this.#flushing = false;
+      for (const resolve of covered) resolve();
+      if (this.#unflushed.length > 0) this.#flush();
+    };
+    if (maxFlushDelayMs === 0) done();
+    else void this.#later(maxFlushDelayMs, 'storage-flush').then(done);
   }
 
   #later(maxDelayMs: number, label: string): Promise<void> {

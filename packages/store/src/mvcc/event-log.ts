@@ -9,7 +9,7 @@ import type { Layers } from './layers.ts';
  */
 export interface EventRecord {
   readonly revision: number;
-  /** Its place among the changes of one revision, from 0. */
+  /** Its place in the log among the changes of one revision, from 0. */
   readonly sub: number;
   readonly deleted: boolean;
   /** A put of a key that was absent. */
@@ -20,9 +20,8 @@ export interface EventRecord {
   /** What that version counts as stored. */
   readonly previousBytes: number;
   /**
-   * The events of a revision, wherever they are by now, are in the order of their places, and of one place in that of
-   * their keys. A write of one shard numbers them as `sub` did when it was made; of a transaction over several shards it is
-   * the operation, from 1.
+   * Its place among all changes of its revision, in whatever shards they are: etcd's sub-revision. `sub` is its place among
+   * those that are in the log by now.
    */
   readonly place: number;
 }

@@ -14,19 +14,14 @@ import { ShardLogs } from './shard-logs.ts';
 export class KeyScope {
   readonly shard: number;
   readonly logs: ShardLogs;
-  readonly #system: { readonly from: Uint8Array | null; readonly to: Uint8Array };
   #span: KeySpan;
   #isWhole: boolean;
-  /** The span as places of the history. */
-  #history: KeySpan;
 
   constructor(shard: number, span: KeySpan, logs: ShardLogs) {
     this.shard = shard;
     this.logs = logs;
-    this.#system = systemOf(shard);
     this.#span = span;
     this.#isWhole = isWhole(span);
-    this.#history = historyOf(span);
   }
 
   /** All keys, and what there was before there were shards. */
@@ -46,7 +41,6 @@ export class KeyScope {
   set span(span: KeySpan) {
     this.#span = span;
     this.#isWhole = isWhole(span);
-    this.#history = historyOf(span);
   }
 
   get isWhole(): boolean {
@@ -64,12 +58,14 @@ export class KeyScope {
 
   /** Places of the history. */
   history(range: ScanRange): ScanRange {
-    return this.#isWhole ? range : clipped(range, this.#history);
+    return this.#isWhole ? range : clipped(range, historyOf(this.#span));
   }
 
   /** Places of the system table. */
   system({ from, to, reverse }: ScanRange): ScanRange {
-    return { from: from ?? this.#system.from, to: to ?? this.#system.to, reverse };
+    if (from !== null && to !== null) return { from, to, reverse };
+    const whole = systemOf(this.shard);
+    return { from: from ?? whole.from, to: to ?? whole.to, reverse };
   }
 
   /** `end`, or the end of the span if that is before it. */

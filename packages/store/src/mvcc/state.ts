@@ -98,8 +98,8 @@ export class MultiVersionState implements TxnState, Pending {
   sum: StateSum | null = null;
   /** Null: there are no leases, and nothing can be attached to one. */
   leases: LeaseBook | null = null;
-  /** Of the operation in progress within a transaction over several shards, from 1; see {@link EventRecord.place}. 0: there is none. */
-  place = 0;
+  /** Of the next change within a transaction over several shards, see {@link EventRecord.place}. Null: there is none. */
+  place: number | null = null;
   /** Null: none are cached. */
   #counts: KeyCounts | null = null;
   /** Null: no chunk is open. */
@@ -356,12 +356,13 @@ export class MultiVersionState implements TxnState, Pending {
       key,
       previousRevision: previous === null ? 0 : previous.modRevision,
       previousBytes: previous === null ? 0 : versionBytes(previous),
-      place: this.place === 0 ? sub : this.place,
+      place: this.place ?? sub,
     });
   }
 
   #placed(kv: KeyValue): KeyValue {
-    return this.#sub === 0 ? kv : new PlacedVersion(kv, this.#sub);
+    const place = this.place ?? this.#sub;
+    return place === 0 ? kv : new PlacedVersion(kv, place);
   }
 
   #record(kv: KeyValue, deleted: boolean, previous: KeyValue | null): void {
@@ -381,6 +382,7 @@ export class MultiVersionState implements TxnState, Pending {
     else if (deleted) this.counts.remove(key);
     this.#appendEvent(modRevision, this.#sub, kv, deleted, previous);
     this.#sub += 1;
+    if (this.place !== null) this.place += 1;
     if (this.observer !== null && this.observer.listening) {
       this.observer.changed({ revision: modRevision, kv, deleted, previous });
     }

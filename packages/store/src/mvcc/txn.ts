@@ -43,22 +43,30 @@ export function executeTxn(state: TxnState, request: TxnRequest): TxnResponse {
   return { ...response, header: header(state.revision) };
 }
 
-/** A state that notes of each change which operation of a transaction over several shards made it. */
+/** A state whose changes are not the first, one by one, of what their transaction changes: it is one over several shards. */
 export interface PlacedState extends TxnState {
-  place: number;
+  /** Of the next change. Null: as they come. */
+  place: number | null;
 }
 
 /**
  * Executes the branches that were chosen before: `choices` says of each transaction on the way, this one first and
  * nested ones in their order, whether it succeeded. What could fail was checked when they were chosen.
+ * `places`: by operation, those of other shards counted too, the place of the first change that it makes here.
  */
 export function executeChosen(
   state: PlacedState,
   request: TxnRequest,
   choices: readonly boolean[],
+  places: ReadonlyMap<number, number>,
 ): TxnResponse {
-  const response = runBranch(state, chosenBranch(request, choices.values()), state);
-  state.place = 0;
+  let operation = 0;
+  const begin = (): void => {
+    state.place = places.get(operation) ?? 0;
+    operation += 1;
+  };
+  const response = runBranch(state, chosenBranch(request, choices.values()), begin);
+  state.place = null;
   state.end();
   return { ...response, header: header(state.revision) };
 }
@@ -146,12 +154,12 @@ export function checkRange(
   if (request.revision < point.compactRevision) throw etcdErrors.compacted;
 }
 
-/** `placed`: counts all operations on the way, those that are another shard's too, so that all shards count alike. */
-function runBranch(state: TxnState, branch: Branch, placed: PlacedState | null): TxnResponse {
+/** `begin`: called before each operation on the way, those that are another shard's too, so that all shards count alike. */
+function runBranch(state: TxnState, branch: Branch, begin: (() => void) | null): TxnResponse {
   const responses: ResponseOp[] = [];
   let nested = 0;
   for (const { request } of branch.operations) {
-    if (placed !== null) placed.place += 1;
+    begin?.();
     // The API refuses an operation that is none; an answer keeps its place in any case.
     if (request === null) {
       responses.push({ response: null });
@@ -171,7 +179,7 @@ function runBranch(state: TxnState, branch: Branch, placed: PlacedState | null):
         break;
       case 'requestTxn':
         responses.push({
-          response: { case: 'responseTxn', value: runBranch(state, branch.nested[nested] as Branch, placed) },
+          response: { case: 'responseTxn', value: runBranch(state, branch.nested[nested] as Branch, begin) },
         });
         nested += 1;
         break;

@@ -28,6 +28,8 @@ export interface Committed {
   isChanged(): boolean;
   /** Just before the active buffer becomes a commit. */
   freeze(): FrozenRows;
+  /** How long what is applied may wait for one. */
+  intervalMs(): number;
 }
 
 /**
@@ -96,7 +98,7 @@ export class Commits {
       return;
     }
     if (this.#timer !== null || !this.#isDirty) return;
-    this.#timer = this.#platform.timer(limits.commitIntervalMs, 'database-commit', () => {
+    this.#timer = this.#platform.timer(this.#state.intervalMs(), 'database-commit', () => {
       this.#timer = null;
       this.#startIfIdle();
     });

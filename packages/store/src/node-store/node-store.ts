@@ -1,6 +1,7 @@
 import { assert } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
 import type { LeaseRecords } from '../leases/lease-records.ts';
+import { limits } from '../limits.ts';
 import { KeyScope } from '../mvcc/key-scope.ts';
 import { LayerStack } from '../mvcc/layer-stack.ts';
 import { Layers } from '../mvcc/layers.ts';
@@ -48,6 +49,8 @@ export class NodeStore {
   readonly commits: Commits;
   /** The shards other than 0 that were stored when it was opened. */
   readonly stored: readonly StoredShard[];
+  /** Shards that a neighbour had taken over, and that were still stored: what is left of them goes, but for their keys. */
+  readonly leftOver: readonly ShardId[];
   readonly #platform: Platform;
   readonly #storage: OrderedStorage;
   readonly #stack: LayerStack;
@@ -85,10 +88,12 @@ export class NodeStore {
     this.commits = new Commits(platform, storage, this.#stack, {
       isChanged: () => this.#changed.size > 0 || this.#rows.length > 0,
       freeze: () => this.#freeze(),
+      intervalMs: () => (this.#parts.size > 1 ? limits.sharedCommitIntervalMs : limits.commitIntervalMs),
     });
     this.#rowGarbage = new RowGarbage(platform, this.#stack, this.commits);
     const contents = readStored(storage);
     this.stored = contents.shards.filter(({ shard }) => shard !== orderShard);
+    this.leftOver = contents.leftOver;
     this.#cleanUp(contents);
   }
 
@@ -271,6 +276,11 @@ export class NodeStore {
     const { shard, span } = store;
     assert(!this.#parts.has(shard), 'what is removed is no part any more');
     this.#giveUp(store);
+    const others = [...this.#shards.values()];
+    assert(
+      !others.some((other) => overlaps(other.span, span)),
+      'keys that another shard has are not removed',
+    );
     this.#busy.set(shard, [span]);
     await this.#mark(shard, { kind: 'removing', spans: [span], note: noNote });
     await this.#clear(shard, [span], null);
@@ -332,7 +342,9 @@ export class NodeStore {
   // Rows that go.
 
   /** What a crash has left behind. */
-  #cleanUp({ shards, logs, listedLogs }: StoredContents): void {
+  #cleanUp({ shards, leftOver, logs, listedLogs }: StoredContents): void {
+    for (const shard of leftOver) this.#rows.push(...this.#noRowsOf(shard));
+    this.commits.schedule();
     this.#stack.logs.unused = (log) => this.#rowGarbage.collect(log);
     for (const log of logs) {
       this.#stack.logs.avoid(log);

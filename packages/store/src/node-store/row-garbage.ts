@@ -45,14 +45,18 @@ export class RowGarbage {
 
   /** Until `slice` answers that it is over, or the store is closed. */
   async #inSlices(slice: () => boolean): Promise<void> {
+    let tookMs = 0;
     for (;;) {
+      const pauseMs = Math.max(limits.compactionPauseMs, limits.removalPauseFactor * tookMs);
       await new Promise<void>((resolve) => {
-        this.#platform.timer(limits.compactionPauseMs, 'row-removal', resolve);
+        this.#platform.timer(pauseMs, 'row-removal', resolve);
       });
       if (this.#commits.isClosed) return;
       // The disk is behind: this can wait, it only makes more work for it.
       if (this.#commits.overloaded) continue;
+      const startMs = this.#platform.now();
       const isOver = slice();
+      tookMs = this.#platform.now() - startMs;
       this.#commits.schedule();
       if (isOver) return;
     }

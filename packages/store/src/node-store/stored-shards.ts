@@ -1,5 +1,6 @@
 import { eventKey, eventsEnd, logOfEvent } from '../mvcc/keys.ts';
 import { Table } from '../mvcc/tables.ts';
+import { covers, type KeySpan } from '../shard/key-span.ts';
 import { orderShard, type ShardId } from '../shard/shard-entry.ts';
 import type { StorageReader } from '../storage.ts';
 import { decodeMark, type ShardMark } from './shard-mark.ts';
@@ -31,6 +32,8 @@ export interface StoredRow {
 export interface StoredContents {
   /** Shard 0 only where a mark stands for it. */
   readonly shards: readonly StoredShard[];
+  /** Others have all keys of these: they were taken over, and rows that they had in META were left behind. */
+  readonly leftOver: readonly ShardId[];
   /** Event logs that have rows, and those that some shard lists. */
   readonly logs: readonly number[];
   readonly listedLogs: ReadonlySet<number>;
@@ -43,12 +46,30 @@ export function readStored(storage: StorageReader): StoredContents {
   if (database.row !== null) list(database.row, listedLogs);
   else if (database.hasState) listedLogs.add(0);
   const shards = storedShards(storage);
-  for (const { rows } of shards) {
+  const spans = new Map<ShardId, KeySpan>();
+  if (database.row !== null) spans.set(orderShard, database.row.span);
+  for (const { shard, rows } of shards) {
     for (const { name, value } of rows) {
-      if (name.length === 1 && name[0] === ShardRowName.STORE) list(decodeStoreRow(value), listedLogs);
+      if (name.length !== 1 || name[0] !== ShardRowName.STORE) continue;
+      const row = decodeStoreRow(value);
+      spans.set(shard, row.span);
+      list(row, listedLogs);
     }
   }
-  return { shards, logs: logsIn(storage), listedLogs };
+  const leftOver = shards.map(({ shard }) => shard).filter((shard) => isLeftOver(shard, spans));
+  return {
+    shards: shards.filter(({ shard }) => !leftOver.includes(shard)),
+    leftOver,
+    logs: logsIn(storage),
+    listedLogs,
+  };
+}
+
+/** A key is one replica's: of two that say so, the one that has more has taken the other over. */
+function isLeftOver(shard: ShardId, spans: ReadonlyMap<ShardId, KeySpan>): boolean {
+  const own = spans.get(shard);
+  if (own === undefined) return false;
+  return [...spans.values()].some((span) => covers(span, own) && !covers(own, span));
 }
 
 /** What shard 0 has of the store; row null: everything is its own, as where there are no shards. */

@@ -1,5 +1,6 @@
 import type { Platform } from '@flotilla/platform';
 import { readSum } from '../hash/read-sum.ts';
+import { limits } from '../limits.ts';
 import type { SharedShardStore } from './shared-shard-store.ts';
 
 /** Finds the sums of shards that a split, a merge or an install has left without, one after the other. */
@@ -36,6 +37,6 @@ export class SumFinder {
   async #read(store: SharedShardStore): Promise<void> {
     const { sum, layers } = store.keys;
     const isOver = (): boolean => this.#isOver(store) || store.keys.sum !== sum;
-    if (sum !== null) await readSum(this.#platform, sum, layers, isOver);
+    if (sum !== null) await readSum(this.#platform, sum, layers, isOver, limits.shardSumPauseFactor);
   }
 }

@@ -108,7 +108,38 @@ describe('what is wanted of a shard', () => {
   });
 });
 
+describe('a merge', () => {
+  const merging = { kind: 'merge', shard: 1, into: 2 } as const;
+
+  test('is refused when the one that takes it over has moved away, or is about to', () => {
+    const cluster = new Cluster();
+    const refusal = (): ConfigurationRefusal | null => cluster.configuration.refusalOf(merging, [1, 2, 3]);
+    expect(refusal()).toBeNull();
+    cluster.node(5, 'joined');
+    cluster.assign(2, [3, 4, 5]);
+    expect(refusal()).toBe('not-beside');
+    cluster.assign(2, [2, 3, 4]);
+    expect(refusal()).toBeNull();
+    cluster.members(2, [3, 4, 5]);
+    expect(refusal()).toBe('not-beside');
+  });
+
+  test('of whoever does not say where it is waits for it wherever that may be', () => {
+    const cluster = new Cluster();
+    cluster.members(2, [4]);
+    expect(cluster.configuration.refusalOf(merging, [])).toBeNull();
+  });
+});
+
 describe('a node', () => {
+  test('is not emptied by whoever has not seen that another one is', () => {
+    const cluster = new Cluster();
+    const { number } = cluster;
+    expect(cluster.node(4, 'draining', number)).toBeNull();
+    expect(cluster.node(3, 'draining', number)).toBe('stale');
+    expect(cluster.node(3, 'draining')).toBeNull();
+  });
+
   test('joins, is emptied, leaves when nothing is there, and may come again', () => {
     const cluster = new Cluster();
     expect(cluster.node(5, 'draining')).toBe('unknown-node');

@@ -1,4 +1,5 @@
 import { assert, unreachable } from '@flotilla/platform';
+import { compareBytes } from '../bytes.ts';
 import { ChangedParts } from '../changed-parts.ts';
 import { decodePlain, encodePlain } from '../encoding/plain.ts';
 import { orderShard, type RangeChange, type ShardId } from '../shard/shard-entry.ts';
@@ -10,7 +11,7 @@ import {
 import { ClusterWishes, everyShard, type Wish, wishPlace } from './cluster-wishes.ts';
 import { nodeLives } from './node-life.ts';
 import type { ConfigurationRefusal, NodeEntry, NodeState, OrderEntry } from './order-entry.ts';
-import { numberedKey, OrderPart, type WritePart } from './order-parts.ts';
+import { numberedKey, OrderPart, partKey, type WritePart } from './order-parts.ts';
 import { ShardMap, type ShardRow } from './shard-map.ts';
 
 /** A node that the cluster knows. */
@@ -52,6 +53,8 @@ export class ClusterConfiguration {
   readonly #changedRows = new ChangedParts<ShardId>();
   readonly #wishes = new ClusterWishes((wish, id) => this.#changedWishes.add(wishPlace(wish, id)));
   readonly #changedWishes = new ChangedParts<number>();
+  #presplit: Presplit = { keys: [], since: 0 };
+  #presplitChanged = false;
 
   constructor(map: ShardMap) {
     this.#map = map;
@@ -103,6 +106,11 @@ export class ClusterConfiguration {
     return this.#wishes;
   }
 
+  /** Keys at which shards shall begin, in ascending order: those at which one does are not among them any more. */
+  get presplits(): readonly Uint8Array[] {
+    return this.#presplit.keys;
+  }
+
   /** The configuration since which a shard is what it is. */
   since(shard: ShardId): number {
     return this.#since.get(shard) ?? 0;
@@ -115,10 +123,24 @@ export class ClusterConfiguration {
     for (const entry of nodes) this.#setNode(entry, 'joined', this.number);
   }
 
-  /** Why a shard's child may not be on these nodes; null: it may. */
+  /** Why a range may not change so, with the nodes that the proposal names; null: it may. */
   refusalOf(change: RangeChange, nodes: readonly number[]): ConfigurationRefusal | null {
-    if (change.kind !== 'split' || change.shard !== orderShard) return null;
-    return this.#nodesRefusal(nodes, []);
+    if (change.kind === 'merge') return this.#isBeside(change.into, nodes) ? null : 'not-beside';
+    return change.shard === orderShard ? this.#nodesRefusal(nodes, []) : null;
+  }
+
+  /**
+   * Whether most replicas of a shard, and of what is to become of it, have one beside them of those on these nodes: a
+   * neighbour that is elsewhere is fetched, and where it is nowhere near its keys would wait for that. None are named:
+   * nobody wants to know.
+   */
+  #isBeside(into: ShardId, nodes: readonly number[]): boolean {
+    if (nodes.length === 0) return true;
+    const wanted = [this.#map.row(into)?.nodes ?? [], this.#assignments.get(into)?.nodes ?? []];
+    return wanted.every((its) => {
+      const beside = its.filter((node) => nodes.includes(node)).length;
+      return its.length === 0 || beside * 2 > its.length;
+    });
   }
 
   split(
@@ -133,6 +155,8 @@ export class ClusterConfiguration {
     const of = shard === orderShard ? nodes : row.nodes;
     this.#become(this.#map.split(shard, at, child, of), { kind: 'split', shard, at, child }, place);
     this.#wishes.split(shard, child, this.number);
+    if (this.presplits.some((key) => this.#begins(key)))
+      this.#wantPresplits(this.presplits, this.#presplit.since);
   }
 
   merge({ shard, into }: RangeChange & { readonly kind: 'merge' }, place: ConfigurationPlace): void {
@@ -163,6 +187,8 @@ export class ClusterConfiguration {
     const { node, state, zone, labels, configuration } = entry;
     const known = this.#nodes.get(node);
     if (known !== undefined && known.since > configuration) return 'stale';
+    // Whether the others are enough was looked at there: two that are emptied at once may leave too few.
+    if (state === 'draining' && known?.state === 'joined' && this.#hasChanged(configuration)) return 'stale';
     if (known === undefined && state !== 'joined') return 'unknown-node';
     if (known?.state === 'left' && state === 'draining') return 'node-left';
     if (state === 'left' && this.#isInUse(node)) return 'node-in-use';
@@ -215,17 +241,47 @@ export class ClusterConfiguration {
     return null;
   }
 
-  #wishRefusal({ wish, id, value }: OrderEntry & { readonly kind: 'wish' }): ConfigurationRefusal | null {
+  /** Null: it is done. */
+  presplit(
+    { keys, configuration }: OrderEntry & { readonly kind: 'presplit' },
+    place: ConfigurationPlace,
+  ): ConfigurationRefusal | null {
+    if (this.#presplit.since > configuration) return 'stale';
+    if (keys.some((key, i) => compareBytes(keys[i - 1] ?? noKey, key) >= 0)) return 'bad-value';
+    this.#become(this.#map.renumbered(), { kind: 'presplit', keys: keys.length }, place);
+    this.#wantPresplits(keys, this.number);
+    return null;
+  }
+
+  #wantPresplits(keys: readonly Uint8Array[], since: number): void {
+    this.#presplit = { keys: keys.filter((key) => !this.#begins(key)), since };
+    this.#presplitChanged = true;
+  }
+
+  #begins(key: Uint8Array): boolean {
+    return compareBytes(this.#map.ofKey(key).span.from, key) === 0;
+  }
+
+  #wishRefusal({
+    wish,
+    id,
+    value,
+    configuration,
+  }: OrderEntry & { readonly kind: 'wish' }): ConfigurationRefusal | null {
     if (wish === 'leaving') {
-      const state = this.#nodes.get(id)?.state ?? null;
-      if (state === null) return 'unknown-node';
-      return state === 'left' ? 'node-left' : null;
+      const node = this.#nodes.get(id) ?? null;
+      if (node === null) return 'unknown-node';
+      if (node.state === 'left') return 'node-left';
+      // A wish that comes late, when the node has joined again since, or drains for somebody else.
+      return value !== null && (node.since > configuration || node.state === 'joined') ? 'stale' : null;
     }
     if (wish === 'replicas' && id === everyShard) return value === null || value < 1 ? 'bad-value' : null;
     if (this.#map.row(id) === null) return 'no-such-shard';
     if (id === orderShard && wish !== 'kept') return 'order-shard';
     if (wish === 'replicas') return value !== null && value < 1 ? 'bad-value' : null;
     if (wish === 'kept' || value === null) return null;
+    // One that was given up, or came to nothing, is not taken up again by a late copy.
+    if (this.since(id) > configuration || this.since(value) > configuration) return 'stale';
     return this.#map.allows({ kind: 'merge', shard: id, into: value }) ? null : 'no-neighbours';
   }
 
@@ -239,6 +295,11 @@ export class ClusterConfiguration {
       if (state === 'draining' && !present.includes(node)) return 'node-draining';
     }
     return null;
+  }
+
+  /** Whether a node has come, or gone, since. */
+  #hasChanged(configuration: number): boolean {
+    return [...this.#nodes.values()].some(({ since }) => since > configuration);
   }
 
   #isInUse(node: number): boolean {
@@ -298,6 +359,10 @@ export class ClusterConfiguration {
       const wish = this.#wishes.at(place);
       write(numberedKey(OrderPart.WISH, place), wish === null ? null : encodePlain(wish));
     }
+    if (everything ? this.#presplit.since > 0 : this.#presplitChanged) {
+      write(partKey(OrderPart.PRESPLIT), encodePlain(this.#presplit));
+    }
+    if (!everything) this.#presplitChanged = false;
     this.#history.flush(write, everything);
   }
 
@@ -320,6 +385,7 @@ export class ClusterConfiguration {
       configuration.#assignments.set(assignment.shard, assignment);
     }
     for (const record of stored.wishes) configuration.#wishes.restore(decodePlain<Wish>(record));
+    if (stored.presplit !== null) configuration.#presplit = decodePlain<Presplit>(stored.presplit);
     for (const record of stored.changes) configuration.#history.restore(record);
     return configuration;
   }
@@ -332,7 +398,17 @@ export interface StoredConfiguration {
   readonly assignments: readonly Uint8Array[];
   readonly changes: readonly Uint8Array[];
   readonly wishes: readonly Uint8Array[];
+  /** Null: none was ever wanted. */
+  readonly presplit: Uint8Array | null;
 }
+
+interface Presplit {
+  readonly keys: readonly Uint8Array[];
+  /** The configuration since which they are wanted. */
+  readonly since: number;
+}
+
+const noKey = new Uint8Array(0);
 
 interface StoredRow {
   readonly row: ShardRow;
@@ -357,6 +433,7 @@ function shardsOf(step: ConfigurationStep): readonly ShardId[] {
       return [orderShard];
     case 'begin':
     case 'wish':
+    case 'presplit':
       return [];
     default:
       return unreachable(step);

@@ -21,6 +21,10 @@ function threeShards(): ClusterConfiguration {
   return configuration;
 }
 
+function presplit(to: ClusterConfiguration, ...keys: readonly string[]): string | null {
+  return to.presplit({ kind: 'presplit', keys: keys.map(key), configuration: to.number }, place);
+}
+
 function wish(
   to: ClusterConfiguration,
   kind: WishKind,
@@ -78,6 +82,41 @@ it('a node that has left, or stays after all, leaves no more', () => {
   expect(configuration.wishes.get('leaving', 3)).toBeNull();
 });
 
+// Scenarios 65 and 66 of the catalogue, seed 1: a node that had joined again was to leave for ever.
+it('a wish that comes late, for a node or a shard that has changed since, is refused', () => {
+  const configuration = threeShards();
+  const change = (state: 'joined' | 'draining'): void => {
+    const node = { node: 3, zone: '', labels: [], configuration: configuration.number };
+    expect(configuration.changeNode({ kind: 'node', state, ...node }, place)).toBeNull();
+  };
+  change('draining');
+  const drained = configuration.number;
+  change('joined');
+  expect(wish(configuration, 'leaving', 3, 1, drained)).toBe('stale');
+  expect(wish(configuration, 'leaving', 3, 1)).toBe('stale');
+  change('draining');
+  expect(wish(configuration, 'leaving', 3, 1, drained)).toBe('stale');
+  expect(wish(configuration, 'leaving', 3, 1)).toBeNull();
+  const before = configuration.number;
+  configuration.split({ kind: 'split', shard: 2, at: key('d') }, 3, [], place);
+  expect(wish(configuration, 'merge', 2, 1, before)).toBe('stale');
+  expect(wish(configuration, 'merge', 2, 1)).toBeNull();
+});
+
+it('keys at which shards shall begin go with the split that was wanted, and whoever wants others comes too late', () => {
+  const configuration = threeShards();
+  const before = configuration.number;
+  expect(presplit(configuration, 'a', 'b', 'x')).toBeNull();
+  expect(configuration.presplits).toEqual([key('a'), key('x')]);
+  const late = { kind: 'presplit', keys: [], configuration: before } as const;
+  expect(configuration.presplit(late, place)).toBe('stale');
+  expect(presplit(configuration, 'x', 'a')).toBe('bad-value');
+  configuration.split({ kind: 'split', shard: 2, at: key('m') }, 3, [], place);
+  expect(configuration.presplits).toHaveLength(2);
+  configuration.split({ kind: 'split', shard: 3, at: key('x') }, 4, [], place);
+  expect(configuration.presplits).toEqual([key('a')]);
+});
+
 it('wishes are found again in the records, and those that are over are not', () => {
   const configuration = threeShards();
   const records = new Map<string, readonly [OrderPart, Uint8Array]>();
@@ -91,6 +130,7 @@ it('wishes are found again in the records, and those that are over are not', () 
   wish(configuration, 'replicas', everyShard, 4);
   wish(configuration, 'merge', 1, 2);
   wish(configuration, 'kept', 2, 1);
+  presplit(configuration, 'bb', 'c', 'x');
   flush(false);
   wish(configuration, 'merge', 1, null);
   flush(false);
@@ -102,11 +142,13 @@ it('wishes are found again in the records, and those that are over are not', () 
     assignments: of(OrderPart.ASSIGNMENT),
     changes: [],
     wishes: of(OrderPart.WISH),
+    presplit: of(OrderPart.PRESPLIT)[0] ?? null,
   };
   const again = ClusterConfiguration.restored(configuration.number, stored);
   expect([...again.wishes.of('replicas')]).toEqual([...configuration.wishes.of('replicas')]);
   expect([...again.wishes.of('kept')]).toHaveLength(1);
   expect([...again.wishes.of('merge')]).toEqual([]);
+  expect(again.presplits).toEqual([key('bb'), key('x')]);
 });
 
 it('entries about wishes come back from the log as they went in', () => {

@@ -16,7 +16,8 @@ export type ConfigurationStep =
   | { readonly kind: 'members'; readonly shard: ShardId; readonly nodes: readonly number[] }
   | { readonly kind: 'node'; readonly node: number; readonly state: NodeState }
   | { readonly kind: 'assign'; readonly shard: ShardId; readonly nodes: readonly number[] }
-  | { readonly kind: 'wish'; readonly wish: WishKind; readonly id: number; readonly value: number | null };
+  | { readonly kind: 'wish'; readonly wish: WishKind; readonly id: number; readonly value: number | null }
+  | { readonly kind: 'presplit'; readonly keys: number };
 
 export interface ConfigurationChange {
   /** The number of the configuration that it made. */

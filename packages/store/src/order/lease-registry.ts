@@ -19,6 +19,8 @@ import { leaseKey, leaseOf, type WritePart } from './order-parts.ts';
 /** A lease, as the order group knows it. Its keys are the shards' affair. */
 export interface OrderedLease {
   readonly lease: bigint;
+  /** Of its record. */
+  readonly key: Uint8Array;
   /** Seconds. */
   readonly ttl: number;
   /** Index of the entry that granted or renewed it last. */
@@ -37,7 +39,7 @@ export interface OrderedLease {
 export class LeaseRegistry {
   readonly #leases = new Map<bigint, OrderedLease>();
   readonly #revoking = new Set<OrderedLease>();
-  readonly #changed = new ChangedParts<bigint>();
+  readonly #changed = new ChangedParts<OrderedLease>();
 
   get(lease: bigint): OrderedLease | null {
     return this.#leases.get(lease) ?? null;
@@ -81,15 +83,17 @@ export class LeaseRegistry {
     const { lease } = given;
     assert(!this.#leases.has(lease), 'a lease is granted once');
     const life = leaseLives.fire('absent', 'grant');
-    this.#leases.set(lease, { ...given, life, shards: new Set(shards), revokedAt: 0, revokers: [] });
-    this.#changed.add(lease);
+    const key = leaseKey(lease);
+    const granted = { ...given, key, life, shards: new Set(shards), revokedAt: 0, revokers: [] };
+    this.#leases.set(lease, granted);
+    this.#changed.add(granted);
   }
 
   /** False: what was left before a renewal says nothing about the time after it. */
   checkpoint(lease: OrderedLease, generation: number, remaining: number): boolean {
     if (lease.generation !== generation) return false;
     lease.remaining = Math.min(remaining, lease.ttl);
-    this.#changed.add(lease.lease);
+    this.#changed.add(lease);
     return true;
   }
 
@@ -97,7 +101,7 @@ export class LeaseRegistry {
     lease.life = leaseLives.fire(lease.life, 'renew');
     lease.generation = index;
     lease.remaining = lease.ttl;
-    this.#changed.add(lease.lease);
+    this.#changed.add(lease);
   }
 
   /** False: the shard has it already, or the lease is about to end. */
@@ -105,7 +109,7 @@ export class LeaseRegistry {
     if (lease.life !== 'live' || lease.shards.has(shard)) return false;
     lease.life = leaseLives.fire(lease.life, 'register');
     lease.shards.add(shard);
-    this.#changed.add(lease.lease);
+    this.#changed.add(lease);
     return true;
   }
 
@@ -113,7 +117,7 @@ export class LeaseRegistry {
     if (lease.life === 'live') lease.revokedAt = index;
     lease.life = leaseLives.fire(lease.life, 'revoke');
     this.#revoking.add(lease);
-    this.#changed.add(lease.lease);
+    this.#changed.add(lease);
     this.addRevoker(lease, revoker);
   }
 
@@ -123,21 +127,21 @@ export class LeaseRegistry {
     const { session, request } = revoker;
     if (lease.revokers.some((other) => other.session === session && other.request === request)) return;
     lease.revokers.push(revoker);
-    this.#changed.add(lease.lease);
+    this.#changed.add(lease);
   }
 
   remove(lease: OrderedLease): void {
     lease.life = leaseLives.fire(lease.life, lease.life === 'revoking' ? 'revoked' : 'revoke-alone');
     this.#leases.delete(lease.lease);
     this.#revoking.delete(lease);
-    this.#changed.add(lease.lease);
+    this.#changed.add(lease);
   }
 
   /** Keys of the parent may go with a lease, and some of them are the child's now. */
   split(parent: ShardId, child: ShardId): void {
     for (const lease of this.of(parent)) {
       lease.shards.add(child);
-      this.#changed.add(lease.lease);
+      this.#changed.add(lease);
     }
   }
 
@@ -145,21 +149,22 @@ export class LeaseRegistry {
     for (const lease of this.of(drained)) {
       lease.shards.delete(drained);
       lease.shards.add(into);
-      this.#changed.add(lease.lease);
+      this.#changed.add(lease);
     }
   }
 
   // Its records: leases are renewed all the time, so they are small.
 
   flush(write: WritePart, everything: boolean): void {
-    for (const id of everything ? this.#leases.keys() : this.#changed.take()) {
-      const lease = this.#leases.get(id);
-      write(leaseKey(id), lease === undefined ? null : encodeLease(lease));
+    for (const lease of everything ? this.#leases.values() : this.#changed.take()) {
+      if (lease.life !== 'absent') write(lease.key, encodeLease(lease));
+      // The same id may have been granted again.
+      else if (!this.#leases.has(lease.lease)) write(lease.key, null);
     }
   }
 
   restore(key: Uint8Array, record: Uint8Array): void {
-    const lease = decodeLease(leaseOf(key), record);
+    const lease = decodeLease(key.slice(), record);
     this.#leases.set(lease.lease, lease);
     if (lease.life === 'revoking') this.#revoking.add(lease);
   }
@@ -182,20 +187,17 @@ function encodeLease({
   writer.varint(generation);
   writer.varint(remaining);
   writer.byte(lives.indexOf(life));
-  writeList(
-    writer,
-    [...shards].sort((a, b) => a - b),
-    writeNumber,
-  );
+  writeList(writer, shards.size < 2 ? [...shards] : [...shards].sort((a, b) => a - b), writeNumber);
   writer.varint(revokedAt);
   writeList(writer, revokers, writeOrigin);
   return writer.take();
 }
 
-function decodeLease(lease: bigint, record: Uint8Array): OrderedLease {
+function decodeLease(key: Uint8Array, record: Uint8Array): OrderedLease {
   const reader = new ByteReader(record);
   return {
-    lease,
+    lease: leaseOf(key),
+    key,
     ttl: reader.varint(),
     generation: reader.varint(),
     remaining: reader.varint(),

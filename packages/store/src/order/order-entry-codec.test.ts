@@ -24,6 +24,9 @@ const decision: fc.Arbitrary<ProposedDecision> = fc.record({
   verdict: fc.constantFrom('commit', 'abort'),
   choices: fc.array(fc.boolean(), { maxLength: 5 }),
   effective: fc.boolean(),
+  changes: fc.array(fc.record({ operation: natural, participant: natural, count: natural }), {
+    maxLength: 3,
+  }),
   error: fc.option(fc.record({ name: fc.constantFrom(...voteErrorNames), revision: natural })),
 });
 
@@ -54,6 +57,7 @@ const entry = fc.oneof(
   of('range', { change: rangeChange, range: natural, nodes }),
   of('members', { shard: natural, membership: natural, nodes }),
   of('grant', { origin, user, lease, ttl: integer }),
+  of('presplit', { keys: fc.array(bytes, { maxLength: 4 }), configuration: natural }),
   of('renew', { leases: fc.array(lease, { maxLength: 5 }) }),
   of('revoke', { origin, user, lease }),
   of('expire', {

@@ -9,9 +9,11 @@ import {
   readOptional,
   readOrigin,
   readProposedDecision,
+  readBytes,
   readRangeChange,
   readText,
   readUser,
+  writeBytes,
   writeLease,
   writeList,
   writeNumber,
@@ -49,6 +51,7 @@ const kinds: readonly (OrderEntry['kind'] | null)[] = [
   'node',
   'assign',
   'wish',
+  'presplit',
 ];
 
 /** Logs have their places. */
@@ -186,6 +189,9 @@ function write(writer: ByteWriter, entry: Exclude<OrderEntry, { kind: 'own' }>):
       writer.varint(entry.id + 1);
       writeOptional(writer, entry.value, writeNumber);
       return writer.varint(entry.configuration);
+    case 'presplit':
+      writeList(writer, entry.keys, writeBytes);
+      return writer.varint(entry.configuration);
     default:
       return unreachable(entry);
   }
@@ -251,6 +257,8 @@ function read(reader: ByteReader, kind: OrderEntry['kind']): OrderEntry {
       const what = { wish: readCode(reader, wishKinds), id: reader.varint() - 1 };
       return { kind, ...what, value: readOptional(reader, readNumber), configuration: reader.varint() };
     }
+    case 'presplit':
+      return { kind, keys: readList(reader, readBytes), configuration: reader.varint() };
     default:
       return unreachable(kind);
   }

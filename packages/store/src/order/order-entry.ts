@@ -51,7 +51,7 @@ export type OrderEntry =
     }
   /**
    * A shard has drained for this, at this version of its range. `nodes`: of the child of shard 0, which has a replica
-   * on every node; any other child begins where its parent is.
+   * on every node; any other child begins where its parent is. Of a merge: where the shard that drained has replicas.
    */
   | {
       readonly kind: 'range';
@@ -113,6 +113,15 @@ export type OrderEntry =
       readonly id: number;
       readonly value: number | null;
       readonly configuration: number;
+    }
+  /**
+   * A shard shall begin at each of these keys, as soon as whoever controls shards gets to it, the last one first. They take
+   * the place of those that were wanted before.
+   */
+  | {
+      readonly kind: 'presplit';
+      readonly keys: readonly Uint8Array[];
+      readonly configuration: number;
     };
 
 /** Why the cluster's configuration is not what an entry wanted. */
@@ -129,6 +138,8 @@ export type ConfigurationRefusal =
   | 'node-in-use'
   /** The order group's own shard is on every node. */
   | 'order-shard'
+  /** What is merged has no replicas beside most of those that shall take it over. */
+  | 'not-beside'
   /** Shards that have no border in common cannot be merged. */
   | 'no-neighbours'
   /** A number that makes no sense. */

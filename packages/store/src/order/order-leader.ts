@@ -59,6 +59,11 @@ export class OrderLeader {
     return this.#ballots.size > 0;
   }
 
+  /** Whether a cut would let go of shards that have ended, be there anything else to log or not. */
+  mayForget(machine: OrderMachine): boolean {
+    return machine.mayForget((shard) => this.#ordered.get(shard) ?? 0);
+  }
+
   /** What is to be logged now; null: nothing new is known. */
   cut(machine: OrderMachine, nowMs: number): (OrderEntry & { readonly kind: 'cut' }) | null {
     const counts = new Map<ShardId, number>();
@@ -82,7 +87,8 @@ export class OrderLeader {
     );
     if (counts.size === 0 && decisions.length === 0) {
       // What may be forgotten is worth an entry only when somebody waits for it.
-      if (logged.length === 0 || machine.isEverywhere(machine.index)) return null;
+      const isAwaited = logged.length > 0 && !machine.isEverywhere(machine.index);
+      if (!isAwaited && !this.mayForget(machine)) return null;
     }
     return {
       kind: 'cut',
@@ -147,17 +153,20 @@ export class OrderLeader {
     const decision = { transaction, origin, participants: shards, revokes };
     const trees = shards.map((shard) => votes.get(shard)?.tree);
     const isRefused = trees.includes(null) || machine.isFinished(origin) || nowMs - sinceMs > this.#timeoutMs;
-    if (isRefused) return { ...decision, verdict: 'abort', choices: [], effective: false, error: null };
+    if (isRefused) {
+      return { ...decision, verdict: 'abort', choices: [], effective: false, changes: [], error: null };
+    }
     if (trees.includes(undefined)) return null;
     const tally = tallyOf(trees as VoteTree[]);
-    return { ...decision, verdict: 'commit', ...withErrors(tally, [...votes.values()]) };
+    const { choices, changes, error } = withErrors(tally, [...votes.values()]);
+    return { ...decision, verdict: 'commit', choices, effective: changes.length > 0, changes, error };
   }
 }
 
 /** What is refused whatever its branches are comes before what one of them does. */
 function withErrors(tally: Tally, votes: readonly Vote[]): Tally {
   const error = votes.find((vote) => vote.error !== null)?.error ?? tally.error;
-  return { ...tally, error, effective: tally.effective && error === null };
+  return { ...tally, error, changes: error === null ? tally.changes : [] };
 }
 
 function raise(counts: Map<ShardId, number>, machine: OrderMachine, shard: ShardId, seq: number): void {

@@ -1,13 +1,6 @@
 import { assert, unreachable } from '@flotilla/platform';
-import {
-  CompactionResponse,
-  etcdErrors,
-  LeaseGrantResponse,
-  LeaseRevokeResponse,
-  RpcError,
-} from '@flotilla/wire';
+import { CompactionResponse, etcdErrors } from '@flotilla/wire';
 import type { ApplyResult } from '../apply-result.ts';
-import { ChangedParts } from '../changed-parts.ts';
 import { limits } from '../limits.ts';
 import { header } from '../mvcc/header.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
@@ -26,7 +19,9 @@ import { type OwnOrder, type ShardBounds, ShardMachine } from '../shard/shard-ma
 import type { ShardAccess, ShardStore } from '../shard/shard-store.ts';
 import { ClusterConfiguration, type ConfigurationPlace } from './cluster-configuration.ts';
 import { FactChain } from './fact-chain.ts';
+import { FactChains } from './fact-chains.ts';
 import { LeaseRegistry, type OrderedLease } from './lease-registry.ts';
+import { LeaseRules, type LeaseSurroundings } from './lease-rules.ts';
 import type { NodeEntry, OrderEffect, OrderEntry, ProposedDecision } from './order-entry.ts';
 import {
   numberedKey,
@@ -37,6 +32,7 @@ import {
   type StoredParts,
   type WritePart,
 } from './order-parts.ts';
+import { refusalOf } from './refusal.ts';
 import { type ForgottenNames, type OrderedSession, SessionRegistry } from './session-registry.ts';
 import { ShardMap, type ShardRow } from './shard-map.ts';
 import { encodeHead, type RestoredOrder, StoredOrder } from './stored-order.ts';
@@ -94,18 +90,12 @@ export class OrderMachine {
   readonly leases: LeaseRegistry;
   readonly configuration: ClusterConfiguration;
   readonly #sessions: SessionRegistry;
-  readonly #chains = new Map<ShardId, FactChain>();
-  /** Of those that say something in this entry. */
-  readonly #speaking = new Set<FactChain>();
-  /** Shards that are no more, and that their neighbours may still have to hear of. */
-  readonly #ended = new Set<ShardId>();
-  /** Shards that may have something to hear of users or compaction. */
-  readonly #announced = new Set<ShardId>();
+  readonly #leaseRules: LeaseRules;
+  readonly #chains = new FactChains();
   #nextShard: number;
   #effects: OrderEffect[] = [];
   #ownChain: FactChain;
   // What has to be written down again.
-  readonly #changedChains = new ChangedParts<ShardId>();
   #ownChanged = true;
   #accessChanged = true;
 
@@ -118,6 +108,7 @@ export class OrderMachine {
     this.#ownChain = new FactChain(this.index);
     this.#nextShard = Math.max(...rows.map(({ shard }) => shard)) + 1;
     this.leases = restored?.leases ?? new LeaseRegistry();
+    this.#leaseRules = new LeaseRules(this.leases, this.#surroundings());
     this.configuration = restored?.configuration ?? new ClusterConfiguration(new ShardMap(rows, 0));
     this.compactRevision = restored?.compactRevision ?? store.keys.compactRevision;
     if (restored !== null) {
@@ -148,7 +139,7 @@ export class OrderMachine {
     });
     this.own.compactRevision = this.compactRevision;
     this.own.advance(this.index, this.frontier);
-    for (const { shard } of rows) if (shard !== orderShard) this.#openChain(shard, this.index);
+    for (const { shard } of rows) if (shard !== orderShard) this.#chains.open(shard, this.index);
     this.configuration.begin(nodes, this.#place);
     for (const lease of leases) this.leases.adopt(lease, [orderShard]);
     for (const session of sessions) this.#adopt(session);
@@ -169,7 +160,7 @@ export class OrderMachine {
   /** The last fact of a shard at an index: see `FactChain.lastAt`. Null: there is no such shard any more. */
   lastFact(shard: ShardId, index: number): number | null {
     if (shard === orderShard) return index;
-    return this.#chains.get(shard)?.lastAt(index) ?? null;
+    return this.#chains.lastFact(shard, index);
   }
 
   /** Whether the shard has ended. One that is not in the map may also be younger than this copy of the order. */
@@ -179,22 +170,21 @@ export class OrderMachine {
 
   /** What its leader has to log next. */
   factsAfter(shard: ShardId, ordered: number): Fact[] {
-    return this.#chains.get(shard)?.after(ordered) ?? [];
+    return this.#chains.after(shard, ordered);
   }
 
   /** The revision of a write, as soon as a cut has numbered it. */
   revisionOf(shard: ShardId, seq: number): number | null {
-    return this.#chains.get(shard)?.revisionOf(seq) ?? null;
+    return this.#chains.revisionOf(shard, seq);
   }
 
   /** The last seq of a shard that is numbered; null: there is no such shard. */
   numbered(shard: ShardId): number | null {
-    const chain = this.#chains.get(shard);
-    return chain === undefined || chain.ended !== null ? null : chain.numbered;
+    return this.#chains.numbered(shard);
   }
 
   logged(shard: ShardId): number {
-    return this.#chains.get(shard)?.logged ?? Infinity;
+    return this.#chains.logged(shard);
   }
 
   decisionOf(transaction: string): Decision | null {
@@ -230,21 +220,20 @@ export class OrderMachine {
 
   /** Whether every shard has applied what an entry up to this one has said about users and compaction (rules 15, 16). */
   isEverywhere(index: number): boolean {
-    for (const shard of this.#announced) {
-      const chain = this.#chains.get(shard);
-      // It drained before, and its neighbour was told too.
-      const oldest = chain === undefined || chain.ended !== null ? null : oldestAnnouncement(chain);
-      if (oldest === null) this.#announced.delete(shard);
-      else if (oldest <= index) return false;
-    }
-    return true;
+    return this.#chains.isEverywhere(index);
+  }
+
+  /**
+   * Whether a shard that has ended need not be remembered any more, once shards are as far as `logged` says: its neighbour
+   * has everything that was to be had of it. Whoever has a replica of it still waits to be told so.
+   */
+  mayForget(logged: (shard: ShardId) => number): boolean {
+    return this.#chains.mayForget(logged);
   }
 
   /** What is kept for shards that have not applied it yet. */
   get pendingFacts(): number {
-    let size = 0;
-    for (const chain of this.#chains.values()) size += chain.size;
-    return size;
+    return this.#chains.size;
   }
 
   /** What has to be there before an entry can be applied, see `ShardMachine.needs`. */
@@ -253,7 +242,7 @@ export class OrderMachine {
       return null;
     const { change, range, nodes } = entry;
     if (this.map.row(change.shard)?.range !== range || !this.#allows(change, nodes)) return null;
-    return { drained: change.shard, upTo: this.#chain(change.shard).last };
+    return { drained: change.shard, upTo: this.#chains.of(change.shard).last };
   }
 
   // The log.
@@ -308,21 +297,21 @@ export class OrderMachine {
       case 'members':
         return this.#members(entry);
       case 'grant':
-        return this.#answered(entry.origin, () => this.#grant(entry));
+        return this.#answered(entry.origin, () => this.#leaseRules.grant(entry));
       case 'renew':
-        for (const lease of entry.leases) this.#renew(lease);
+        for (const lease of entry.leases) this.#leaseRules.renew(lease);
         return;
       case 'revoke':
-        return this.#revokeFor(entry);
+        return this.#leaseRules.revokeFor(entry);
       case 'expire':
-        return this.#expire(entry, term);
+        return this.#leaseRules.expire(entry, term);
       case 'checkpoint':
         for (const { lease, generation, remaining } of entry.leases) {
-          this.#checkpoint(lease, generation, remaining);
+          this.#leaseRules.checkpoint(lease, generation, remaining);
         }
         return;
       case 'register':
-        return this.#register(entry.lease, entry.shard);
+        return this.#leaseRules.register(entry.lease, entry.shard);
       case 'open-session':
         return this.#openSession(entry.name, entry.owner);
       case 'expire-sessions':
@@ -335,6 +324,8 @@ export class OrderMachine {
         return this.#configured(this.configuration.assign(entry, this.#place));
       case 'wish':
         return this.#configured(this.configuration.wish(entry, this.#place));
+      case 'presplit':
+        return this.#configured(this.configuration.presplit(entry, this.#place));
       default:
         return unreachable(entry);
     }
@@ -349,8 +340,7 @@ export class OrderMachine {
       this.#push(this.own.ownFact(fact, drained));
     }
     this.#ownChain.forgetThrough(this.index);
-    for (const chain of this.#speaking) chain.close(this.index, this.frontier);
-    this.#speaking.clear();
+    this.#chains.close(this.index, this.frontier);
     this.own.advance(this.index, this.frontier);
   }
 
@@ -363,25 +353,14 @@ export class OrderMachine {
   #cut({ counts, decisions, logged }: OrderEntry & { readonly kind: 'cut' }): void {
     for (const { shard, upTo } of [...counts].sort((a, b) => a.shard - b.shard)) this.#count(shard, upTo);
     for (const decision of decisions) this.#decide(decision);
-    for (const { shard, index } of logged) {
-      this.#chains.get(shard)?.forgetThrough(index);
-      this.#changedChains.add(shard);
-    }
-    for (const shard of this.#ended) {
-      const ended = this.#chains.get(shard)?.ended;
-      // The neighbour has everything that was to be had of it.
-      if (ended === undefined || ended === null || this.logged(ended.into) < ended.index) continue;
-      this.#chains.delete(shard);
-      this.#changedChains.add(shard);
-      this.#ended.delete(shard);
-    }
+    this.#chains.forget(logged);
   }
 
   #count(shard: ShardId, upTo: number): void {
-    const chain = this.#chains.get(shard);
-    if (chain === undefined || chain.ended !== null || upTo <= chain.numbered) return;
-    const count = upTo - chain.numbered;
-    this.#speaks(shard).count(this.index, count, this.frontier);
+    const numbered = this.numbered(shard);
+    if (numbered === null || upTo <= numbered) return;
+    const count = upTo - numbered;
+    this.#chains.speaks(shard).count(this.index, count, this.frontier);
     this.frontier += count;
   }
 
@@ -397,11 +376,13 @@ export class OrderMachine {
     const decision: Decision = { ...proposed, verdict, effective, revision: this.frontier };
     for (const shard of participants) {
       if (shard === orderShard) this.#ownChain.decide(this.index, decision);
-      else if (this.numbered(shard) !== null) this.#speaks(shard).decide(this.index, decision);
+      else if (this.numbered(shard) !== null) this.#chains.speaks(shard).decide(this.index, decision);
     }
     if (!participants.includes(orderShard)) memory.decided(decision);
     this.#effects.push({ kind: 'decided', decision });
-    if (verdict === 'commit' && decision.revokes !== null) this.#revoked(decision.revokes, origin.request);
+    if (verdict === 'commit' && decision.revokes !== null) {
+      this.#leaseRules.revoked(decision.revokes, origin.request);
+    }
   }
 
   #mayCommit({ verdict, origin, error, participants }: ProposedDecision): boolean {
@@ -436,7 +417,7 @@ export class OrderMachine {
     this.#nextShard += 1;
     this.configuration.split(change, child, nodes, this.#place);
     this.leases.split(shard, child);
-    this.#openChain(child, this.index);
+    this.#chains.open(child, this.index);
     const [parentRow, childRow] = [this.#row(shard), this.#row(child)];
     const { span, range } = parentRow;
     this.#say(shard, {
@@ -451,11 +432,9 @@ export class OrderMachine {
     const { shard, into } = change;
     this.configuration.merge(change, this.#place);
     this.leases.merge(shard, into);
-    const chain = this.#chain(shard);
-    const upTo = chain.last;
+    const upTo = this.#chains.of(shard).last;
     this.#say(shard, { kind: 'absorbed', into });
-    chain.ended = { index: this.index, into };
-    this.#ended.add(shard);
+    this.#chains.end(shard, this.index, into);
     const { span, range } = this.#row(into);
     this.#say(into, { kind: 'absorbs', span, range, drained: drained.shard, upTo });
   }
@@ -472,91 +451,6 @@ export class OrderMachine {
 
   get #place(): ConfigurationPlace {
     return { index: this.index, revision: this.frontier };
-  }
-
-  // Leases: rule 14.
-
-  #grant({ user, lease: id, ttl }: OrderEntry & { readonly kind: 'grant' }): ApplyResult {
-    this.own.access.administer(user, 'grant', noKeys);
-    if (ttl > limits.leaseTtlSeconds) throw etcdErrors.leaseTtlTooLarge;
-    if (id === 0n) throw etcdErrors.leaseNotFound;
-    if (this.leases.get(id) !== null) throw etcdErrors.leaseExists;
-    const granted = Math.max(ttl, 1);
-    this.leases.grant(id, granted, this.index);
-    this.#effects.push({ kind: 'lease-renewed', lease: id, generation: this.index });
-    const response = LeaseGrantResponse.create({ header: header(this.frontier), id, ttl: granted });
-    return { kind: 'lease-grant', response };
-  }
-
-  #renew(id: bigint): void {
-    const lease = this.leases.get(id);
-    if (lease === null || lease.life !== 'live') return;
-    this.leases.renew(lease, this.index);
-    this.#effects.push({ kind: 'lease-renewed', lease: id, generation: this.index });
-  }
-
-  #checkpoint(id: bigint, generation: number, remaining: number): void {
-    const lease = this.leases.get(id);
-    if (lease === null || !this.leases.checkpoint(lease, generation, remaining)) return;
-    this.#effects.push({ kind: 'lease-checkpointed', lease: id, remaining: lease.remaining });
-  }
-
-  /** Not answered before the lease has ended. */
-  #revokeFor({ origin, user, lease: id }: OrderEntry & { readonly kind: 'revoke' }): void {
-    if (this.#isKnown(origin)) return;
-    if (!this.own.access.isCurrent(user)) {
-      // Identified again it comes again, under the same number.
-      const result = { kind: 'error', error: etcdErrors.authOldRevision } as const;
-      this.#effects.push({ kind: 'outcome', origin, outcome: this.#outcomeOf(result) });
-      return;
-    }
-    try {
-      this.own.access.administer(user, 'revoke', () => this.own.keysOf(id));
-      const lease = this.leases.get(id);
-      if (lease === null) throw etcdErrors.leaseNotFound;
-      this.#revoke(lease, origin);
-    } catch (error) {
-      this.#answer(origin, refusalOf(error));
-    }
-  }
-
-  #expire({ term, leases }: OrderEntry & { readonly kind: 'expire' }, present: number): void {
-    // The log carries a proposal on into the next term, where another member may have given the lease more time.
-    if (term !== present || !this.own.access.mayExpire) return;
-    for (const { lease: id, generation } of leases) {
-      const lease = this.leases.get(id);
-      if (lease?.generation === generation && lease.life === 'live') this.#revoke(lease, null);
-    }
-  }
-
-  #revoke(lease: OrderedLease, revoker: RequestOrigin | null): void {
-    const { shards } = lease;
-    const isOwn = shards.size === 1 && shards.has(orderShard);
-    // Where nobody has keys of it there is nobody to ask, whatever transaction names it.
-    this.#ownChanged = true;
-    const ends = lease.life === 'live' && (shards.size === 0 || (isOwn && this.own.revokeAlone(lease.lease)));
-    if (ends) this.leases.addRevoker(lease, revoker);
-    else this.leases.revoke(lease, this.index, revoker);
-    if (ends) this.#removeLease(lease);
-  }
-
-  #revoked(id: bigint, revokedAt: number): void {
-    const lease = this.leases.get(id);
-    assert(lease !== null && lease.revokedAt === revokedAt, 'what is revoked is the lease that was to be');
-    this.#removeLease(lease);
-  }
-
-  #removeLease(lease: OrderedLease): void {
-    this.leases.remove(lease);
-    this.#effects.push({ kind: 'lease-removed', lease: lease.lease, revision: this.frontier });
-    const response = LeaseRevokeResponse.create({ header: header(this.frontier) });
-    for (const origin of lease.revokers) this.#answer(origin, { kind: 'lease-revoke', response });
-  }
-
-  #register(id: bigint, shard: ShardId): void {
-    const lease = this.leases.get(id);
-    if (lease === null || this.map.row(shard) === null) return;
-    if (this.leases.register(lease, shard)) this.#say(shard, { kind: 'registered', lease: id });
   }
 
   // Sessions: rule 6.
@@ -617,21 +511,7 @@ export class OrderMachine {
       this.#ownChain.change(this.index, change);
       return;
     }
-    this.#speaks(shard).change(this.index, change);
-    if (change.kind === 'auth' || change.kind === 'compacted') this.#announced.add(shard);
-  }
-
-  #openChain(shard: ShardId, born: number): void {
-    this.#chains.set(shard, new FactChain(born));
-    this.#changedChains.add(shard);
-  }
-
-  /** The chain of a shard that something is said to. */
-  #speaks(shard: ShardId): FactChain {
-    const chain = this.#chain(shard);
-    this.#speaking.add(chain);
-    this.#changedChains.add(shard);
-    return chain;
+    this.#chains.say(shard, this.index, change);
   }
 
   // Requests of the order group itself.
@@ -680,10 +560,29 @@ export class OrderMachine {
     };
   }
 
-  #chain(shard: ShardId): FactChain {
-    const chain = this.#chains.get(shard);
-    assert(chain !== undefined, 'every shard has its facts');
-    return chain;
+  #surroundings(): LeaseSurroundings {
+    // oxlint-disable-next-line typescript/no-this-alias
+    const machine = this;
+    return {
+      get index(): number {
+        return machine.index;
+      },
+      get frontier(): number {
+        return machine.frontier;
+      },
+      get own(): ShardMachine {
+        return machine.own;
+      },
+      ownChanged: () => {
+        this.#ownChanged = true;
+      },
+      hasShard: (shard) => this.map.row(shard) !== null,
+      say: (shard, change) => this.#say(shard, change),
+      push: (effect) => this.#effects.push(effect),
+      isKnown: (origin) => this.#isKnown(origin),
+      answer: (origin, result) => this.#answer(origin, result),
+      outcomeOf: (result) => this.#outcomeOf(result),
+    };
   }
 
   #row(shard: ShardId): ShardRow {
@@ -699,9 +598,7 @@ export class OrderMachine {
     write(partKey(OrderPart.HEAD), this.#head);
     this.configuration.flush(write, everything);
     this.leases.flush(write, everything);
-    for (const shard of everything ? this.#chains.keys() : this.#changedChains.take()) {
-      write(numberedKey(OrderPart.CHAIN, shard), this.#chains.get(shard)?.encode() ?? null);
-    }
+    this.#chains.flush(write, everything);
     this.#sessions.flush(write, everything);
     this.own.memory.flush((session, record) => {
       write(session === null ? partKey(OrderPart.EXPIRED) : numberedKey(OrderPart.MEMORY, session), record);
@@ -740,11 +637,7 @@ export class OrderMachine {
   }
 
   #restore({ chains, sessions, nextSession, nextShard }: RestoredOrder): void {
-    for (const [shard, chain] of chains) {
-      this.#chains.set(shard, chain);
-      if (chain.ended !== null) this.#ended.add(shard);
-      else if (oldestAnnouncement(chain) !== null) this.#announced.add(shard);
-    }
+    for (const [shard, chain] of chains) this.#chains.restore(shard, chain);
     for (const [number, record] of sessions) this.#sessions.restore(number, record);
     this.#sessions.next = nextSession;
     this.#nextShard = nextShard;
@@ -769,11 +662,6 @@ const noKeys = (): readonly Uint8Array[] => [];
 /** For machines whose sessions have names that never come again. */
 const nothingForgotten: ForgottenNames = { has: () => false, add: () => undefined };
 
-function oldestAnnouncement(chain: FactChain): number | null {
-  const [auth, compacted] = [chain.oldest('auth'), chain.oldest('compacted')];
-  return auth === null || compacted === null ? (auth ?? compacted) : Math.min(auth, compacted);
-}
-
 function wholeRow(nodes: readonly NodeEntry[]): ShardRow {
   return {
     shard: orderShard,
@@ -782,9 +670,4 @@ function wholeRow(nodes: readonly NodeEntry[]): ShardRow {
     membership: 1,
     nodes: nodes.map(({ node }) => node),
   };
-}
-
-function refusalOf(error: unknown): ApplyResult {
-  if (!(error instanceof RpcError)) throw error;
-  return { kind: 'error', error };
 }

@@ -22,6 +22,7 @@ export const OrderPart = {
   ASSIGNMENT: 10,
   CHANGE: 11,
   WISH: 12,
+  PRESPLIT: 13,
 } as const;
 
 export type OrderPart = (typeof OrderPart)[keyof typeof OrderPart];
@@ -93,6 +94,6 @@ export class PartMap {
 
 export function partOf(key: Uint8Array): OrderPart {
   const [part] = key;
-  assert(part !== undefined && part <= OrderPart.WISH, () => `${part} is a part of the order`);
+  assert(part !== undefined && part <= OrderPart.PRESPLIT, () => `${part} is a part of the order`);
   return part as OrderPart;
 }

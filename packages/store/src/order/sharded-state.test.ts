@@ -33,6 +33,7 @@ import type { WriteRequest } from '../shard/write-request.ts';
 import { orderErrors } from './order-errors.ts';
 import type { OrderEntry } from './order-entry.ts';
 import { encodeOrderEntry } from './order-entry-codec.ts';
+import { OrderLeader } from './order-leader.ts';
 
 const put = (key: string, value: string, lease = 0n): WriteRequest => ({
   kind: 'put',
@@ -327,6 +328,43 @@ describe('a sharded cluster', () => {
     expect(harness.write(put('z', '2'), 2, { session })).toMatchObject({
       response: { header: { revision: 3 } },
     });
+  });
+
+  test('refuses a merge into a shard that is elsewhere by then, and lifts the barrier', async () => {
+    const harness = await ShardedHarness.open();
+    harness.begin();
+    const child = splitAt(harness, 'm');
+    const merging = { kind: 'merge', shard: 1, into: 0 } as const;
+    child.apply({ kind: 'barrier', change: merging, range: 1 }, 1);
+    harness.say({ kind: 'range', change: merging, range: 1, nodes: [7] });
+    expect(harness.order.map.rows.map(({ shard }) => shard)).toEqual([0, 1]);
+    for (const fact of harness.order.factsAfter(1, child.ordered)) child.apply({ kind: 'ordered', fact }, 2);
+    expect([child.life, child.barrier, child.epoch.range]).toEqual(['serving', null, 2]);
+  });
+
+  test('forgets a shard that has ended although nothing is written any more', async () => {
+    const harness = await ShardedHarness.open();
+    harness.begin();
+    const child = splitAt(harness, 'm');
+    const merging = { kind: 'merge', shard: 1, into: 0 } as const;
+    child.apply({ kind: 'barrier', change: merging, range: 1 }, 1);
+    for (const fact of harness.order.factsAfter(1, child.ordered)) child.apply({ kind: 'ordered', fact }, 2);
+    harness.database.keepOrder({
+      applied: () => undefined,
+      mapChanged: () => undefined,
+      drained: () => child,
+      superseded: () => undefined,
+      restored: () => undefined,
+    });
+    harness.say({ kind: 'range', change: merging, range: 1, nodes: [] });
+    const { order } = harness;
+    expect(order.lastFact(1, order.index)).not.toBeNull();
+    const leader = new OrderLeader(1, 1_000);
+    const cut = leader.cut(order, 0);
+    expect(cut).toMatchObject({ counts: [], decisions: [] });
+    if (cut !== null) harness.say(cut);
+    expect(order.lastFact(1, order.index)).toBeNull();
+    expect([leader.mayForget(order), leader.cut(order, 0)]).toEqual([false, null]);
   });
 
   test('tells who keeps the order of every entry in its turn, and of every other map', async () => {

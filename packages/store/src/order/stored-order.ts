@@ -96,6 +96,7 @@ export class StoredOrder {
         assignments: this.#records(OrderPart.ASSIGNMENT),
         changes: this.#records(OrderPart.CHANGE),
         wishes: this.#records(OrderPart.WISH),
+        presplit: this.#records(OrderPart.PRESPLIT)[0] ?? null,
       }),
       leases,
       own: this.one(OrderPart.OWN),

@@ -27,21 +27,22 @@ export interface Reply {
   readonly result: ApplyResult | null;
 }
 
+const writer = new ByteWriter(16 * 1024);
+
 /** `maxBytes`: what is longer is not kept. */
 export function encodeReply(
   digest: Uint8Array,
   result: ApplyResult,
   maxBytes: number = limits.sessionReplyBytes,
 ): Uint8Array {
-  const writer = new ByteWriter(256);
   writer.lengthPrefixed(digest);
   writeResult(writer, result);
-  return writer.length > maxBytes ? encodeDropped(digest) : writer.take();
+  const reply = writer.take();
+  return reply.length > maxBytes ? encodeDropped(digest) : reply;
 }
 
 /** Of a request whose answer is not kept. */
 export function encodeDropped(digest: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(32);
   writer.lengthPrefixed(digest);
   writer.byte(Form.DROPPED);
   return writer.take();
@@ -111,18 +112,18 @@ const codecs: { readonly [Kind in AnsweredKind]: AnswerCodec<Answers[Kind]> } = 
   downgrade: DowngradeResponse,
 };
 
-function writeResult(writer: ByteWriter, result: ApplyResult): void {
+function writeResult(target: ByteWriter, result: ApplyResult): void {
   if (result.kind === 'none') {
-    writer.byte(Form.NONE);
+    target.byte(Form.NONE);
   } else if (result.kind === 'error') {
-    writer.byte(Form.ERROR);
-    writer.byte(result.error.status);
-    writer.bytes(textToBytes(result.error.message));
+    target.byte(Form.ERROR);
+    target.byte(result.error.status);
+    target.bytes(textToBytes(result.error.message));
   } else {
     assert(result.kind !== 'order', 'what an entry of the order has come to is no answer');
-    writer.byte(Form.ANSWER);
-    writer.byte(answeredKinds.indexOf(result.kind));
-    writer.bytes(answerBytes(result.kind, result.response));
+    target.byte(Form.ANSWER);
+    target.byte(answeredKinds.indexOf(result.kind));
+    target.bytes(answerBytes(result.kind, result.response));
   }
 }
 

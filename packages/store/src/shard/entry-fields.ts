@@ -6,7 +6,7 @@ import type { RequestUser } from '../proposal.ts';
 import type { KeySpan } from './key-span.ts';
 import type { RequestOrigin } from './request-memory.ts';
 import type { Decision, Fact, FactChange, Participant, RangeChange } from './shard-entry.ts';
-import { type VoteError, voteErrorNames } from './vote.ts';
+import { type ChangeRun, type VoteError, voteErrorNames } from './vote.ts';
 
 /**
  * What entries of shards and of the order are made of, in bytes. Logs have them: a code is never used for anything else.
@@ -29,6 +29,10 @@ export function writeText(writer: ByteWriter, text: string): void {
 
 export function readText(reader: ByteReader): string {
   return bytesToText(reader.lengthPrefixed());
+}
+
+export function writeBytes(writer: ByteWriter, bytes: Uint8Array): void {
+  writer.lengthPrefixed(bytes);
 }
 
 /** The bytes outlive the entry that they came with. */
@@ -103,8 +107,8 @@ export function readUser(reader: ByteReader): RequestUser {
 }
 
 export function writeSpan(writer: ByteWriter, { from, to }: KeySpan): void {
-  writer.lengthPrefixed(from);
-  writeOptional(writer, to, (target, end) => target.lengthPrefixed(end));
+  writeBytes(writer, from);
+  writeOptional(writer, to, writeBytes);
 }
 
 export function readSpan(reader: ByteReader): KeySpan {
@@ -125,7 +129,7 @@ const rangeChanges: readonly RangeChange['kind'][] = ['split', 'merge'];
 export function writeRangeChange(writer: ByteWriter, change: RangeChange): void {
   writer.byte(rangeChanges.indexOf(change.kind));
   writer.varint(change.shard);
-  if (change.kind === 'split') writer.lengthPrefixed(change.at);
+  if (change.kind === 'split') writeBytes(writer, change.at);
   else writer.varint(change.into);
 }
 
@@ -137,7 +141,8 @@ export function readRangeChange(reader: ByteReader): RangeChange {
 
 /** A decision without its revision is what the leader of the order proposes. */
 export function writeProposedDecision(writer: ByteWriter, decision: Omit<Decision, 'revision'>): void {
-  const { transaction, origin, participants, revokes, verdict, choices, effective, error } = decision;
+  const { transaction, origin, participants, revokes, verdict, choices, effective, changes, error } =
+    decision;
   writeText(writer, transaction);
   writeOrigin(writer, origin);
   writeList(writer, participants, writeNumber);
@@ -145,6 +150,7 @@ export function writeProposedDecision(writer: ByteWriter, decision: Omit<Decisio
   writeBoolean(writer, verdict === 'commit');
   writeList(writer, choices, writeBoolean);
   writeBoolean(writer, effective);
+  writeList(writer, changes, writeChangeRun);
   writeOptional(writer, error, writeVoteError);
 }
 
@@ -157,6 +163,7 @@ export function readProposedDecision(reader: ByteReader): Omit<Decision, 'revisi
     verdict: readBoolean(reader) ? 'commit' : 'abort',
     choices: readList(reader, readBoolean),
     effective: readBoolean(reader),
+    changes: readList(reader, readChangeRun),
     error: readOptional(reader, readVoteError),
   };
 }
@@ -168,6 +175,16 @@ export function writeDecision(writer: ByteWriter, decision: Decision): void {
 
 export function readDecision(reader: ByteReader): Decision {
   return { ...readProposedDecision(reader), revision: reader.varint() };
+}
+
+function writeChangeRun(writer: ByteWriter, { operation, participant, count }: ChangeRun): void {
+  writer.varint(operation);
+  writer.varint(participant);
+  writer.varint(count);
+}
+
+function readChangeRun(reader: ByteReader): ChangeRun {
+  return { operation: reader.varint(), participant: reader.varint(), count: reader.varint() };
 }
 
 function writeVoteError(writer: ByteWriter, { name, revision }: VoteError): void {

@@ -20,6 +20,12 @@ export function spanOfKey(key: Uint8Array): KeySpan {
   return { from: key, to: successor(key) };
 }
 
+/** The one key that it holds; null: there is room for more. */
+export function singleKeyOf({ from, to }: KeySpan): Uint8Array | null {
+  if (to === null || to.length !== from.length + 1 || to[from.length] !== 0) return null;
+  return compareBytes(from, to.subarray(0, from.length)) === 0 ? from : null;
+}
+
 export function overlaps(a: KeySpan, b: KeySpan): boolean {
   return isBefore(a.from, b.to) && isBefore(b.from, a.to);
 }
@@ -40,6 +46,16 @@ export function intersection(a: KeySpan, b: KeySpan): KeySpan | null {
   const from = compareBytes(a.from, b.from) >= 0 ? a.from : b.from;
   const to = b.to !== null && isBefore(b.to, a.to) ? b.to : a.to;
   return { from, to };
+}
+
+/** What of a span is not in the other, in order. */
+export function without(span: KeySpan, gone: KeySpan): KeySpan[] {
+  const shared = intersection(span, gone);
+  if (shared === null) return [span];
+  const rest: KeySpan[] = [];
+  if (compareBytes(span.from, shared.from) < 0) rest.push({ from: span.from, to: shared.from });
+  if (shared.to !== null && isBefore(shared.to, span.to)) rest.push({ from: shared.to, to: span.to });
+  return rest;
 }
 
 export function holdsKey({ from, to }: KeySpan, key: Uint8Array): boolean {

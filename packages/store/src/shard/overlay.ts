@@ -45,7 +45,8 @@ export interface Evaluation {
  * both as one; a cut moves the oldest writes down. Bounded by `limits.overlayBytes`.
  */
 export class Overlay implements TxnState {
-  readonly layers: OverlaidLayers;
+  /** Null: nothing is pending, and nothing is looked at. */
+  #layers: OverlaidLayers | null = null;
   readonly #numbered: MultiVersionState;
   readonly #leases: (id: bigint) => boolean;
   readonly #pending: PendingWrite[] = [];
@@ -65,7 +66,17 @@ export class Overlay implements TxnState {
     this.#numbered = numbered;
     this.#leases = hasLease;
     this.seq = seq;
-    this.layers = new OverlaidLayers(numbered);
+  }
+
+  /** Not to be kept, see {@link Overlay.rest}. */
+  get layers(): OverlaidLayers {
+    this.#layers ??= new OverlaidLayers(this.#numbered);
+    return this.#layers;
+  }
+
+  /** The turn is over. An overlay with nothing in it lets go of the buffers that it lay over: a shard may rest for long. */
+  rest(): void {
+    if (this.#pending.length === 0) this.#layers = null;
   }
 
   get pending(): readonly PendingWrite[] {
@@ -97,6 +108,7 @@ export class Overlay implements TxnState {
 
   /** Whether a key of the span has a version, or is absent, since a pending write. */
   touches(spans: readonly KeySpan[]): boolean {
+    if (this.#pending.length === 0) return false;
     return spans.some(({ from, to }) => {
       const cursor = this.layers.active.latest.scan({ from, to, reverse: false });
       return cursor.key !== null;
@@ -294,11 +306,12 @@ export function leasedKeys(
 ): Uint8Array[] {
   const keys = attached.filter((key) => holdsKey(span, key));
   if (overlay === null) return keys;
-  overlay.layers.refresh();
-  const kept = keys.filter((key) => overlay.layers.latest(key)?.lease === lease);
+  const { layers } = overlay;
+  layers.refresh();
+  const kept = keys.filter((key) => layers.latest(key)?.lease === lease);
   for (const { writes } of overlay.pending) {
     for (const { key } of writes) {
-      if (overlay.layers.latest(key)?.lease !== lease) continue;
+      if (layers.latest(key)?.lease !== lease) continue;
       if (!kept.some((known) => bytesToString(known) === bytesToString(key))) kept.push(key);
     }
   }

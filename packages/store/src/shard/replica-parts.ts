@@ -29,8 +29,7 @@ export interface ReplicaObserver {
   spawned(child: ShardReplica, parent: ShardReplica): void;
   /**
    * The replica has taken over a neighbour, which is none any more: its group is to be closed. `flushed`: when a crash
-   * does not bring it back; only then may its log go, since a replay before that needs it. It does not resolve any more
-   * when the replica is removed first.
+   * does not bring it back; only then may its log go, since a replay before that needs it.
    */
   absorbed(replica: ShardReplica, drained: ShardReplica, flushed: Promise<void>): void;
   /** A snapshot has put another state in the place of the one before, if there was one. */

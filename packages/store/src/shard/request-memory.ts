@@ -3,8 +3,8 @@ import { TxnResponse } from '@flotilla/wire';
 import type { ApplyResult } from '../apply-result.ts';
 import { ChangedParts } from '../changed-parts.ts';
 import { decodePlain, encodePlain } from '../encoding/plain.ts';
-import { decodeReply, encodeReply } from '../sessions/reply.ts';
-import { sessionErrors } from '../sessions/session-errors.ts';
+import { encodeReply } from '../sessions/reply.ts';
+import { decodeSession, encodeOutcome, encodeSession, resultOf } from './outcome-codec.ts';
 import type { Decision } from './shard-entry.ts';
 
 /** By the order group's log; of one session each number stands for one request. */
@@ -66,6 +66,8 @@ export type Recalled = 'new' | 'finished' | 'expired' | Outcome;
 interface SessionMemory {
   floor: number;
   readonly outcomes: Map<number, Outcome>;
+  /** Those that nothing can change any more, as they are written down. */
+  readonly encoded: Map<number, Uint8Array>;
 }
 
 /**
@@ -77,6 +79,8 @@ export class RequestMemory {
   readonly #sessions = new Map<number, SessionMemory>();
   /** Of transactions, by their ids. */
   readonly #decided = new Map<string, Decision>();
+  /** The same by session. */
+  readonly #decidedOf = new Map<number, Set<Decision>>();
   readonly #expired = new Set<number>();
   /** Sessions with lower numbers are all expired. */
   #lowestSession = 0;
@@ -136,6 +140,7 @@ export class RequestMemory {
     for (const [request, outcome] of memory.outcomes) {
       if (request >= floor) continue;
       memory.outcomes.delete(request);
+      memory.encoded.delete(request);
       if (outcome.kind === 'unchanged') this.#open.delete(outcome);
     }
     this.#forgetDecided(session, floor);
@@ -152,10 +157,21 @@ export class RequestMemory {
   }
 
   decided(decision: Decision): void {
-    const { transaction, origin } = decision;
+    const { origin } = decision;
     if (origin.request < this.floorOf(origin.session)) return;
-    this.#decided.set(transaction, decision);
+    this.#decide(decision);
     this.#changed.add(origin.session);
+  }
+
+  #decide(decision: Decision): void {
+    const { transaction, origin } = decision;
+    const { session } = origin;
+    const before = this.#decided.get(transaction);
+    if (before !== undefined) this.#decidedOf.get(before.origin.session)?.delete(before);
+    this.#decided.set(transaction, decision);
+    const others = this.#decidedOf.get(session);
+    if (others === undefined) this.#decidedOf.set(session, new Set([decision]));
+    else others.add(decision);
   }
 
   // Sessions.
@@ -205,7 +221,10 @@ export class RequestMemory {
       for (const [request, outcome] of outcomes) {
         const mine = this.outcomeOf({ session, request });
         if (mine === null) this.remember({ session, request }, copyOf(outcome, bound));
-        else if (mine.kind === 'committed' && outcome.kind === 'committed') addParts(mine, outcome);
+        else if (mine.kind === 'committed' && outcome.kind === 'committed') {
+          addParts(mine, outcome);
+          this.#session(session).encoded.delete(request);
+        }
         this.#changed.add(session);
       }
     }
@@ -233,19 +252,11 @@ export class RequestMemory {
     const changed = everything ? null : this.#changed.take();
     if (!everything) this.#expiredChanged = false;
     if (changed?.size === 0) return;
-    const decided = new Map<number, Decision[]>();
-    for (const decision of this.#decided.values()) {
-      const { session } = decision.origin;
-      if (changed?.has(session) === false) continue;
-      const before = decided.get(session);
-      if (before === undefined) decided.set(session, [decision]);
-      else before.push(decision);
-    }
-    for (const session of changed ?? new Set([...this.#sessions.keys(), ...decided.keys()])) {
-      const memory = this.#sessions.get(session);
-      const decisions = decided.get(session) ?? [];
-      if (memory === undefined && decisions.length === 0) write(session, null);
-      else write(session, encodeSession(memory ?? null, decisions));
+    for (const session of changed ?? new Set([...this.#sessions.keys(), ...this.#decidedOf.keys()])) {
+      const memory = this.#sessions.get(session) ?? null;
+      const decided = this.#decidedOf.get(session);
+      if (memory === null && decided === undefined) write(session, null);
+      else write(session, encodeMemory(memory, sortedDecisions(decided ?? [])));
     }
   }
 
@@ -257,14 +268,12 @@ export class RequestMemory {
       this.#expiredChanged = false;
       return;
     }
-    const { floor, outcomes, decided } = decodePlain<PlainSession>(record);
+    const { floor, outcomes, decided } = decodeSession(record);
     if (floor !== null) {
-      this.#sessions.set(session, { floor, outcomes: new Map() });
-      for (const { request, outcome } of outcomes) {
-        this.remember({ session, request }, outcomeFromPlain(outcome));
-      }
+      this.#sessions.set(session, newMemory(floor));
+      for (const [request, outcome] of outcomes) this.remember({ session, request }, outcome);
     }
-    for (const decision of decided) this.#decided.set(decision.transaction, decision);
+    for (const decision of decided) this.#decide(decision);
     this.#changed.take();
   }
 
@@ -287,19 +296,19 @@ export class RequestMemory {
     const memory = new RequestMemory();
     memory.expire(stored.expired, stored.lowestSession);
     for (const { session, floor, outcomes } of stored.sessions) {
-      memory.#sessions.set(session, { floor, outcomes: new Map() });
+      memory.#sessions.set(session, newMemory(floor));
       for (const { request, outcome } of outcomes) {
         memory.remember({ session, request }, outcomeFromPlain(outcome));
       }
     }
-    for (const decision of stored.decided) memory.#decided.set(decision.transaction, decision);
+    for (const decision of stored.decided) memory.#decide(decision);
     return memory;
   }
 
   #session(session: number): SessionMemory {
     let memory = this.#sessions.get(session);
     if (memory === undefined) {
-      memory = { floor: 0, outcomes: new Map() };
+      memory = newMemory(0);
       this.#sessions.set(session, memory);
     }
     return memory;
@@ -315,24 +324,43 @@ export class RequestMemory {
   }
 
   #forgetDecided(session: number, floor: number): void {
-    for (const [transaction, { origin }] of this.#decided) {
-      if (origin.session === session && origin.request < floor) this.#decided.delete(transaction);
+    const decided = this.#decidedOf.get(session);
+    if (decided === undefined) return;
+    for (const decision of decided) {
+      if (decision.origin.request >= floor) continue;
+      decided.delete(decision);
+      this.#decided.delete(decision.transaction);
     }
+    if (decided.size === 0) this.#decidedOf.delete(session);
   }
 }
 
 /** `session` null: of those that are expired. `record` null: nothing is kept any more. */
 export type WriteMemory = (session: number | null, record: Uint8Array | null) => void;
 
-function encodeSession(memory: SessionMemory | null, decided: readonly Decision[]): Uint8Array {
-  return encodePlain({
-    floor: memory?.floor ?? null,
-    outcomes: plainOutcomes(memory?.outcomes ?? new Map<number, Outcome>()),
-    decided: sortedDecisions(decided),
-  });
+function newMemory(floor: number): SessionMemory {
+  return { floor, outcomes: new Map(), encoded: new Map() };
 }
 
-function plainOutcomes(outcomes: ReadonlyMap<number, Outcome>): PlainSession['outcomes'] {
+function encodeMemory(memory: SessionMemory | null, decided: readonly Decision[]): Uint8Array {
+  if (memory === null) return encodeSession(null, [], decided);
+  const { floor, outcomes, encoded } = memory;
+  const all = sorted(outcomes).map(([request, outcome]): [number, Uint8Array] => {
+    const before = encoded.get(request);
+    if (before !== undefined) return [request, before];
+    const bytes = encodeOutcome(outcome);
+    if (isFinal(outcome)) encoded.set(request, bytes);
+    return [request, bytes];
+  });
+  return encodeSession(floor, all, decided);
+}
+
+/** Parts of a transaction come to it where two shards become one. */
+function isFinal(outcome: Outcome): boolean {
+  return outcome.kind === 'committed' || (outcome.kind === 'written' && outcome.revision !== null);
+}
+
+function plainOutcomes(outcomes: ReadonlyMap<number, Outcome>): readonly PlainRequest[] {
   return sorted(outcomes).map(([request, outcome]) => ({ request, outcome: outcomeToPlain(outcome) }));
 }
 
@@ -368,18 +396,16 @@ interface PlainMemory {
   readonly sessions: readonly {
     readonly session: number;
     readonly floor: number;
-    readonly outcomes: readonly { readonly request: number; readonly outcome: PlainOutcome }[];
+    readonly outcomes: readonly PlainRequest[];
   }[];
   readonly decided: readonly Decision[];
   readonly expired: readonly number[];
   readonly lowestSession: number;
 }
 
-interface PlainSession {
-  /** Null: nothing but decisions is kept. */
-  readonly floor: number | null;
-  readonly outcomes: readonly { readonly request: number; readonly outcome: PlainOutcome }[];
-  readonly decided: readonly Decision[];
+interface PlainRequest {
+  readonly request: number;
+  readonly outcome: PlainOutcome;
 }
 
 type PlainOutcome =
@@ -420,9 +446,4 @@ function outcomeFromPlain(plain: PlainOutcome): Outcome {
     error: plain.error === null ? null : resultOf(plain.error),
     parts: new Map(plain.parts.map(({ shard, part }) => [shard, TxnResponse.decode(part)])),
   };
-}
-
-/** What was too large to be written down is known to have been executed, and no more. */
-function resultOf(bytes: Uint8Array): ApplyResult {
-  return decodeReply(bytes).result ?? { kind: 'error', error: sessionErrors.replyDropped };
 }

@@ -35,6 +35,9 @@ const decision: fc.Arbitrary<Decision> = fc.record({
   verdict: fc.constantFrom('commit', 'abort'),
   choices: flags,
   effective: fc.boolean(),
+  changes: fc.array(fc.record({ operation: natural, participant: natural, count: natural }), {
+    maxLength: 3,
+  }),
   error: fc.option(fc.record({ name: fc.constantFrom(...voteErrorNames), revision: natural })),
   revision: natural,
 });

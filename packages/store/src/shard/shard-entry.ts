@@ -3,7 +3,7 @@ import type { RequestUser } from '../proposal.ts';
 import type { KeySpan } from './key-span.ts';
 import type { CommittedOutcome, RequestOrigin, UnchangedOutcome, WrittenOutcome } from './request-memory.ts';
 import type { ShardMachine } from './shard-machine.ts';
-import type { VoteError, VoteTree } from './vote.ts';
+import type { ChangeRun, VoteError, VoteTree } from './vote.ts';
 import type { WriteRequest } from './write-request.ts';
 
 export type ShardId = number;
@@ -79,6 +79,8 @@ export interface Decision {
   readonly verdict: 'commit' | 'abort';
   readonly choices: readonly boolean[];
   readonly effective: boolean;
+  /** What it changes, in order: the places of records in its revision follow from it. */
+  readonly changes: readonly ChangeRun[];
   readonly error: VoteError | null;
   /** Its own, or the frontier where it was decided. */
   readonly revision: number;
@@ -171,4 +173,6 @@ export type ShardEffect =
   /** A write of its own got its revision. */
   | { readonly kind: 'numbered'; readonly origin: RequestOrigin; readonly revision: number }
   /** The child is there, with everything that it begins with. */
-  | { readonly kind: 'split'; readonly child: ShardMachine };
+  | { readonly kind: 'split'; readonly child: ShardMachine }
+  /** It has what its neighbour had, which is no more. */
+  | { readonly kind: 'absorbed'; readonly drained: ShardId };

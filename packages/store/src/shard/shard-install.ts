@@ -13,6 +13,8 @@ export interface InstallTarget {
   /** Gives up what there was. */
   begin(header: ShardSnapshotHeader): Promise<ShardInstall>;
   finish(install: ShardInstall, header: ShardSnapshotHeader, summary: StateSummary): Promise<void>;
+  /** Nothing comes of it. What there was is as it was, unless it was given up. */
+  aborted(): void;
 }
 
 /**
@@ -50,6 +52,7 @@ export class ShardSnapshotSink implements SnapshotSink {
 
   async abort(): Promise<void> {
     await this.#install?.abort();
+    this.#target.aborted();
   }
 
   async #begun(): Promise<ShardInstall> {

@@ -36,7 +36,7 @@ import { type ShardLife, shardLives } from './shard-life.ts';
 import { shardPartKeys, type ShardRecords, sortedShardParts, type WriteShardPart } from './shard-parts.ts';
 import type { ShardAccess, ShardStore } from './shard-store.ts';
 import { type TransactionLife, transactionLives } from './transaction-life.ts';
-import { errorOf, type VoteError, voteErrorOf, voteOn, type VoteTree } from './vote.ts';
+import { errorOf, firstPlaces, type VoteError, voteErrorOf, voteOn, type VoteTree } from './vote.ts';
 import { type Footprint, footprintOf, type WriteRequest } from './write-request.ts';
 
 /** Where the order group's own shard takes its revisions from: its writes are numbered where the log has them. */
@@ -50,6 +50,8 @@ export interface ShardBounds {
   readonly overlayBytes: number;
   readonly waitingEntries: number;
   readonly preparedTransactions: number;
+  /** Of both of these together. */
+  readonly heldBytes: number;
 }
 
 /** What a shard begins with. */
@@ -120,6 +122,7 @@ export class ShardMachine {
   /** In the order in which they were evaluated. */
   #unsettled: Unsettled[] = [];
   readonly #prepared = new Map<string, Prepared>();
+  #preparedBytes = 0;
   /** Transactions that were ever prepared here. */
   #preparedCount = 0;
   /** In the order of the log. */
@@ -155,6 +158,11 @@ export class ShardMachine {
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Of requests that wait and transactions that are prepared. */
+  get heldBytes(): number {
+    return this.#waiting.reduce((sum, { footprint }) => sum + footprint.bytes, this.#preparedBytes);
   }
 
   get overlayBytes(): number {
@@ -247,6 +255,7 @@ export class ShardMachine {
       default:
         unreachable(entry);
     }
+    this.#overlay?.rest();
     return this.#effects;
   }
 
@@ -272,7 +281,7 @@ export class ShardMachine {
     for (const prepared of this.#prepared.values()) if (conflicts(prepared, claim)) return false;
     const state = this.#current();
     const before = state.revision;
-    this.#revoke(state, lease);
+    this.#revoke(state, lease, null);
     if (state.revision !== before) this.#take(state);
     return true;
   }
@@ -281,13 +290,19 @@ export class ShardMachine {
     const footprint = entry.kind === 'request' ? footprintOf(entry.write) : fragmentFootprint(entry);
     const item: Item = { entry, footprint, position, fresh: null, admitted: false };
     if (this.#attempt(item)) return;
-    if (this.#waiting.length >= this.#bounds.waitingEntries) {
+    if (this.#waiting.length >= this.#bounds.waitingEntries || this.#isTooMuch(footprint)) {
       this.#refuse(entry, 'overloaded');
       return;
     }
     item.admitted = true;
     this.#waiting.push(item);
     if (entry.kind === 'prepare') this.#live(entry.transaction, 'wait', 'unknown');
+  }
+
+  /** One alone may be larger than the bound, up to what a request may be. */
+  #isTooMuch({ bytes }: Footprint): boolean {
+    const { heldBytes } = this;
+    return heldBytes > 0 && heldBytes + bytes > this.#bounds.heldBytes;
   }
 
   /** After something that others may have waited for. */
@@ -312,7 +327,9 @@ export class ShardMachine {
 
   #request(item: Item, entry: RequestEntry): boolean {
     const { origin, write, user } = entry;
-    if (entry.range !== this.epoch.range || !this.owns(item.footprint.spans)) {
+    const isMine = entry.range === this.epoch.range && this.owns(item.footprint.spans);
+    // What must know its own revision is decided upon like a transaction of several shards, and never comes here.
+    if (!isMine || (this.#overlay !== null && item.footprint.filtersOwn)) {
       this.#refuse(entry, 'epoch');
       return true;
     }
@@ -505,7 +522,7 @@ export class ShardMachine {
       this.#refuse(entry, 'auth-revision');
       return true;
     }
-    if (this.#prepared.size >= this.#bounds.preparedTransactions) {
+    if (this.#prepared.size >= this.#bounds.preparedTransactions || this.#isTooMuch(item.footprint)) {
       this.#refuse(entry, 'overloaded');
       return true;
     }
@@ -532,6 +549,7 @@ export class ShardMachine {
     };
     this.#preparedCount += 1;
     this.#prepared.set(transaction, prepared);
+    this.#preparedBytes += item.footprint.bytes;
     this.#effects.push({ kind: 'vote', vote: this.#voteOf(prepared) });
   }
 
@@ -547,9 +565,9 @@ export class ShardMachine {
     claim: Claim,
   ): { readonly tree: VoteTree; readonly error: VoteError | null } {
     if (fragment === null) {
-      const effective = claim.spans.length > 0;
+      const changes = claim.spans.length;
       return {
-        tree: { compares: [], success: [{ effective, error: null, nested: null }], failure: [] },
+        tree: { compares: [], success: [{ changes, error: null, nested: null }], failure: [] },
         error: null,
       };
     }
@@ -597,6 +615,7 @@ export class ShardMachine {
     }
     this.#live(transaction, verdict);
     this.#prepared.delete(transaction);
+    this.#preparedBytes -= fragmentFootprint(prepared).bytes;
     this.memory.decided(decision);
     if (verdict === 'commit') this.#commit(prepared, decision);
   }
@@ -611,8 +630,10 @@ export class ShardMachine {
     const { compactRevision } = keys;
     // What it wants to read was there when it was prepared, and is kept as long as it is.
     if (oldestRead > 0) keys.compactRevision = Math.min(compactRevision, oldestRead);
-    if (revokes !== null) this.#revoke(keys, revokes);
-    else if (error === null) parts.set(this.shard, executeChosen(keys, fragment as never, decision.choices));
+    const places = firstPlaces(decision.changes, participants.indexOf(this.shard));
+    if (revokes !== null) this.#revoke(keys, revokes, places.get(0) ?? 0);
+    else if (error === null)
+      parts.set(this.shard, executeChosen(keys, fragment as never, decision.choices, places));
     keys.compactRevision = compactRevision;
     if (keys.revision !== before) {
       this.memory.close((outcome) => outcome.prepared <= prepared.order, revision - 1);
@@ -624,11 +645,10 @@ export class ShardMachine {
   }
 
   /** All its keys here go, with those of the other shards in one revision. */
-  #revoke(keys: MultiVersionState, lease: bigint): void {
-    // One operation, however many shards have keys of it.
-    keys.place = 1;
+  #revoke(keys: MultiVersionState, lease: bigint, place: number | null): void {
+    keys.place = place;
     for (const key of this.keysOf(lease)) keys.executeDelete(DeleteRangeRequest.create({ key }));
-    keys.place = 0;
+    keys.place = null;
     keys.end();
     this.#leases.delete(lease);
   }
@@ -682,8 +702,11 @@ export class ShardMachine {
   /** Answers that wait for nothing more than what was numbered now. */
   #settle(revision: number): void {
     const numbers = { revisionOf: (seq: number): number => this.#numbers.revisionOf(seq) };
-    this.#unsettled = this.#unsettled.filter(({ session, outcome, at }) => {
-      if (at > this.numbered) return true;
+    // In the order of the log, which is that of what they wait for.
+    let count = 0;
+    for (const { session, outcome, at } of this.#unsettled) {
+      if (at > this.numbered) break;
+      count += 1;
       this.memory.settled(session);
       if (outcome.kind === 'written') {
         outcome.revision = revision;
@@ -692,8 +715,8 @@ export class ShardMachine {
         // At which revision it is answered is known only then.
         outcome.result = settle(outcome.result, { ...numbers, own: ownRevision, effective: false });
       }
-      return false;
-    });
+    }
+    this.#unsettled.splice(0, count);
     const [oldest] = this.#unsettled;
     this.#numbers.forgetThrough(oldest === undefined ? this.numbered : oldest.outcome.from);
   }
@@ -791,6 +814,7 @@ export class ShardMachine {
     this.epoch = { ...this.epoch, range: change.range };
     if (this.life === 'serving') this.life = shardLives.fire(this.life, 'widened');
     this.#rebind();
+    this.#effects.push({ kind: 'absorbed', drained: change.drained });
   }
 
   #narrow(span: KeySpan): void {
@@ -926,7 +950,10 @@ export class ShardMachine {
     this.#know(stored.known);
     this.#overlay?.restore(stored.pending);
     this.#numbers = new NumberRuns(stored.numbers);
-    for (const prepared of stored.prepared) this.#prepared.set(prepared.transaction, prepared);
+    for (const prepared of stored.prepared) {
+      this.#prepared.set(prepared.transaction, prepared);
+      this.#preparedBytes += fragmentFootprint(prepared).bytes;
+    }
     this.#preparedCount = stored.preparedCount;
     this.#waiting = stored.waiting.map(({ entry, position, fresh }) => ({
       entry,
@@ -991,6 +1018,7 @@ const defaultBounds: ShardBounds = {
   overlayBytes: limits.overlayBytes,
   waitingEntries: limits.waitingEntries,
   preparedTransactions: limits.preparedTransactions,
+  heldBytes: limits.heldBytes,
 };
 
 interface StoredShard extends StoredCore {
@@ -1030,8 +1058,9 @@ function execute(keys: MultiVersionState, write: WriteRequest): ApplyResult {
   }
 }
 
-function fragmentFootprint({ fragment }: PrepareEntry): Footprint {
-  if (fragment === null) return { spans: [], leases: [], horizon: 0, newestRead: 0, oldestRead: 0 };
+function fragmentFootprint({ fragment }: Pick<PrepareEntry, 'fragment'>): Footprint {
+  if (fragment === null)
+    return { spans: [], leases: [], horizon: 0, newestRead: 0, oldestRead: 0, filtersOwn: false, bytes: 0 };
   return footprintOf({ kind: 'txn', request: fragment });
 }
 

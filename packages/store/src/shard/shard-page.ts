@@ -1,9 +1,7 @@
 import type { KeyValue, RangeRequest } from '@flotilla/wire';
 import { compareBytes, successor } from '../bytes.ts';
 import { countAt, countLatest } from '../mvcc/counting.ts';
-import type { Layers } from '../mvcc/layers.ts';
-import { isFiltered, passes } from '../mvcc/range.ts';
-import type { MultiVersionState } from '../mvcc/state.ts';
+import { isFiltered, passes, type ReadPoint } from '../mvcc/range.ts';
 import { scanVisible } from '../mvcc/visible-cursor.ts';
 import type { Cursor } from '../storage.ts';
 import type { KeySpan } from './key-span.ts';
@@ -36,8 +34,11 @@ export interface Page {
   readonly rest: KeySpan | null;
 }
 
+/** A state as it is, or as it was when it was pinned. */
+export type PagePoint = Pick<ReadPoint, 'layers' | 'revision'>;
+
 /** Reads at a revision that is not compacted, as of now: pages of one revision fit together, whatever comes between. */
-export function readPage(keys: MultiVersionState, request: PageRequest): Page {
+export function readPage(keys: PagePoint, request: PageRequest): Page {
   const { span, reverse, filter, wanted, maxKeys, maxBytes } = request;
   const filtered = isFiltered(filter);
   const kvs: KeyValue[] = [];
@@ -68,32 +69,31 @@ export function readPage(keys: MultiVersionState, request: PageRequest): Page {
 }
 
 /** How many keys a span has at a revision. */
-export function countPage(keys: MultiVersionState, span: KeySpan, revision: number): number {
+export function countPage(keys: PagePoint, span: KeySpan, revision: number): number {
   if (isOneKey(span)) return oneAt(keys, span.from, revision) === null ? 0 : 1;
-  keys.settle();
+  keys.layers.settle();
   const range = { ...span, single: false };
   if (isLatest(keys, revision)) return countLatest(keys.layers, range);
   return countAt(keys.layers, range, revision, keys.revision);
 }
 
 /** Nothing of this state is newer: the latest versions are those of the revision. */
-function isLatest({ revision: newest }: MultiVersionState, revision: number): boolean {
+function isLatest({ revision: newest }: PagePoint, revision: number): boolean {
   return newest <= revision;
 }
 
-function oneAt(keys: MultiVersionState, key: Uint8Array, revision: number): KeyValue | null {
+function oneAt(keys: PagePoint, key: Uint8Array, revision: number): KeyValue | null {
   return isLatest(keys, revision) ? keys.layers.latest(key) : keys.layers.visibleAt(key, revision);
 }
 
 function open(
-  keys: MultiVersionState,
+  { layers, revision: newest }: PagePoint,
   { from, to }: KeySpan,
   reverse: boolean,
   revision: number,
 ): Cursor<KeyValue> {
-  const { layers }: { readonly layers: Layers } = keys;
   const bounds = { from, to, reverse };
-  return isLatest(keys, revision) ? layers.scanLatest(bounds) : scanVisible(layers, bounds, revision);
+  return newest <= revision ? layers.scanLatest(bounds) : scanVisible(layers, bounds, revision);
 }
 
 function after(span: KeySpan, last: Uint8Array | null, reverse: boolean): KeySpan {
@@ -102,7 +102,9 @@ function after(span: KeySpan, last: Uint8Array | null, reverse: boolean): KeySpa
 }
 
 function isOneKey({ from, to }: KeySpan): boolean {
-  return to !== null && to.length === from.length + 1 && compareBytes(to, successor(from)) === 0;
+  // (No key is empty, and a storage is not asked for one that is.)
+  if (to === null || from.length === 0) return false;
+  return to.length === from.length + 1 && compareBytes(to, successor(from)) === 0;
 }
 
 function keyOnly(kv: KeyValue): KeyValue {

@@ -1,5 +1,11 @@
 import { assert } from '@flotilla/platform';
-import { applyChange, decodeMembershipChange, emptyConfiguration, groupOrigin } from '@flotilla/raft';
+import {
+  applyChange,
+  configurationOf,
+  decodeMembershipChange,
+  emptyConfiguration,
+  groupOrigin,
+} from '@flotilla/raft';
 import type {
   Configuration,
   Entry,
@@ -10,6 +16,8 @@ import type {
   StateMachine,
   Term,
 } from '@flotilla/raft';
+import { readSum } from '../hash/read-sum.ts';
+import type { SumAt } from '../hash/state-sum.ts';
 import { decodeInstalled, encodeInstalled } from '../installed-snapshot.ts';
 import type { LogPosition } from '../mvcc/meta.ts';
 import type { StateSummary } from '../mvcc/state.ts';
@@ -78,6 +86,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   #waitsFor: NeighbourNeed | null = null;
   /** An install was begun and did not end: a mark is stored in place of the state. */
   #isMarked = false;
+  #isApplying = false;
 
   /**
    * Those that were stored when the store was opened; what was being removed then is none. Throws
@@ -199,12 +208,34 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     return this.#ended;
   }
 
+  // What it sums up to.
+
+  /** Sums of its keys to compare with those of other replicas, the oldest first; empty while they are not known. */
+  get sums(): readonly SumAt[] {
+    const sum = this.isReady ? this.store.keys.sum : null;
+    if (sum === null || sum.value === null) return [];
+    return [...sum.marks, { index: this.#applied.index, sum: sum.value }];
+  }
+
+  /** Reads all keys, with pauses, and tells whether they are what was applied. Null: not known. */
+  async verify(): Promise<boolean | null> {
+    const sum = this.isReady ? this.store.keys.sum : null;
+    if (sum === null) return null;
+    const isOver = (): boolean => !this.isReady || this.store.keys.sum !== sum;
+    return await readSum(this.#parts.platform, sum, this.store.keys.layers, isOver);
+  }
+
   // The log.
 
   apply(entries: readonly Entry[]): readonly (readonly ShardEffect[])[] {
     assert(this.#installing === null, 'nothing is applied while a snapshot is being installed');
     assert(!this.#ended, 'what has ended holds every entry');
-    const results = entries.map((entry) => this.#applyEntry(entry));
+    const results = entries.map((entry) => {
+      this.#isApplying = true;
+      const effects = this.#applyEntry(entry);
+      this.#isApplying = false;
+      return effects;
+    });
     const { store } = this.#parts;
     store.changed(this.id);
     store.schedule();
@@ -232,6 +263,7 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     const effects = entry === null ? noEffects : machine.apply(entry, index, drained?.machine ?? null);
     this.#applied = { index, term };
     if (drained !== null) this.#take(drained);
+    this.store.keys.sum?.applied(index);
     for (const effect of effects) if (effect.kind === 'split') this.#spawn(effect.child);
     this.#parts.observer.applied(this, { index, term, entry, effects });
     return effects;
@@ -270,13 +302,16 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
   }
 
   #spawn(machine: ShardMachine): void {
-    const child = ShardReplica.spawn(this.#parts, machine, this.#configurations.present);
+    // In the middle of a joint change those that go are on their way out: they have no child, and must not be needed.
+    const { voters, learners } = this.#configurations.present;
+    const child = ShardReplica.spawn(this.#parts, machine, configurationOf(voters, learners));
     this.#parts.observer.spawned(child, this);
   }
 
   // The store.
 
   #freeze(): PartState {
+    assert(!this.#isApplying, 'a commit is made between two entries');
     const { machine, store } = this.#present;
     const configurations = this.#configurations;
     const applied = this.#applied;
@@ -299,12 +334,16 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     this.#taken.flushed(this.#flushed.index);
   }
 
-  /** Shard 0 has taken it over, with an entry of group 0 that is applied now: what is stored of it goes with that one. */
-  takenByOrder(): void {
+  /**
+   * Shard 0 has taken it over, with an entry of group 0 that is applied now: what is stored of it, and of those that it has
+   * taken over itself, goes with that one. Resolves when a crash brings none of them back.
+   */
+  takenByOrder(): Promise<void> {
     assert(!this.#ended, 'a replica ends once');
     this.#ended = true;
     this.#parts.store.drop(this.#part);
-    this.#parts.store.dropRows(this.#rows.none);
+    this.#parts.store.dropRows([...this.#rows.none, ...this.#taken.rows]);
+    return this.#takenForGood();
   }
 
   /** This node has no part in the shard any more: its rows go. Resolves when its keys may be claimed again. */
@@ -312,14 +351,21 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
     assert(!this.#ended, 'a replica ends once');
     this.#ended = true;
     const state = this.#state;
-    if (state === null) {
-      if (this.#isMarked) await this.#parts.store.forgetShard(this.id);
-      return;
-    }
-    await this.#storeNow();
-    this.#state = null;
-    this.#parts.store.drop(this.#part);
-    await this.#parts.store.removeShard(state.store);
+    if (state !== null) {
+      await this.#storeNow();
+      this.#state = null;
+      this.#parts.store.drop(this.#part);
+      await this.#parts.store.removeShard(state.store);
+    } else if (this.#isMarked) await this.#parts.store.forgetShard(this.id);
+    await this.#takenForGood();
+  }
+
+  /** Whoever waits for the end of a neighbour that it has taken over waits for nothing else of it. */
+  async #takenForGood(): Promise<void> {
+    // Others may be in the middle of an entry.
+    await Promise.resolve();
+    await this.#parts.store.flushNow();
+    this.#taken.settle();
   }
 
   /**
@@ -360,6 +406,10 @@ export class ShardReplica implements StateMachine<readonly ShardEffect[]> {
       hasRoom: ({ span }) => this.#hasRoom(span),
       begin: (header) => this.#giveWay(header),
       finish: (install, header, summary) => this.#replace(meta, install, header, summary),
+      aborted: () => {
+        this.#installing = null;
+        this.#compaction.schedule();
+      },
     };
     return Promise.resolve(new ShardSnapshotSink(this.#parts.platform, target));
   }

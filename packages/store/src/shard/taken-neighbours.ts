@@ -27,6 +27,11 @@ export class TakenNeighbours {
     return this.#list.flatMap(({ rows }) => rows);
   }
 
+  /** Nothing brings any of them back: whoever took them over is gone, or the next one's, and that survives a crash. */
+  settle(): void {
+    this.flushed(Infinity as Index);
+  }
+
   /** What took them over, up to this entry, survives a crash. */
   flushed(through: Index): void {
     const over = this.#list.filter(({ index }) => index <= through);

@@ -1,8 +1,9 @@
 import { assert, unreachable } from '@flotilla/platform';
 import { etcdErrors, RpcError } from '@flotilla/wire';
 import type { Compare, RangeRequest, RequestOp, TxnRequest } from '@flotilla/wire';
-import { isEmpty, keyRange } from '../mvcc/key-range.ts';
 import { checkRange, missingHolds, type TxnState, weigh } from '../mvcc/txn.ts';
+import { BranchChanges } from './branch-changes.ts';
+import { spanOf } from './key-span.ts';
 
 /**
  * What one participant says of one compare over its own keys. `empty`: its part of the range has no key, and the
@@ -12,7 +13,8 @@ export type CompareVote = 'holds' | 'fails' | 'empty-holds' | 'empty-fails' | 'e
 
 /** What one participant says of an operation, of whatever branch. */
 export interface OperationVote {
-  readonly effective: boolean;
+  /** How many keys it would change here. */
+  readonly changes: number;
   readonly error: VoteError | null;
   /** Of a transaction. */
   readonly nested: VoteTree | null;
@@ -61,8 +63,8 @@ export function voteErrorOf(error: RpcError, revision = 0): VoteError {
 export function voteOn(state: TxnState, fragment: TxnRequest): VoteTree {
   return {
     compares: fragment.compare.map((compare) => voteOnCompare(state, compare)),
-    success: fragment.success.map((operation) => voteOnOperation(state, operation)),
-    failure: fragment.failure.map((operation) => voteOnOperation(state, operation)),
+    success: voteOnBranch(state, fragment.success),
+    failure: voteOnBranch(state, fragment.failure),
   };
 }
 
@@ -73,31 +75,36 @@ function voteOnCompare(state: TxnState, compare: Compare): CompareVote {
   return missingHolds(compare) ? 'empty-holds' : 'empty-fails';
 }
 
-function voteOnOperation(state: TxnState, { request }: RequestOp): OperationVote {
+function voteOnBranch(state: TxnState, operations: readonly RequestOp[]): OperationVote[] {
+  const changes = new BranchChanges(state.layers);
+  return operations.map((operation) => voteOnOperation(state, operation, changes));
+}
+
+function voteOnOperation(state: TxnState, { request }: RequestOp, changes: BranchChanges): OperationVote {
   switch (request?.case) {
     case undefined:
       return noPart;
     case 'requestTxn':
-      return { effective: false, error: null, nested: voteOn(state, request.value) };
+      return { ...noPart, nested: voteOn(state, request.value) };
     case 'requestRange':
       return { ...noPart, error: rangeError(state, request.value) };
     case 'requestPut':
-      return { effective: true, error: refusalOf(() => state.checkPut(request.value)), nested: null };
+      return {
+        ...noPart,
+        changes: changes.put(request.value.key),
+        error: refusalOf(() => state.checkPut(request.value)),
+      };
     case 'requestDeleteRange': {
-      const { from, to, single } = keyRange(request.value.key, request.value.rangeEnd);
-      if (single) return { ...noPart, effective: state.layers.latest(from) !== null };
-      if (isEmpty({ from, to, single })) return noPart;
-      const cursor = state.layers.scanLatest({ from, to, reverse: false });
-      const effective = cursor.key !== null;
-      cursor.close();
-      return { ...noPart, effective };
+      const { key, rangeEnd } = request.value;
+      const span = spanOf(key, rangeEnd);
+      return span === null ? noPart : { ...noPart, changes: changes.delete(span, rangeEnd.length === 0) };
     }
     default:
       return unreachable(request);
   }
 }
 
-const noPart: OperationVote = { effective: false, error: null, nested: null };
+const noPart: OperationVote = { changes: 0, error: null, nested: null };
 
 function rangeError(state: TxnState, request: RangeRequest): VoteError | null {
   return refusalOf(() => checkRange(state, request), request.revision);
@@ -113,53 +120,86 @@ function refusalOf(check: () => void, revision = 0): VoteError | null {
   }
 }
 
+/** So many changes in a row that one participant makes with one operation. */
+export interface ChangeRun {
+  /** In the order in which operations are executed, those that only read among them. */
+  readonly operation: number;
+  /** Its place among the participants. */
+  readonly participant: number;
+  readonly count: number;
+}
+
 /** What the votes of all participants come to. */
 export interface Tally {
   /** As `executeChosen` takes them. */
   readonly choices: readonly boolean[];
-  readonly effective: boolean;
+  /** In the order that one etcd would make them in; none: it changes nothing. */
+  readonly changes: readonly ChangeRun[];
   /** Of the first operation that is refused. */
   readonly error: VoteError | null;
 }
 
 export function tallyOf(votes: readonly VoteTree[]): Tally {
   const counting = new Counting();
-  counting.tree(votes);
-  const { choices, effective, error } = counting;
-  return { choices, effective: effective && error === null, error };
+  counting.tree([...votes.entries()]);
+  const { choices, changes, error } = counting;
+  return { choices, changes: error === null ? changes : [], error };
 }
 
 class Counting {
   readonly choices: boolean[] = [];
-  effective = false;
+  readonly changes: ChangeRun[] = [];
   error: VoteError | null = null;
+  #operations = 0;
 
-  tree(votes: readonly VoteTree[]): void {
-    const [shape] = votes;
-    assert(shape !== undefined, 'a transaction has participants');
+  /** With the place of each participant. */
+  tree(votes: readonly Placed<VoteTree>[]): void {
+    const [first] = votes;
+    assert(first !== undefined, 'a transaction has participants');
+    const [, shape] = first;
     const succeeded = shape.compares.every((_, place) =>
-      holds(votes.map(({ compares }) => compares[place] as CompareVote)),
+      holds(votes.map(([, { compares }]) => compares[place] as CompareVote)),
     );
     this.choices.push(succeeded);
     const operations = succeeded ? shape.success : shape.failure;
     for (let place = 0; place < operations.length; place += 1) {
       this.#operation(
-        votes.map(({ success, failure }) => (succeeded ? success : failure)[place] as OperationVote),
+        votes.map(([participant, { success, failure }]) => [
+          participant,
+          (succeeded ? success : failure)[place] as OperationVote,
+        ]),
       );
     }
   }
 
-  #operation(votes: readonly OperationVote[]): void {
-    const nested = votes.flatMap((vote) => (vote.nested === null ? [] : [vote.nested]));
+  #operation(votes: readonly Placed<OperationVote>[]): void {
+    const operation = this.#operations;
+    this.#operations += 1;
+    const nested = votes.flatMap(([participant, vote]): Placed<VoteTree>[] =>
+      vote.nested === null ? [] : [[participant, vote.nested]],
+    );
     if (nested.length > 0) {
       this.tree(nested);
       return;
     }
-    for (const { effective, error } of votes) {
-      this.effective ||= effective;
+    for (const [participant, { changes, error }] of votes) {
+      if (changes > 0) this.changes.push({ operation, participant, count: changes });
       this.error ??= error;
     }
   }
+}
+
+type Placed<Vote> = readonly [participant: number, vote: Vote];
+
+/** By operation: the place of the first change that a participant makes with it, among all changes of the transaction. */
+export function firstPlaces(changes: readonly ChangeRun[], participant: number): Map<number, number> {
+  const places = new Map<number, number>();
+  let place = 0;
+  for (const run of changes) {
+    if (run.participant === participant) places.set(run.operation, place);
+    place += run.count;
+  }
+  return places;
 }
 
 function holds(votes: readonly CompareVote[]): boolean {

@@ -19,6 +19,13 @@ export interface Footprint {
   /** The greatest and the least revision that a range wants to be read at; 0: all read the latest. */
   readonly newestRead: number;
   readonly oldestRead: number;
+  /**
+   * Whether it puts keys and leaves keys out of its ranges by their revisions. Which revision its own keys have must be
+   * known for that: in a shard that does not count revisions itself it is only where it is decided upon.
+   */
+  readonly filtersOwn: boolean;
+  /** What its keys and values take. */
+  readonly bytes: number;
 }
 
 export function footprintOf(write: WriteRequest): Footprint {
@@ -61,6 +68,13 @@ class Collector implements Footprint {
   horizon = 0;
   newestRead = 0;
   oldestRead = 0;
+  bytes = 0;
+  #puts = false;
+  #filters = false;
+
+  get filtersOwn(): boolean {
+    return this.#puts && this.#filters;
+  }
 
   txn({ compare, success, failure }: TxnRequest): void {
     for (const one of compare) this.#compare(one);
@@ -68,13 +82,16 @@ class Collector implements Footprint {
     for (const operation of failure) this.#operation(operation);
   }
 
-  put({ key, lease }: PutRequest): void {
+  put({ key, value, lease }: PutRequest): void {
+    this.#puts = true;
+    this.bytes += value.length;
     this.span(key, noEnd);
     if (lease !== 0n && !this.leases.includes(lease)) this.leases.push(lease);
   }
 
   span(key: Uint8Array, rangeEnd: Uint8Array): void {
     const span = spanOf(key, rangeEnd);
+    this.bytes += key.length + rangeEnd.length;
     if (span !== null) this.spans.push(span);
   }
 
@@ -109,13 +126,9 @@ class Collector implements Footprint {
   #range(request: RangeRequest): void {
     this.span(request.key, request.rangeEnd);
     const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision, revision } = request;
-    this.horizon = Math.max(
-      this.horizon,
-      minModRevision,
-      maxModRevision,
-      minCreateRevision,
-      maxCreateRevision,
-    );
+    const filter = Math.max(minModRevision, maxModRevision, minCreateRevision, maxCreateRevision);
+    this.horizon = Math.max(this.horizon, filter);
+    this.#filters ||= filter > 0;
     // Below 0 it is the latest, too, unless it is refused.
     if (revision <= 0) return;
     this.newestRead = Math.max(this.newestRead, revision);

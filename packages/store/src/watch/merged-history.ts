@@ -29,13 +29,8 @@ interface Part {
   readonly from: number;
 }
 
-interface PartAnswer {
-  readonly events: readonly ShardEvent[];
-  readonly through: number;
-}
-
 /** `moved`: the keys have another shard by now, which the order here may know already. */
-type PartResult = PartAnswer | 'missing' | 'moved';
+type PartResult = 'missing' | 'moved' | 'read';
 
 /**
  * The history of all shards as one. No index of revisions is kept: each shard that has keys of what is watched is asked
@@ -99,10 +94,14 @@ export class MergedHistory implements SharedHistory {
     for (let attempt = 1; ; attempt += 1) {
       const { index, frontier } = this.#parts.order();
       const { parts, missing } = this.#plan(request);
-      const results = await this.#readParts(parts, request);
+      const gathered = new GatheredEvents(request);
+      const results = await this.#readParts(parts, request, gathered);
       const isLast = attempt === limits.watchPlans || this.#parts.order().index === index;
       if (results.includes('moved') && !isLast) continue;
-      const page = this.#merge(request, parts, results, missing);
+      results.forEach((result, i) => {
+        if (result !== 'read') missing.push(...(parts[i] as Part).spans);
+      });
+      const page = gathered.page(missing);
       // What is read next is asked for from there on.
       if (request.live && page.through === frontier) this.#mark = { index, revision: frontier };
       return page;
@@ -138,23 +137,34 @@ export class MergedHistory implements SharedHistory {
 
   // Asking.
 
-  async #readParts(parts: readonly Part[], request: HistoryRequest): Promise<PartResult[]> {
+  async #readParts(
+    parts: readonly Part[],
+    request: HistoryRequest,
+    gathered: GatheredEvents,
+  ): Promise<PartResult[]> {
     const results: PartResult[] = [];
     let next = 0;
     const share = Math.max(1, Math.min(parts.length, limits.watchShardReads));
     const work = async (): Promise<void> => {
       for (let i = next++; i < parts.length; i = next++) {
-        results[i] = await this.#readPart(parts[i] as Part, request, share);
+        results[i] = await this.#readPart(parts[i] as Part, request, share, gathered);
       }
     };
     await Promise.all(Array.from({ length: share }, work));
     return results;
   }
 
-  /** At least one whole revision, if there is any. */
-  async #readPart(part: Part, request: HistoryRequest, share: number): Promise<PartResult> {
+  /** At least one whole revision, if there is any. No further than others have let the page go by then. */
+  async #readPart(
+    part: Part,
+    request: HistoryRequest,
+    share: number,
+    gathered: GatheredEvents,
+  ): Promise<PartResult> {
     const { shard, spans } = part;
-    const { through, previous, live } = request;
+    const { previous, live } = request;
+    const { through } = gathered;
+    if (part.from > through) return 'read';
     const maxEvents = Math.ceil(request.maxEvents / share);
     const maxBytes = Math.ceil(request.maxBytes / share);
     const events: ShardEvent[] = [];
@@ -163,17 +173,8 @@ export class MergedHistory implements SharedHistory {
       const order = this.#parts.order();
       const lastFact = order.lastFact(shard, order.index);
       if (lastFact === null) return 'moved';
-      const answer = await this.#ask({
-        shard,
-        lastFact,
-        spans,
-        from,
-        through,
-        previous,
-        live,
-        maxEvents,
-        maxBytes,
-      });
+      const asked = { shard, lastFact, spans, from, through, previous, live, maxEvents, maxBytes };
+      const answer = await this.#ask(asked);
       if (answer.kind === 'compacted') {
         this.#compacted = Math.max(this.#compacted, answer.revision);
         return 'missing';
@@ -186,9 +187,12 @@ export class MergedHistory implements SharedHistory {
       this.#suspects.delete(shard);
       for (const event of answer.events) events.push(event);
       const { next } = answer;
-      if (next === null) return { events, through };
-      if (next.revision > part.from) return { events, through: next.revision - 1 };
-      from = next;
+      if (next !== null && next.revision <= part.from) {
+        from = next;
+        continue;
+      }
+      gathered.add(events, next === null ? through : next.revision - 1);
+      return 'read';
     }
   }
 
@@ -206,27 +210,69 @@ export class MergedHistory implements SharedHistory {
     const delayMs = Math.min(2 * before, limits.watchBackoffMaxMs);
     this.#suspects.set(shard, { untilMs: this.#parts.platform.now() + delayMs, delayMs });
   }
+}
 
-  // What they said.
+/**
+ * Events of many shards on their way into one page. What is beyond the bounds of the page is dropped as it comes, by whole
+ * revisions, and read again with the next one: however many shards there are, no more is in memory than a page and what
+ * is being asked for.
+ */
+class GatheredEvents {
+  /** All events up to here fit, as far as they have come. */
+  through: number;
+  readonly #bounds: Pick<HistoryRequest, 'maxBytes' | 'maxEvents'>;
+  #events: ShardEvent[] = [];
+  #bytes = 0;
 
-  #merge(
-    request: HistoryRequest,
-    parts: readonly Part[],
-    results: readonly PartResult[],
-    missing: KeySpan[],
-  ): HistoryPage {
-    let { through } = request;
-    const events: ShardEvent[] = [];
-    results.forEach((result, i) => {
-      if (typeof result === 'string') missing.push(...(parts[i] as Part).spans);
-      else through = Math.min(through, result.through);
-    });
-    for (const result of results) {
-      if (typeof result === 'string') continue;
-      for (const event of result.events) if (event.revision <= through) events.push(event);
-    }
-    return { events: events.sort(compareEvents), through, missing };
+  constructor({ through, maxBytes, maxEvents }: HistoryRequest) {
+    this.through = through;
+    this.#bounds = { maxBytes, maxEvents };
   }
+
+  /** Of a shard: all that it has, up to a revision. */
+  add(events: readonly ShardEvent[], through: number): void {
+    this.through = Math.min(this.through, through);
+    for (const event of events) {
+      if (event.revision > this.through) break;
+      this.#events.push(event);
+      this.#bytes += bytesOf(event);
+    }
+    const { maxBytes, maxEvents } = this.#bounds;
+    if (this.#bytes > maxBytes || this.#events.length > maxEvents) this.#shorten();
+  }
+
+  page(missing: KeySpan[]): HistoryPage {
+    const events = this.#events.filter(({ revision }) => revision <= this.through);
+    return { events: events.sort(compareEvents), through: this.through, missing };
+  }
+
+  /** To as many revisions as fit, or the first one. */
+  #shorten(): void {
+    const { maxBytes, maxEvents } = this.#bounds;
+    const sorted = this.#events.filter(({ revision }) => revision <= this.through).sort(compareEvents);
+    let [bytes, kept] = [0, 0];
+    this.#bytes = 0;
+    for (let i = 0; i < sorted.length; i += 1) {
+      const { revision } = sorted[i] as ShardEvent;
+      bytes += bytesOf(sorted[i] as ShardEvent);
+      const isWhole = sorted[i + 1]?.revision !== revision;
+      if (!isWhole) continue;
+      if (kept > 0 && (bytes > maxBytes || i + 1 > maxEvents)) break;
+      kept = i + 1;
+      this.#bytes = bytes;
+    }
+    this.#events = sorted.slice(0, kept);
+    const first = sorted[kept];
+    if (first !== undefined) this.through = first.revision - 1;
+  }
+}
+
+function bytesOf({ kv, previous }: ShardEvent): number {
+  return sizeOf(kv) + (previous === null ? 0 : sizeOf(previous));
+}
+
+function sizeOf({ key, value }: ShardEvent['kv']): number {
+  return key.length + value.length;
 }
 
 /** What is asked of a row; null: nothing of it. */
