@@ -27,6 +27,8 @@ export const limits = {
   spaceCheckMs: 1_000,
   spaceClearShare: 0.95,
   spaceClearAfterMs: 3_000,
+  /** Beyond this share of its quota a member of a sharded cluster looks as often as at a disk that is low. */
+  spaceLowShare: 0.9,
   /**
    * Of the disk, pages of the state that can be used again included: with less left beside what deletions may need,
    * nothing is added. Compaction and the log go on in it. So much must be the disk's own: two segments of the log.
@@ -42,6 +44,8 @@ export const limits = {
   firstVerifyMs: 60_000,
   /** How long a member may take to tell the sums of its state. */
   compareCallMs: 5_000,
+  /** Of all shards of a member together, as far as two of each allow. */
+  comparedSums: 20_000,
   /** What etcd counts beside key and value of a put against the quota. */
   putOverheadBytes: 256,
   /** A question of one member to another, and its answer. */
@@ -157,21 +161,35 @@ export const limits = {
   shardReadCallMs: 1_000,
   shardReadOwnMs: 100,
   shardReadPauseMs: 20,
+  /** Shards that are asked at a time for one request. */
+  shardReadsAtOnce: 32,
   /** Records of one piece of a shard, for hashes and snapshots, and such streams that other nodes read here at once. */
   shardRecordsPiece: 1_000,
+  /** Of all shards' pieces together, and how long it may take to find a replica that one is read at. */
+  shardRecordsBytes: 32 * 1024 * 1024,
+  shardRecordsOpenMs: 7_000,
   shardRecordStreams: 256,
   /** How long a hash or a snapshot of all shards may take. */
   shardContentsMs: 600_000,
+  /** Of writes to shards that are under way at a member: more are refused. */
+  shardRequestBytes: 128 * 1024 * 1024,
   /** A write that met a change of ranges looks again so often, unless the map has changed before. */
   shardRoutePauseMs: 5,
+  /** How long an alarm or a compaction waits for all shards to have heard of it: one that is down holds nobody up. */
+  everywhereMs: 1_000,
+  /** A request goes on for so long after its client's time is over. */
+  clientGoneMs: 200,
   /** After an attempt of which nothing is known. */
   shardAskAgainMs: 20,
   /** Prepares are sent again so often until the transaction is decided, and parts asked for. */
   shardPrepareAgainMs: 250,
   shardPartsAgainMs: 25,
-  /** The pause after the first abort, at most; it doubles so many times. */
+  /** How long a transaction over several shards waits at most for others of its node that want the same keys. */
+  shardTurnMs: 1_000,
+  /** The pause after a conflict: at least so long at most, or as long as the attempt was; doubled so often; and at most. */
   shardBackoffMs: 4,
   shardBackoffDoublings: 5,
+  shardBackoffMostMs: 1_000,
   /** Replicas that a shard may be given, and beside them some that come while others go. */
   shardReplicas: 7,
   shardReplicasOnTheWay: 3,
@@ -180,6 +198,10 @@ export const limits = {
   /** How often the control of shards looks at the cluster: while something is under way, and while nothing is. */
   controlBusyMs: 200,
   controlIdleMs: 2_000,
+  /** At least so many times as long as it took to decide, which grows with the number of shards; and when idle at most so long. */
+  controlBusyFactor: 4,
+  controlIdleFactor: 100,
+  controlIdleMaxMs: 30_000,
   /** What a leader was asked for and does not show by then is decided anew. */
   controlStepMs: 10_000,
   /** What was asked of a shard for somebody who waits is asked again when nothing has come of it. */
@@ -188,6 +210,8 @@ export const limits = {
   controlPauseMs: 25,
   /** How long a node may take to report, and to do what it is asked for. */
   controlReportMs: 1_000,
+  /** The same for one that is not heard of, or did not answer the last time: whoever looks goes on without it. */
+  controlSilentMs: 100,
   controlStepCallMs: 5_000,
   /** Steps of one look. */
   controlSteps: 256,
@@ -199,18 +223,27 @@ export const limits = {
   /** A fact, a vote, a revocation and a range change that nothing has come of is said again after so long. */
   factRetryMs: 500,
   voteAgainMs: 200,
+  /** The same where whoever leads the order has been told before: what was said to it is lost with its term only. */
+  voteRepeatMs: 1_000,
   revocationAgainMs: 500,
   rangeAgainMs: 200,
+  /** The pause doubles each time. */
+  rangeAgainMostMs: 3_000,
   /** Of one report to whoever leads the order: how long it may take, and votes in it. */
   reportMs: 1_000,
   votesPerReport: 1_024,
-  /** Between two cuts, beside the time that one takes to be logged. */
+  /** Between two cuts, beside the time that one takes to be logged: as long as that, but at least and at most this. */
   cutPauseMs: 1,
+  cutPauseMostMs: 5,
+  /** Votes are waited for by a clock that goes on by no more than this between two looks. */
+  orderLookMs: 200,
   orderProposalMs: 5_000,
   /** A transaction over several shards that is not decided by then is aborted. */
   transactionTimeoutMs: 2_000,
   /** What the way to another node and back is given of the time that a request has. */
   submitHopMs: 20,
+  /** How long one node is waited for before the next one that has a replica is asked as well. */
+  submitCallMs: 2_500,
   /** Until a lease that was registered for a shard is looked for there again. */
   leaseRegistrationPauseMs: 2,
   /** Replicas of a shard that nothing was said of. */
@@ -218,19 +251,40 @@ export const limits = {
   /** The next step of a move is looked at so often; and replicas that may be none of this node's any more. */
   membershipPauseMs: 100,
   replicaRepairMs: 1_000,
+  /** After a split of shard 0, those that begin elsewhere are looked at once as early as this. */
+  spareReleaseMs: 200,
   /** For a neighbour that is to be taken over and is not complete here: then a snapshot of what came of it is asked for. */
   heldPatienceMs: 3_000,
+  /** The same where shard 0 is to take it over: all shards that this node leads hear nothing of the order meanwhile. */
+  orderHeldPatienceMs: 1_000,
+  /** A replica that is nobody's goes when most nodes of its heirs have all of it; after this long when one has. */
+  heirsAwaitedMs: 10_000,
   /** One change of a shard's members, and opening a replica elsewhere. */
   membershipChangeMs: 5_000,
   /** A new shard's first leader is asked for again after these pauses, until there is one. */
   firstElectionMs: 5,
-  firstElections: 6,
+  firstElections: 10,
   /** A node that has not answered for so long is silent. */
   nodeSilentMs: 4_000,
   /** A node must have been up for so long before it is given replicas unasked. */
   nodeSteadyMs: 5_000,
+  /** One that is silent is looked for often for so long: restarts are shorter. */
+  nodeAwaitedMs: 60_000,
+  /** How long a leader that is to go waits for an heir to take over, and leaves that one alone when it has not. */
+  heirPatienceMs: 1_000,
+  heirAvoidedMs: 5_000,
+  /** A node that is to get a replica and has gone silent is waited for so long, where others could do without it. */
+  newcomerAwaitedMs: 1_000,
   /** Rates of requests are smoothed over this long. */
   loadWindowMs: 5_000,
+  /** Of each window so many written keys are kept for every shard; fewer than the least say nothing. */
+  writeSamples: 128,
+  writeSamplesLeast: 32,
+  /** Reports tell at most so often anew whether one key has all of a shard's load, and how many keys there are if more than so many. */
+  countAgainMs: 1_000,
+  countedOftenKeys: 1_000,
+  /** A split that leaves more than this share of the writes on one side is none. */
+  hotKeyShare: 0.9,
   /** Of a key that is found to split at: how long it may be, and how far from the middle, as a share of the keys. */
   splitKeyBytes: 1_024,
   splitKeySlack: 0.02,

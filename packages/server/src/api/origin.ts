@@ -11,6 +11,8 @@ import { sessionOf } from './session-metadata.ts';
 export function originOf(backend: Backend, call: ServerCall, requestBytes: Uint8Array | null = null): Origin {
   const user = userOf(backend, call);
   const session = sessionOf(call, requestBytes);
+  const { timeoutMs } = call;
+  if (timeoutMs !== null) return { user, session, timeoutMs };
   return user === null && session === null ? noOrigin : { user, session };
 }
 

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import { FlotillaError } from '@flotilla/platform';
 import { benchFill } from './bench/fill.ts';
@@ -11,9 +13,11 @@ import { subcommand } from './subcommand.ts';
 
 /**
  * `flotilla bench put|range|watch|fill|pauses|watchers`: puts load on any endpoint that speaks etcd's v3 API and prints one line of JSON.
+ * `flotilla bench shards` measures clusters of its own.
  * Latencies are in milliseconds, CPU per request in microseconds.
  */
 export async function run(args: readonly string[]): Promise<number> {
+  if (args[0] === 'shards') return await benchShards(args.slice(1));
   const command = subcommand('bench', 'measure an endpoint of Flotilla or etcd; prints one line of JSON')
     .argument('<operation>', operationNames)
     .option('--endpoints <list>', 'addresses of members, separated by commas', 'http://127.0.0.1:2379')
@@ -49,7 +53,17 @@ export async function run(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-const operationNames = 'put, range, watch, fill, pauses or watchers';
+const operationNames = 'put, range, watch, fill, pauses or watchers; or shards, which has options of its own';
+
+/** Its parts are beside the sources, as the simulations are: a published package has none. */
+async function benchShards(args: readonly string[]): Promise<number> {
+  const path = fileURLToPath(new URL('../../bench/shards/main.ts', import.meta.url));
+  if (!existsSync(path)) {
+    throw new FlotillaError('FLOTILLA_USAGE', 'bench shards is part of a checkout of the sources');
+  }
+  const module = (await import(path)) as { run(args: readonly string[]): Promise<number> };
+  return await module.run(args);
+}
 
 function measure(operation: string, settings: BenchSettings): Promise<BenchReport> {
   switch (operation) {

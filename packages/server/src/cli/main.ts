@@ -21,6 +21,11 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./simulate.ts'),
   },
   {
+    name: 'check',
+    description: 'judge a history of calls that some store has answered',
+    load: () => import('./check.ts'),
+  },
+  {
     name: 'raft',
     description: 'go on when a majority of members is lost for ever',
     load: () => import('./raft.ts'),

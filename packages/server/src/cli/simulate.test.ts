@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,9 +39,14 @@ test('a failure is shrunk, told in words and left as a tape that replays it; the
   const { code, out } = simulate('--scenario', 'forgetful-counter', '--seeds', '60', '--jobs', '2');
   expect(code).toBe(1);
   expect(out).toMatch(/VIOLATION in seed \d+: lost write/);
-  expect(out).toMatch(/shrunk in [\d,]+ attempts from [\d,]+ choices to \d:/);
-  expect(out).toMatch(/^at \d+\.\d{3} s: .*1 unsynced sectors lost$/m);
-  const [tape] = readdirSync(directory);
+  expect(out).toMatch(
+    /shrunk in [\d,]+ runs from \d+ faults and [\d,]+ choices to \d faults? and \d choices?:/,
+  );
+  expect(out).toMatch(/^at \d+\.\d{3} s: .*1 unsynced sectors lost \(after its \d+\w\w sync.*\)$/m);
+  const tape = readdirSync(directory).find((name) => name.endsWith('.tape.json'));
+  const page = readdirSync(directory).find((name) => name.endsWith('.report.html'));
+  expect(out).toContain(`report:      ${page}`);
+  expect(readFileSync(join(directory, page!), 'utf8')).toContain('<title>lost write · forgetful-counter');
   expect(out).toContain(`npx flotilla simulate --scenario forgetful-counter --replay ${tape}`);
   const replayed = simulate('--replay', tape!);
   expect(replayed.code).toBe(1);
@@ -52,7 +57,18 @@ test('a failure is shrunk, told in words and left as a tape that replays it; the
   );
 });
 
+test('a run ends early when that is asked, and its page is written where it is asked for', () => {
+  const report = join(directory, 'early.html');
+  const tape = readdirSync(directory).find((name) => name.endsWith('.tape.json'));
+  const { out } = simulate('--replay', tape!, '--until', '20', '--report', report);
+  expect(out).toMatch(/^20 events, .*\n/);
+  expect(out).toContain('the run was ended after 20 events, as asked');
+  expect(out).toContain(`report: ${report}`);
+  expect(readFileSync(report, 'utf8')).toContain('<title>ended as asked');
+});
+
 test.each([
+  [['--until', '5'], /error FLOTILLA_USAGE: --until goes with --seed or --replay/],
   [
     ['--scenario', 'nothing'],
     /error FLOTILLA_USAGE: no scenario is named nothing: there are cluster, .*core/,

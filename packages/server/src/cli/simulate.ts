@@ -1,15 +1,21 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { FlotillaError, messageOf } from '@flotilla/platform';
+import { FlotillaError } from '@flotilla/platform';
 import type * as Sim from '@flotilla/sim';
 import { limits } from '../limits.ts';
+import { reportFinding, reportReplay, reportSeed } from './simulate-report.ts';
+import type { Failure, Parts, ReportOptions } from './simulate-report.ts';
+import { duration, grouped, print } from './simulate-words.ts';
 import { subcommand } from './subcommand.ts';
+
+export type { Sim };
 
 /**
  * `flotilla simulate`: runs seeds of a scenario until one violates something. A failure is shrunk, its faults are told
- * in words, and the line that replays it is printed; the exit code is 1 then.
+ * in words, a page that shows the run is written beside its tape, and the line that replays it is printed; the exit
+ * code is 1 then.
  */
 export async function run(args: readonly string[]): Promise<number> {
   const command = subcommand('simulate', 'run the database in the simulator under faults')
@@ -26,20 +32,27 @@ export async function run(args: readonly string[]): Promise<number> {
     .option('--jobs <count>', 'processes that share the seeds', String(availableParallelism()))
     .option('--replay <tape>', 'run the tape that a failure has left behind')
     .option('--no-shrink', 'report a failure as it was found')
+    .option('--report <file>', 'write the page that shows the run there, whether it fails or not')
+    .option('--until <event>', 'end the run of --seed or --replay after so many events')
     .option('--worker', 'run as one of the jobs of another process');
   command.parse(args, { from: 'user' });
   const options = command.opts<Options>();
   const parts: Parts = { sim: await import('@flotilla/sim'), scenario: await loadScenario(options.scenario) };
   if (options.worker === true) return await work(parts);
-  if (options.replay !== undefined) return await replay(parts, options.replay);
+  const reportOptions = reportOptionsOf(options);
+  if (options.replay !== undefined)
+    return await reportReplay({ ...parts, load: loadScenario }, options.replay, reportOptions);
   const plan = planOf(options);
   const start = performance.now();
   const outcome = plan.jobs === 1 ? await searchHere(parts, plan) : await new JobSearch(plan).run();
   const seconds = (performance.now() - start) / 1000;
   print(summary(plan, outcome, seconds));
-  if (outcome.finding === null) return 0;
-  await reportFinding(parts, outcome.finding, options.shrink);
-  return 1;
+  if (outcome.finding !== null) {
+    await reportFinding(parts, outcome.finding, reportOptions);
+    return 1;
+  }
+  if (options.seed !== undefined) await reportSeed(parts, plan.from, reportOptions);
+  return 0;
 }
 
 interface Options {
@@ -50,12 +63,9 @@ interface Options {
   readonly jobs: string;
   readonly replay?: string;
   readonly shrink: boolean;
+  readonly report?: string;
+  readonly until?: string;
   readonly worker?: true;
-}
-
-interface Parts {
-  readonly sim: typeof Sim;
-  readonly scenario: Sim.Scenario;
 }
 
 interface Plan {
@@ -73,12 +83,6 @@ interface Outcome {
   readonly coverage: Readonly<Record<string, number>>;
   /** The lowest seed that failed. */
   readonly finding: Failure | null;
-}
-
-interface Failure {
-  readonly seed: number;
-  readonly name: string;
-  readonly message: string;
 }
 
 /** Scenarios are part of the sources, beside `src`, and no part of a member: a published package has none. */
@@ -104,6 +108,17 @@ function planOf(options: Options): Plan {
   const seeds = wholeNumber('--seeds', options.seeds);
   const jobs = Math.max(1, Math.min(wholeNumber('--jobs', options.jobs), limits.simulationJobs, seeds));
   return { scenario, from: wholeNumber('--from', options.from), seeds, jobs };
+}
+
+function reportOptionsOf({ shrink, report, until, seed, replay }: Options): ReportOptions {
+  if (until !== undefined && seed === undefined && replay === undefined) {
+    throw new FlotillaError('FLOTILLA_USAGE', '--until goes with --seed or --replay: it ends one run');
+  }
+  return {
+    shrink,
+    path: report ?? null,
+    until: until === undefined ? null : wholeNumber('--until', until),
+  };
 }
 
 function wholeNumber(name: string, text: string): number {
@@ -285,72 +300,4 @@ function summary(plan: Plan, outcome: Outcome, seconds: number): string {
       ? 'no violation'
       : `VIOLATION in seed ${outcome.finding.seed}: ${outcome.finding.name}`,
   ].join('\n');
-}
-
-async function reportFinding(parts: Parts, failure: Failure, shrinks: boolean): Promise<void> {
-  const { sim, scenario } = parts;
-  print(`\n${failure.message}\n`);
-  const tape = sim.generatedTape(failure.seed);
-  let result = await sim.runScenario(scenario, tape);
-  if (result.violation === null) {
-    // The second run of a seed that is made twice differed from the first: there is no tape for that.
-    print(`the seed fails only sometimes: something reaches around the platform`);
-    return;
-  }
-  let lanes = tape.lanes();
-  if (shrinks) {
-    const { simulationShrinkMs: timeMaxMs } = limits;
-    const shrunk = await sim.shrink({ scenario, lanes, timeMaxMs });
-    ({ lanes, result } = shrunk);
-    print(
-      `shrunk in ${grouped(shrunk.attempts)} attempts from ${grouped(shrunk.choicesBefore)} choices to ${grouped(shrunk.choicesLeft)}:`,
-    );
-    print(`${result.violation?.message ?? failure.message}\n`);
-  }
-  print(sim.describeFaults(result.faults));
-  const path = `flotilla-${scenario.name}-${failure.seed}.tape.json`;
-  const { seed, name } = failure;
-  writeFileSync(path, sim.encodeTape({ scenario: scenario.name, seed, violation: name, lanes }));
-  print(`\nreplay:      npx flotilla simulate --scenario ${scenario.name} --replay ${path}`);
-  print(`whole seed:  npx flotilla simulate --scenario ${scenario.name} --seed ${seed}`);
-}
-
-async function replay({ sim, scenario }: Parts, path: string): Promise<number> {
-  const tape = sim.decodeTape(readTape(path));
-  const named = tape.scenario === scenario.name ? scenario : await loadScenario(tape.scenario);
-  const result = await sim.runScenario(named, sim.replayedTape(tape.lanes));
-  print(
-    `${grouped(result.events)} events, ${duration(result.simulatedMs)} simulated, trace hash ${result.traceHash}`,
-  );
-  print(sim.describeFaults(result.faults));
-  if (result.violation === null) {
-    print(`no violation; the tape was recorded for: ${tape.violation}`);
-    return 0;
-  }
-  const { name, message, stack } = result.violation;
-  print(`VIOLATION ${name}: ${message}`);
-  if (stack !== null) print(stack);
-  return 1;
-}
-
-function readTape(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new FlotillaError('FLOTILLA_USAGE', `cannot read the tape: ${messageOf(error)}`);
-  }
-}
-
-function duration(ms: number): string {
-  const seconds = ms / 1000;
-  if (seconds < 120) return `${seconds.toFixed(1)} s`;
-  return seconds < 7200 ? `${(seconds / 60).toFixed(1)} min` : `${(seconds / 3600).toFixed(1)} h`;
-}
-
-function grouped(value: number): string {
-  return String(value).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -161,6 +161,8 @@ describe('configuration', () => {
   test.each([
     [{ 'heartbeat-interval': 'x' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'heartbeat-interval': '0' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'shard-node-lost-after': '3s' }, 'FLOTILLA_CONFIGURATION'],
+    [{ 'shard-node-lost-after': 'soon' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'heartbeat-interval': '300' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'election-timeout': '60000' }, 'FLOTILLA_CONFIGURATION'],
     [{ 'listen-client-urls': 'http://127.0.0.1:1' }, 'FLOTILLA_CONFIGURATION'],

@@ -2,6 +2,7 @@ import { FlotillaError } from '@flotilla/platform';
 import * as v from 'valibot';
 import { type AuthToken, bcryptCost, parseAuthToken, tokenLifetimeMs } from './auth-settings.ts';
 import { type DiscoverySettings, discoverySettings } from './discovery-settings.ts';
+import { limits } from '../limits.ts';
 import { parseDuration } from './duration.ts';
 import {
   advertisable,
@@ -60,6 +61,8 @@ export interface Configuration {
   /** How often members are compared, and how often one reads its whole state; 0: never. */
   readonly compareStatesMs: number;
   readonly verifyStateMs: number;
+  /** A silent node counts as lost after so long, and its replicas of shards are replaced. */
+  readonly nodeLostAfterMs: number;
   readonly authToken: AuthToken;
   /** Of a simple token that is not used. */
   readonly authTokenLifetimeMs: number;
@@ -132,6 +135,7 @@ export function configure(values: ReadonlyMap<string, string>): Configuration {
     slowRequestMs: durationOrNull(raw['warning-unary-request-duration']),
     compareStatesMs: parseDuration(raw['compact-hash-check-time']),
     verifyStateMs: parseDuration(raw['corrupt-check-time']),
+    nodeLostAfterMs: nodeLostAfterMs(raw['shard-node-lost-after']),
     autoCompaction: parseAutoCompaction(
       raw['auto-compaction-mode'],
       values.get('auto-compaction-retention') ?? null,
@@ -231,6 +235,7 @@ const schema = v.object({
   'corrupt-check-time': v.string(),
   'auto-compaction-mode': v.picklist(['periodic', 'revision'], "must be 'periodic' or 'revision'"),
   'watch-progress-notify-interval': v.string(),
+  'shard-node-lost-after': v.string(),
   metrics: v.picklist(['basic', 'extensive'], "must be 'basic' or 'extensive'"),
   'enable-grpc-gateway': switched,
   'warning-unary-request-duration': v.string(),
@@ -322,6 +327,14 @@ function checkOwnEntry(
         `--initial-advertise-peer-urls=${urlsKey(advertisedPeerUrls)}: are two members called ${name}?`,
     );
   }
+}
+
+function nodeLostAfterMs(text: string): number {
+  const lostAfterMs = parseDuration(text);
+  if (lostAfterMs >= limits.nodeSilentMs) return lostAfterMs;
+  throw invalid(
+    `--shard-node-lost-after ${text}: must be at least ${limits.nodeSilentMs / 1_000}s, after which a node counts as silent`,
+  );
 }
 
 function effectiveQuota(given: number): number {

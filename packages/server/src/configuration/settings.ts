@@ -1,5 +1,6 @@
 /**
- * Every setting of etcd 3.7's server: flag `--NAME`, environment variable `ETCD_NAME`, configuration file key `NAME`.
+ * Every setting of etcd 3.7's server, and what Flotilla has beside them: flag `--NAME`, environment variable `ETCD_NAME`,
+ * configuration file key `NAME`.
  *
  * `used` settings do here what they do in etcd. `ignored` ones tune a part that Flotilla does not have (bbolt, zap,
  * Go's profiler, …): they are accepted with a warning. `refused` ones would promise something that is not kept, as
@@ -218,6 +219,14 @@ export const settings: readonly Setting[] = [
   // Unsafe
   ignored('unsafe-no-fsync', 'switch', 'false', 'the log is always synced'),
   used('force-new-cluster', 'switch', 'false', 'keep the data and drop every other member: the last resort'),
+
+  // Flotilla's own
+  used(
+    'shard-node-lost-after',
+    'duration',
+    '1m',
+    'replicas on a node that was silent for so long are replaced elsewhere',
+  ),
 
   // Gone from etcd itself, and still in the files that people copy
   ignored('enable-v2', 'switch', 'false', 'there is no v2 API'),

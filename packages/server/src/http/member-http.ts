@@ -54,6 +54,7 @@ export function memberHttp(parts: MemberHttpParts): HttpApi {
       health: health.counts,
       quotaBytes: configuration.quotaBytes,
       alarms: () => alarmsOf(parts),
+      figures: () => backend.figures,
       groupStatus,
       status: () => backend.status(),
       memberIdOf,

@@ -8,6 +8,7 @@ import type {
 } from '@flotilla/wire';
 import type { AnsweredKind, Answers, KeyValueHash, Origin, WatchHub } from '@flotilla/store';
 import type { Access } from '../auth/access.ts';
+import type { StateFigures } from '../metrics/member-metrics.ts';
 import type { OutgoingSnapshot } from '../snapshot/outgoing-snapshot.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface Backend {
 
   stamp(header: ResponseHeader | null): ResponseHeader;
   status(): BackendStatus;
+  /** For metrics: what is cheap is in {@link Backend.status}. */
+  readonly figures: StateFigures;
   members(): readonly BackendMember[];
   /** It has everything and does not vote; most requests are none of its. */
   readonly isLearner: boolean;

@@ -1,12 +1,12 @@
 /** What a {@link DeadlineHeap} orders. One object is in one heap at a time. */
-export interface Deadline {
+export interface Due {
   atMs: number;
   /** The heap's own: where the deadline is in it; −1: nowhere. */
   position: number;
 }
 
 /** The earliest of many deadlines, any of which may move: a binary heap whose members know their places. */
-export class DeadlineHeap<Member extends Deadline> {
+export class DeadlineHeap<Member extends Due> {
   #members: Member[] = [];
 
   get size(): number {

@@ -18,6 +18,8 @@ export function toEtcdError(error: unknown, leadership: LeadershipView, startMs:
     case 'FLOTILLA_PROPOSAL_UNKNOWN':
     case 'FLOTILLA_READ_TIMEOUT':
       return leadership.electedDuring(startMs) ? etcdErrors.timeoutLeaderFailed : etcdErrors.timeout;
+    case 'FLOTILLA_SHARD_UNREACHABLE':
+      return etcdErrors.timeoutConnectionLost;
     case 'FLOTILLA_NO_LEADER':
       return etcdErrors.noLeader;
     case 'FLOTILLA_TOO_MANY_PROPOSALS':

@@ -28,21 +28,26 @@ import { Access } from '../auth/access.ts';
 import type { AuthAdapters } from '../auth/adapters.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { limits } from '../limits.ts';
-import type { RequestCounts } from '../metrics/member-metrics.ts';
+import type { RequestCounts, StateFigures } from '../metrics/member-metrics.ts';
 import type { Meters } from '../metrics/meters.ts';
+import type { Sample } from '../metrics/registry.ts';
 import type { PeerPort } from '../peer/peer-port.ts';
 import type { ApiSettings, Backend, BackendMember, BackendStatus } from './backend.ts';
 import type { DataDirectory } from './data-directory.ts';
+import { AppliedOperations } from '../shards/applied-operations.ts';
 import { isSharded, ShardedBackend } from '../shards/sharded-backend.ts';
 import { ShardWatches } from '../shards/watch/shard-watches.ts';
 import type { ShardNode } from '../shards/types.ts';
 import { toEtcdError } from './failures.ts';
+import type { Keyspace } from './keyspace.ts';
 import { Leadership } from './leadership.ts';
 import type { Membership } from './membership.ts';
 import { Reconfiguration } from './reconfiguration.ts';
 import { MemberLeases } from './member-leases.ts';
-import { MemberOperations, type ShardContents } from './member-operations.ts';
+import { MemberOperations } from './member-operations.ts';
 import { SessionExpiry } from './session-expiry.ts';
+import { ShardedKeyspace } from './sharded-keyspace.ts';
+import { WholeKeyspace } from './whole-keyspace.ts';
 
 export interface GroupBackendParts {
   readonly platform: Platform;
@@ -76,8 +81,10 @@ export class GroupBackend implements Backend {
   readonly #sessions: SessionExpiry;
   /** Shared by every request: nothing is allocated for a time-out that hardly ever comes. */
   readonly #timeout: { readonly timeoutMs: number };
+  readonly #whole: WholeKeyspace;
   /** Null: this member runs no shards. */
-  #shards: ShardedBackend | null = null;
+  #shards: ShardedKeyspace | null = null;
+  #operations: AppliedOperations | null = null;
   #shardWatches: ShardWatches | null = null;
   #requestId = 0;
 
@@ -105,7 +112,7 @@ export class GroupBackend implements Backend {
       tokenLifetimeMs: configuration.authTokenLifetimeMs,
       trustsCertificates: configuration.clientTls.clientCertAuth,
       readBarrier: () => this.readBarrier(),
-      keysOfLease: (id) => this.#keysOfLease(id),
+      keysOfLease: (id) => this.#keyspace.keysOfLease(id),
     });
     this.leases = new MemberLeases({
       platform,
@@ -113,7 +120,7 @@ export class GroupBackend implements Backend {
       group,
       electionTimeoutMs: configuration.electionTimeoutMs,
       propose: (kind, request, origin) => this.#propose(kind, request, origin),
-      keysOf: (id) => this.#keysOfLease(id),
+      keysOf: (id) => this.#keyspace.keysOfLease(id),
       calls: parts.peerPort.calls,
       leaderUrl: () => {
         const { id, leader } = group.status();
@@ -125,7 +132,8 @@ export class GroupBackend implements Backend {
       idleMs: limits.sessionIdleMs,
       appliedIndex: () => database.applied.index,
       uses: () => database.sessionUses(),
-      leads: () => group.status().role === 'leader',
+      // Those of a sharded cluster end by their uses at all members.
+      leads: () => this.#sharded === null && group.status().role === 'leader',
       expire: async (uses) => {
         await this.#propose('session-expire', encodeSessionExpiry(uses), noOrigin);
       },
@@ -136,7 +144,7 @@ export class GroupBackend implements Backend {
       dataDirectory: configuration.dataDirectory,
       quotaBytes: configuration.quotaBytes,
       members: () => this.members(),
-      sharded: () => this.#contents,
+      sharded: () => this.#sharded,
       memberId: () => directory.self.memberId,
       lowersAlarmsFor: (memberId) =>
         memberId === directory.self.memberId ||
@@ -145,6 +153,8 @@ export class GroupBackend implements Backend {
       spareDisk: (spare) => parts.host.keepLogShort(spare),
     });
     this.#timeout = { timeoutMs: limits.requestBaseMs + 2 * configuration.electionTimeoutMs };
+    const pieceBytes = configuration.maxRequestBytes;
+    this.#whole = new WholeKeyspace({ database, group, timeout: this.#timeout, pieceBytes });
     this.settings = {
       maxRequestBytes: configuration.maxRequestBytes,
       maxTransactionOperations: configuration.maxTransactionOperations,
@@ -154,72 +164,50 @@ export class GroupBackend implements Backend {
 
   /** From now on requests go to shards whenever the cluster is sharded. */
   attach(node: ShardNode): void {
-    this.#shards = new ShardedBackend({
+    const shards = new ShardedBackend({
       platform: this.#platform,
       node,
       timeoutMs: this.#timeout.timeoutMs,
       pieceBytes: this.#configuration.maxRequestBytes,
       isCurrent: (user) => user?.authRevision === this.#database.auth.revision,
+      renewed: (user) => this.access.renewed({ user, session: null })?.user ?? null,
+      mayEverything: (user) => this.access.auth.isRoot(user),
       requireKeys: (user, keys) => {
         if (this.access.auth.enabled) this.access.requireKeys(user, 'write', keys);
       },
     });
-    this.#shardWatches = new ShardWatches({
-      platform: this.#platform,
-      node,
-      changes: this.#shards.services.changes,
-      hub: this.#database.watches,
+    this.#shards = new ShardedKeyspace({
+      database: this.#database,
+      shards,
+      inWords: (error, startMs) => toEtcdError(error, this.#leadership, startMs),
+      now: () => this.#platform.now(),
     });
+    this.#operations = new AppliedOperations(node, this.#database.counts);
+    const { changes } = shards.services;
+    const hub = this.#database.watches;
+    this.#shardWatches = new ShardWatches({ platform: this.#platform, node, changes, hub });
   }
 
-  #keysOfLease(id: bigint): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
-    const sharded = this.#sharded;
-    if (sharded === null) return this.#database.leases.keysOf(id);
-    return this.#inWords(() => sharded.keysOfLease(id));
+  /** By kind, and whether several shards had their keys. */
+  get shardRequests(): Iterable<Sample> {
+    return this.#shards?.shards.services.counts.samples() ?? [];
   }
 
-  /** Null: every request is group 0's. */
-  get #sharded(): ShardedBackend | null {
-    return this.#shards?.isOn === true ? this.#shards : null;
+  /** Null: the cluster is not sharded, as far as this member has applied. */
+  get #sharded(): ShardedKeyspace | null {
+    return this.#shards?.shards.isOn === true ? this.#shards : null;
   }
 
-  /** The contents of all shards; null: there are none but group 0's. */
-  get #contents(): ShardContents | null {
-    const sharded = this.#sharded;
-    if (sharded === null) return null;
-    return {
-      hashKeyValues: (revision) => this.#inWords(() => sharded.hashKeyValues(revision)),
-      withContents: (use) => this.#inWords(() => sharded.withContents(use)),
-    };
+  get #keyspace(): Keyspace {
+    return this.#sharded ?? this.#whole;
   }
 
-  /** What shards fail with is told to clients as etcd says it. */
-  async #inWords<Result>(ask: () => Promise<Result>): Promise<Result> {
-    const startMs = this.#platform.now();
-    try {
-      return await ask();
-    } catch (error) {
-      throw toEtcdError(error, this.#leadership, startMs);
-    }
-  }
-
-  async *#piecesInWords(pieces: AsyncIterable<RangeResponse>): AsyncGenerator<RangeResponse> {
-    const startMs = this.#platform.now();
-    try {
-      yield* pieces;
-    } catch (error) {
-      throw toEtcdError(error, this.#leadership, startMs);
-    }
-  }
-
-  /** The newest that this member knows of. */
   get revision(): number {
-    return this.#sharded?.revision ?? this.#database.revision;
+    return this.#keyspace.revision;
   }
 
-  /** Below it nothing can be read any more. */
   get compactRevision(): number {
-    return this.#sharded?.services.place.compactRevision ?? this.#database.compactRevision;
+    return this.#keyspace.compactRevision;
   }
 
   get hasLeader(): boolean {
@@ -267,6 +255,10 @@ export class GroupBackend implements Backend {
     };
   }
 
+  get figures(): StateFigures {
+    return this.#keyspace.figures;
+  }
+
   get isLearner(): boolean {
     return this.#membership.self?.isLearner ?? false;
   }
@@ -305,13 +297,15 @@ export class GroupBackend implements Backend {
     const startMs = this.#platform.now();
     this.#counts.proposalsPending += 1;
     try {
-      const sharded = this.#sharded;
+      const sharded = this.#sharded?.shards ?? null;
       if (sharded !== null && isSharded(kind)) return await sharded.execute(kind, request, origin);
       const result = await this.#proposeToGroup(kind, request, origin);
       // The cluster was sharded while it was on its way, and nothing was done.
       const isLate = result.kind === 'error' && result.error === orderErrors.sharded && isSharded(kind);
-      if (isLate && this.#sharded !== null) return await this.#sharded.execute(kind, request, origin);
-      if (tellsShards(kind)) await this.#sharded?.everywhere();
+      if (isLate && this.#sharded !== null) return await this.#sharded.shards.execute(kind, request, origin);
+      if (kind === 'alarm' || kind === 'auth') {
+        await this.#sharded?.shards.everywhere(kind === 'alarm' ? 'alarms' : 'users');
+      }
       return result;
     } catch (error) {
       this.#counts.proposalsFailed += 1;
@@ -330,15 +324,13 @@ export class GroupBackend implements Backend {
   async isSettled({ session }: Origin): Promise<boolean> {
     if (session === null) return false;
     await this.readBarrier();
-    const sharded = this.#sharded;
-    if (sharded === null) return this.#database.settles(session);
-    return await this.#inWords(() => sharded.isSettled(session));
+    return await this.#keyspace.isSettled(session);
   }
 
   async readBarrier(): Promise<void> {
     const startMs = this.#platform.now();
     try {
-      await (this.#sharded?.readBarrier() ?? this.#group.readBarrier(this.#timeout));
+      await this.#keyspace.readBarrier();
       if (this.#platform.now() - startMs > limits.slowReadMs) this.#counts.slowReadBarriers += 1;
     } catch (error) {
       this.#counts.readBarriersFailed += 1;
@@ -355,31 +347,25 @@ export class GroupBackend implements Backend {
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
-    const sharded = this.#sharded;
-    if (sharded === null) return this.#database.rangeInSlices(request);
-    return this.#inWords(() => sharded.range(request));
+    return this.#keyspace.range(request);
   }
 
   rangePieces(request: RangeRequest): AsyncIterable<RangeResponse> {
-    const sharded = this.#sharded;
-    if (sharded === null) return this.#database.rangePieces(request, this.#configuration.maxRequestBytes);
-    return this.#piecesInWords(sharded.rangePieces(request));
+    return this.#keyspace.rangePieces(request);
   }
 
   readTxn(request: TxnRequest): TxnResponse | Promise<TxnResponse> {
-    const sharded = this.#sharded;
-    if (sharded === null) return this.#database.txn(request);
-    return this.#inWords(() => sharded.readTxn(request));
+    return this.#keyspace.readTxn(request);
   }
 
-  async compacted(revision: number): Promise<void> {
-    await this.#sharded?.compacted(revision);
-    await this.#database.compacted(revision);
+  compacted(revision: number): Promise<void> {
+    return this.#keyspace.compacted(revision);
   }
 
   stop(): void {
     this.#shardWatches?.stop();
-    this.#shards?.stop();
+    this.#operations?.stop();
+    this.#shards?.shards.stop();
     this.#sessions.stop();
     this.leases.stop();
     this.operations.stop();
@@ -405,11 +391,6 @@ export class GroupBackend implements Backend {
   #memberIdOf(nodeId: NodeId): bigint {
     return this.#membership.byNodeId(nodeId)?.memberId ?? 0n;
   }
-}
-
-/** What shards have to have heard of before whoever has asked for it may rely on it. */
-function tellsShards(kind: ProposalKind): boolean {
-  return kind === 'auth' || kind === 'alarm';
 }
 
 /** Whoever can apply the end of a session can apply its requests. */

@@ -10,7 +10,7 @@ import {
 import { AlarmType } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import type { LeaseTime } from './backend.ts';
-import { type Deadline, DeadlineHeap } from './deadline-heap.ts';
+import { type Due, DeadlineHeap } from './deadline-heap.ts';
 import { LeaseClock } from './lease-clock.ts';
 
 export interface LessorParts {
@@ -23,7 +23,7 @@ export interface LessorParts {
 }
 
 /** What a member knows of the time of one lease. */
-interface Tracked extends Deadline {
+interface Tracked extends Due {
   readonly id: bigint;
   ttl: number;
   generation: number;
@@ -31,7 +31,7 @@ interface Tracked extends Deadline {
   readonly checkpoint: CheckpointDue;
 }
 
-interface CheckpointDue extends Deadline {
+interface CheckpointDue extends Due {
   readonly id: bigint;
 }
 
@@ -283,6 +283,6 @@ export function minimumTtlSeconds(electionTimeoutMs: number): number {
   return Math.ceil((1.5 * electionTimeoutMs) / 1_000);
 }
 
-function isDue(deadline: Deadline | null, nowMs: number): boolean {
+function isDue(deadline: Due | null, nowMs: number): boolean {
   return deadline !== null && deadline.atMs <= nowMs;
 }

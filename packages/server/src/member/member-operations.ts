@@ -39,6 +39,9 @@ export class MemberOperations implements BackendOperations {
     this.#parts = parts;
     this.space = new SpaceAlarm(platform, {
       quotaBytes,
+      get looksItself() {
+        return parts.sharded() !== null;
+      },
       liveBytes: () => database.liveBytes,
       diskBytes: () => platform.disk.freeBytes(dataDirectory),
       reusableBytes: () => database.reusableBytes,

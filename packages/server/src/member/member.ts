@@ -435,24 +435,28 @@ function startShardControl(
     backend,
     members: () => membership.members,
     isUnderstood: () => membership.level >= levelOf('order', noOrigin),
+    nodeLostAfterMs: configuration.nodeLostAfterMs,
     space: () => {
       const { storageBytes: usedBytes } = database.stats;
       return { usedBytes, capacityBytes: configuration.quotaBytes };
     },
     isOpen: () => !backend.access.auth.enabled,
+    requests: () => backend.shardRequests,
   });
 }
 
 function startCorruptionCheck(
   platform: Platform,
   configuration: Configuration,
-  { database, directory, group, membership, peerPort }: Parts,
+  { database, directory, group, membership, peerPort, shards }: Parts,
   backend: GroupBackend,
 ): CorruptionCheck {
   return new CorruptionCheck({
     platform,
     calls: peerPort.calls,
     state: database,
+    shards: () => shards.summed(),
+    replicas: (shard) => shards.order?.map.row(shard)?.nodes.length ?? null,
     members: () => membership.members,
     memberId: () => directory.self.memberId,
     clusterId: directory.identity.clusterId,

@@ -12,6 +12,7 @@ let liveBytes: number;
 let diskBytes: number;
 let reusableBytes: number;
 let spared: boolean;
+let looksItself: boolean;
 /** Those that are there; the first one of them leads. */
 let present: bigint[];
 let members: Map<bigint, SpaceAlarm>;
@@ -29,6 +30,9 @@ function apply(request: Uint8Array): Promise<void> {
 function member(id: bigint, quotaBytes: number): SpaceAlarm {
   return new SpaceAlarm(platform, {
     quotaBytes,
+    get looksItself() {
+      return looksItself;
+    },
     liveBytes: () => liveBytes,
     diskBytes: () => Promise.resolve(diskBytes),
     reusableBytes: () => reusableBytes,
@@ -51,6 +55,7 @@ beforeEach(() => {
   diskBytes = Number.MAX_SAFE_INTEGER;
   reusableBytes = 0;
   spared = false;
+  looksItself = false;
   present = [1n, 2n];
   members = new Map([
     [1n, member(1n, 1_000)],
@@ -119,4 +124,17 @@ test('before the disk is full nothing is added any more, until it has room or th
   diskBytes = Number.MAX_SAFE_INTEGER;
   await platform.advance(longMs);
   expect([one.isFull(1), spared, alarms]).toEqual([false, false, []]);
+});
+
+test('a member that stores what others are asked for raises it without being asked itself', async () => {
+  liveBytes = 600;
+  await platform.advance(longMs);
+  expect(changes).toEqual([]);
+  looksItself = true;
+  await platform.advance(limits.spaceCheckMs);
+  // The other one has room for more.
+  expect(changes).toEqual(['raised 2']);
+  liveBytes = 100;
+  await platform.advance(longMs);
+  expect(changes).toEqual(['raised 2', 'lowered 2']);
 });

@@ -4,6 +4,8 @@ import { limits } from '../limits.ts';
 
 export interface SpaceAlarmTarget {
   readonly quotaBytes: number;
+  /** Whether what others were asked to write is stored here: then whoever is asked need not see that there is no space. */
+  readonly looksItself: boolean;
   liveBytes(): number;
   /** What is left on the disk. */
   diskBytes(): Promise<number>;
@@ -26,6 +28,8 @@ export interface SpaceAlarmTarget {
  * would lower what is raised again with the next write. It wants to see clearly less than its quota for a while, or a
  * state that is about full would be writable and not by turns. Nobody has to disarm it, and whoever does after making
  * space finds it up as long as that usually takes.
+ *
+ * Of a sharded cluster each member has a quota for its own shards, and looks itself.
  */
 export class SpaceAlarm {
   readonly #platform: Platform;
@@ -90,7 +94,8 @@ export class SpaceAlarm {
 
   #schedule(): void {
     if (this.#stopped) return;
-    const pauseMs = this.#diskIsLow ? limits.diskLowCheckMs : limits.spaceCheckMs;
+    const isLow = this.#diskIsLow || this.#fillsUp(limits.spaceLowShare);
+    const pauseMs = isLow ? limits.diskLowCheckMs : limits.spaceCheckMs;
     this.#timer = this.#platform.timer(pauseMs, 'space-alarm', () => {
       this.#platform.spawn('space-alarm', () => this.#look());
     });
@@ -98,7 +103,7 @@ export class SpaceAlarm {
 
   async #look(): Promise<void> {
     await this.#lookAtDisk();
-    if (this.#diskIsFull) await this.raise();
+    if (this.#diskIsFull || this.#fillsUp(1)) await this.raise();
     const hasSpace =
       !this.#diskIsFull &&
       this.#target.liveBytes() < this.#target.quotaBytes * limits.spaceClearShare &&
@@ -109,6 +114,11 @@ export class SpaceAlarm {
       await this.#clear();
     }
     this.#schedule();
+  }
+
+  #fillsUp(share: number): boolean {
+    const { looksItself, quotaBytes } = this.#target;
+    return looksItself && this.#target.liveBytes() >= quotaBytes * share;
   }
 
   async #lookAtDisk(): Promise<void> {

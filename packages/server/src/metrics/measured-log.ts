@@ -1,3 +1,4 @@
+import { assert } from '@flotilla/platform';
 import { openLog, type LogOpener, type LogRecord, type WriteAheadLog } from '@flotilla/raft';
 import type { Histogram } from './histogram.ts';
 
@@ -42,6 +43,11 @@ class MeasuredLog implements WriteAheadLog {
 
   async forget(group: number): Promise<void> {
     await this.#log.forget?.(group);
+  }
+
+  async readmit(group: number): ReturnType<NonNullable<WriteAheadLog['readmit']>> {
+    assert(this.#log.readmit !== undefined, 'the log of a member takes a group back');
+    return await this.#log.readmit(group);
   }
 
   compact(...request: Parameters<WriteAheadLog['compact']>): Promise<void> {

@@ -1,5 +1,5 @@
 import type { GroupStatus, Host, NodeId, PeerStatus } from '@flotilla/raft';
-import type { Database } from '@flotilla/store';
+import type { Database, DatabaseStats } from '@flotilla/store';
 import type { HealthCounts } from '../http/health.ts';
 import type { BackendStatus } from '../member/backend.ts';
 import { API_VERSION } from '../member/version.ts';
@@ -19,9 +19,19 @@ export interface MetricSources {
   readonly quotaBytes: number;
   /** Names of the alarms that this member knows of, and whose they are. */
   readonly alarms: () => readonly { readonly memberId: bigint; readonly name: string }[];
+  /** Of the keys that this member has, of whatever shards. */
+  readonly figures: () => StateFigures;
   readonly groupStatus: () => GroupStatus;
   readonly status: () => Pick<BackendStatus, 'memberId' | 'leaderId' | 'isLearner'>;
   readonly memberIdOf: (nodeId: NodeId) => bigint | null;
+}
+
+/** Of a state, be it one group's or that of many shards. Each is found when it is asked for. */
+export interface StateFigures {
+  readonly keyCount: number;
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly sessions: DatabaseStats['sessions'];
 }
 
 /** How long the disk takes. */
@@ -132,7 +142,7 @@ function serverMetrics({ requests, ...sources }: MetricSources): readonly Metric
   ];
 }
 
-function storeMetrics({ database }: MetricSources): readonly Metric[] {
+function storeMetrics({ database, figures }: MetricSources): readonly Metric[] {
   const { counts, watches } = database;
   const executed = (kind: keyof typeof counts.executed): number => counts.executed[kind] ?? 0;
   return [
@@ -168,12 +178,12 @@ function storeMetrics({ database }: MetricSources): readonly Metric[] {
       'Bytes of all versions of keys that are kept',
       () => database.stats.liveBytes,
     ),
-    gauge('etcd_debugging_mvcc_keys_total', 'Keys', () => database.keyCount),
-    gauge('etcd_debugging_mvcc_current_revision', 'The newest revision', () => database.revision),
+    gauge('etcd_debugging_mvcc_keys_total', 'Keys', () => figures().keyCount),
+    gauge('etcd_debugging_mvcc_current_revision', 'The newest revision', () => figures().revision),
     gauge(
       'etcd_debugging_mvcc_compact_revision',
       'The newest compacted revision',
-      () => database.compactRevision,
+      () => figures().compactRevision,
     ),
     gauge('etcd_debugging_mvcc_watch_stream_total', 'Streams of watches', () => watches.streamCount),
     gauge('etcd_debugging_mvcc_watcher_total', 'Watches', () => watches.watcherCount),
@@ -194,16 +204,16 @@ function storeMetrics({ database }: MetricSources): readonly Metric[] {
       'Bytes that are applied and not in a commit yet',
       () => database.stats.bufferedBytes,
     ),
-    gauge('flotilla_sessions', 'Sessions of clients that are known', () => database.stats.sessions.count),
+    gauge('flotilla_sessions', 'Sessions of clients that are known', () => figures().sessions.count),
     gauge(
       'flotilla_sessions_forgotten',
       'Names of forgotten sessions that are still refused',
-      () => database.stats.sessions.forgotten,
+      () => figures().sessions.forgotten,
     ),
     gauge(
       'flotilla_sessions_reply_bytes',
       'What the kept replies of sessions take',
-      () => database.stats.sessions.bytes,
+      () => figures().sessions.bytes,
     ),
     labelled(
       'counter',

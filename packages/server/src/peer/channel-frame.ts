@@ -155,7 +155,7 @@ export interface ChannelGreeting {
   readonly to: number;
 }
 
-const greetingBytes = 18;
+export const greetingBytes = 18;
 
 export function encodeGreeting({ version, clusterId, from, to }: ChannelGreeting): Uint8Array {
   const bytes = new Uint8Array(greetingBytes);

@@ -8,7 +8,7 @@ import { limits } from '../limits.ts';
 import type { PeerChannels } from './peer-channels.ts';
 import { PeerPort } from './peer-port.ts';
 
-const patienceMs = 5_000;
+const patienceMs = 30_000;
 const one = 1 as NodeId;
 const two = 2 as NodeId;
 

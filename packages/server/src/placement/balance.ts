@@ -1,5 +1,5 @@
 import type { Random } from '@flotilla/platform';
-import { emptyCensus, isSmall, need, takeCensus } from './needs.ts';
+import { emptyCensus, isSmall, mayMerge, need, takeCensus } from './needs.ts';
 import type { Reason } from './operation.ts';
 import type { PlacementState } from './placement-state.ts';
 import type { Refusal } from './refusal.ts';
@@ -189,19 +189,14 @@ export class Balance {
     this.#eachReplica(node, placementLimits.replicasPerNode * 3, (row) => {
       const leader = shards.leader[row] as number;
       if ((direction === 'give') !== (leader === node) || this.refusalOfShard(row) !== null) return;
-      const consider = (to: number): void => {
-        if (this.refusalOfTransfer(row, leader, to, dimension) !== null) return;
+      for (let at = row * shards.stride; at < (row + 1) * shards.stride; at += 1) {
+        const to = shards.node[at] as number;
+        if (to < 0 || to === leader || (direction === 'take' && to !== node)) continue;
+        if (this.refusalOfTransfer(row, leader, to, dimension) !== null) continue;
         const gain =
           this.#tally.gain(2, leader, to, 1) + this.#tally.gain(3, leader, to, this.#state.loadOf(row));
         if (gain > most || (gain === most && this.#precedes(row, to, bestRow, bestTo))) {
           [bestRow, bestTo, most] = [row, to, gain];
-        }
-      };
-      if (direction === 'take') consider(node);
-      else {
-        for (let at = row * shards.stride; at < (row + 1) * shards.stride; at += 1) {
-          const to = shards.node[at] as number;
-          if (to >= 0 && to !== leader) consider(to);
         }
       }
     });
@@ -223,7 +218,11 @@ export class Balance {
     const tally = this.#tally;
     const sides: Sides = { above: [], below: [], over: [], under: [] };
     for (const node of nodes.order) {
-      if ((tally.shares.share[dimension]?.[node] ?? 0) <= 0 || nodes.steady[node] === 0) continue;
+      if ((tally.shares.share[dimension]?.[node] ?? 0) <= 0) continue;
+      // One that has just come back gets nothing, but what is too much on it may go.
+      const isSteady = nodes.steady[node] === 1;
+      if (!isSteady && (kind === 'transfer' || nodes.heard[node] === 0 || !tally.isAbove(dimension, node)))
+        continue;
       // Load that comes with offices is moved with them, at no cost: after a restart a node is idle for want of offices.
       const isForOffices = tally.isAbove(3, node) ? tally.isOver(2, node) : tally.isUnder(2, node);
       if (dimension === 3 && kind === 'move' && isForOffices) continue;
@@ -260,14 +259,22 @@ export class Balance {
 
   /** A small shard where replicas are too many, one of the right size where both are: few bytes go a long way. */
   #fitness(row: number, dimension: number, from: number, to: number): number {
-    const { share, unit } = this.#tally.shares;
     const bytes = this.#state.replicaBytes(row);
     if (dimension === 3) return this.#state.replicaLoad(row) / bytes;
-    const excess = (of: number, node: number): number =>
-      ((this.#tally.amounts[of]?.[node] ?? 0) - (share[of]?.[node] ?? 0)) / (unit[of] as number);
-    const missing = (of: number): number => Math.max(0.01, excess(of, from) - excess(of, to));
-    const wanted = (missing(1) / missing(0)) * (unit[1] as number);
+    const wanted =
+      (this.#missing(1, from, to) / this.#missing(0, from, to)) * (this.#tally.shares.unit[1] as number);
     return -Math.abs(Math.log(bytes / wanted));
+  }
+
+  /** What one node has too much of, and the other too little, in mean replicas. */
+  #missing(dimension: number, from: number, to: number): number {
+    return Math.max(0.01, this.#excess(dimension, from) - this.#excess(dimension, to));
+  }
+
+  #excess(dimension: number, node: number): number {
+    const { share, unit } = this.#tally.shares;
+    const amount = this.#tally.amounts[dimension]?.[node] ?? 0;
+    return (amount - (share[dimension]?.[node] ?? 0)) / (unit[dimension] as number);
   }
 
   #precedes(row: number, to: number, otherRow: number, otherTo: number): boolean {
@@ -287,6 +294,7 @@ export class Balance {
   }
 
   #isMergedInto(row: number): boolean {
+    if (!mayMerge(this.#state, row)) return false;
     const { shards } = this.#state;
     const left = shards.rowOf(shards.left[row] as number);
     return left >= 0 && isSmall(this.#state, left);

@@ -113,6 +113,7 @@ function needOfRange(state: PlacementState, row: number): number {
 
 /** Whether a shard is to become part of its right neighbour: by sizes and loads alone, whatever is under way. */
 export function isSmall(state: PlacementState, row: number): boolean {
+  if (!mayMerge(state, row)) return false;
   const { shards, settings } = state;
   const right = shards.rowOf(shards.right[row] as number);
   if (right < 0 || shards.isSticky(row) || shards.isSticky(right)) return false;
@@ -121,6 +122,12 @@ export function isSmall(state: PlacementState, row: number): boolean {
     (shards.bytes[row] as number) + (shards.bytes[right] as number) < settings.mergeBytes &&
     state.loadOf(row) + state.loadOf(right) < settings.mergeLoad
   );
+}
+
+/** Whether it could be merged with an empty and idle neighbour; most shards are too large or too busy for any. */
+export function mayMerge(state: PlacementState, row: number): boolean {
+  const { shards, settings } = state;
+  return (shards.bytes[row] as number) < settings.mergeBytes && state.loadOf(row) < settings.mergeLoad;
 }
 
 export const need = Object.fromEntries(needs.map((name, code) => [name, code])) as Record<Need, number>;

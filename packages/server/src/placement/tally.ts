@@ -118,11 +118,17 @@ export class Tally {
 
   /** How full a node would be with one replica more: what targets are compared by. */
   crowding(row: number, node: number): number {
-    const { share } = this.shares;
-    const { state, amounts } = this;
-    const level = (dimension: number, more: number): number =>
-      ((amounts[dimension]?.[node] ?? 0) + more) / Math.max(Number.MIN_VALUE, share[dimension]?.[node] ?? 0);
-    return level(0, 1) + level(1, state.replicaBytes(row)) + level(3, state.replicaLoad(row)) / 2;
+    const { state } = this;
+    return (
+      this.#levelWith(0, node, 1) +
+      this.#levelWith(1, node, state.replicaBytes(row)) +
+      this.#levelWith(3, node, state.replicaLoad(row)) / 2
+    );
+  }
+
+  #levelWith(dimension: number, node: number, more: number): number {
+    const amount = (this.amounts[dimension]?.[node] ?? 0) + more;
+    return amount / Math.max(Number.MIN_VALUE, this.shares.share[dimension]?.[node] ?? 0);
   }
 
   #band(dimension: number): number {

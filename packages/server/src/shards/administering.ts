@@ -1,5 +1,6 @@
-import { FlotillaError, isFlotillaError, type Platform } from '@flotilla/platform';
+import { FlotillaError, isFlotillaError, type Platform, type Timer } from '@flotilla/platform';
 import type { OrderEffect, OrderEntry, OrderMachine, RequestOrigin, ShardAnswer } from '@flotilla/store';
+import { limits } from '../limits.ts';
 import type { AdministerReply, Patience } from './types.ts';
 
 interface Waiter {
@@ -11,11 +12,13 @@ interface Spreading {
   readonly waiter: Waiter;
   readonly answer: ShardAnswer;
   readonly index: number;
+  readonly timer: Timer;
 }
 
 /**
  * Requests of the order group that this node has proposed. A compaction is answered when every shard has heard of it
- * (rule 16), which this node's own copy of the order says; all else when it is applied here. Changes of users come as
+ * (rule 16), which this node's own copy of the order says; all else when it is applied here. One that is down is waited
+ * for a little only: nobody reads what is compacted there, since whoever reads at a revision asks the order first. Changes of users come as
  * proposals of group 0, and `ShardedBackend.everywhere` waits for them.
  */
 export class Administering {
@@ -95,6 +98,7 @@ export class Administering {
 
   stop(): void {
     const stopped = new FlotillaError('FLOTILLA_STOPPED', 'this member stops');
+    for (const { timer } of this.#spreading) timer.cancel();
     this.#spreading = [];
     this.#waiting.clear();
     this.#platform.log.debug('requests of the order are given up', { reason: stopped.message });
@@ -109,17 +113,23 @@ export class Administering {
     const revision = (outcome.kind === 'written' ? outcome.revision : outcome.bound) ?? order.frontier;
     const answer: ShardAnswer = { origin, result: outcome.result, revision, effective: false };
     for (const waiter of waiting) {
-      if (waiter.everywhere) this.#spreading.push({ waiter, answer, index: order.index });
+      if (waiter.everywhere) this.#spreadLater(waiter, answer, order.index);
       else waiter.settle({ kind: 'answer', answer });
     }
   }
 
-  #spread(order: OrderMachine): void {
-    this.#spreading = this.#spreading.filter(({ waiter, answer, index }) => {
-      if (!order.isEverywhere(index)) return true;
+  #spreadLater(waiter: Waiter, answer: ShardAnswer, index: number): void {
+    const timer = this.#platform.timer(limits.everywhereMs, 'order-spread', () => {
       waiter.settle({ kind: 'answer', answer });
-      return false;
     });
+    this.#spreading.push({ waiter, answer, index, timer });
+  }
+
+  #spread(order: OrderMachine): void {
+    // Whoever is answered is no more in the list that comes of it.
+    for (const { waiter, answer, index } of this.#spreading) {
+      if (order.isEverywhere(index)) waiter.settle({ kind: 'answer', answer });
+    }
   }
 
   #tell(origin: RequestOrigin, reply: AdministerReply): void {
@@ -130,7 +140,11 @@ export class Administering {
     const left = (this.#waiting.get(key) ?? []).filter((one) => one !== waiter);
     if (left.length === 0) this.#waiting.delete(key);
     else this.#waiting.set(key, left);
-    this.#spreading = this.#spreading.filter((one) => one.waiter !== waiter);
+    this.#spreading = this.#spreading.filter((one) => {
+      if (one.waiter !== waiter) return true;
+      one.timer.cancel();
+      return false;
+    });
   }
 }
 

@@ -20,6 +20,8 @@ beforeEach(() => {
         timeoutMs: 5_000,
         pieceBytes: 1_000,
         isCurrent: () => false,
+        renewed: () => null,
+        mayEverything: () => false,
         requireKeys: () => undefined,
       }),
   );

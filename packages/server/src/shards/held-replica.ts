@@ -31,13 +31,16 @@ export class HeldReplica implements HeldShard {
   lead: ShardLead | null = null;
   /** What had been applied where it was asked to open: what was said of this node's membership before is over. */
   readonly openedAt: number;
+  readonly sinceMs: number;
   readonly #openedOrder: number;
   /** Null: it is being opened. */
   #group: Group<unknown> | null = null;
+  #opening: Promise<void> | null = null;
 
-  constructor(replica: ShardReplica, answers: ShardAnswers, opened: Opened = withItsParent) {
+  constructor(replica: ShardReplica, answers: ShardAnswers, sinceMs: number, opened: Opened = withItsParent) {
     this.replica = replica;
     this.answers = answers;
+    this.sinceMs = sinceMs;
     this.openedAt = opened.appliedIndex;
     this.#openedOrder = opened.orderIndex;
   }
@@ -49,6 +52,17 @@ export class HeldReplica implements HeldShard {
 
   opened(group: Group<unknown>): void {
     this.#group = group;
+  }
+
+  /** Opens its group, unless that is done already or under way. */
+  open(open: () => Promise<void>): Promise<void> {
+    this.#opening ??= open();
+    return this.#opening;
+  }
+
+  /** Resolves when it is known whether there will be a group. */
+  async settled(): Promise<void> {
+    await this.#opening?.catch(() => undefined);
   }
 
   get group(): Group<unknown> | null {

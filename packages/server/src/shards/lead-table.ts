@@ -12,6 +12,8 @@ export interface LeadTableParts {
   readonly order: () => OrderMachine | null;
   readonly reports: OrderReports;
   readonly members: ShardMembers;
+  /** As whoever leads group 0 sees it. */
+  readonly isLive: (node: number) => boolean;
   readonly frontier: () => Promise<Frontier>;
   /** Nobody waits for these. */
   readonly log: (held: HeldShard, entry: ShardEntry) => void;
@@ -82,7 +84,7 @@ export class LeadTable {
   }
 
   #begin(held: HeldShard): ShardLead {
-    const { platform, order, reports, frontier, log, propose } = this.#parts;
+    const { platform, order, reports, frontier, log, propose, isLive } = this.#parts;
     this.#leading.add(held);
     return new ShardLead({
       platform,
@@ -94,7 +96,7 @@ export class LeadTable {
       report: (row) => reports.report(row),
       vote: (vote) => reports.vote(vote),
       isKnown: () => reports.isKnown,
-      nodesForChild,
+      nodesForChild: (its) => nodesForChild(its, isLive),
       wake: () => this.wake(held),
     });
   }

@@ -1,4 +1,4 @@
-import { noOrigin, type Origin } from '@flotilla/store';
+import { encodeLeaseRenew, noOrigin, type Origin } from '@flotilla/store';
 import { etcdErrors, LeaseGrantRequest, LeaseRevokeRequest, PutRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
@@ -14,6 +14,8 @@ function backendOf(shards: MemoryShards, node: MemoryNode): ShardedBackend {
     timeoutMs: 5_000,
     pieceBytes: 1_000,
     isCurrent: () => false,
+    renewed: () => null,
+    mayEverything: ({ name }) => name === 'root',
     requireKeys: (_user, keys) => {
       if (keys.some((key) => Buffer.from(key).toString() >= 'm')) throw etcdErrors.permissionDenied;
     },
@@ -40,4 +42,66 @@ test('the keys of a lease are those of all shards, for those who may write only 
   const { kind } = await shards.run(backend.execute('lease-revoke', revoke, noOrigin));
   expect(kind).toBe('lease-revoke');
   expect(await shards.run(backend.readBarrier().then(() => backend.keysOfLease(7n)))).toEqual([]);
+});
+
+test('a renewal that came before a revocation finds the lease', async () => {
+  const shards = new MemoryShards(4, 3, ['b', 'm'], 1);
+  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
+  for (let round = 0; round < 5; round += 1) {
+    await shards.run(backend.execute('lease-grant', grant, noOrigin));
+    const both = Promise.all([
+      backend.execute('lease-renew', encodeLeaseRenew([7n]), noOrigin),
+      backend.execute('lease-revoke', LeaseRevokeRequest.encode({ id: 7n }), noOrigin),
+    ]);
+    const [renewed] = await shards.run(both);
+    expect(renewed).toEqual({ kind: 'lease-renew', response: { ttls: [100] } });
+  }
+});
+
+test('only shards where a lease is registered are asked for its keys, and none for those who may do everything', async () => {
+  const shards = new MemoryShards(3, 3, ['b', 'd', 'f', 'm', 'p'], 1);
+  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
+  await shards.run(backend.execute('lease-grant', grant, noOrigin));
+  const asked: string[] = [];
+  for (const node of shards.nodes) {
+    const ask = node.ask.bind(node);
+    node.ask = async (to, path, body) => {
+      asked.push(path);
+      return await ask(to, path, body);
+    };
+  }
+  await shards.run(backend.keysOfLease(7n));
+  expect(asked).toEqual([]);
+  await shards.run(backend.execute('put', put('e'), noOrigin));
+  await shards.run(backend.execute('put', put('g'), noOrigin));
+  await shards.run(backend.execute('put', put('z'), noOrigin));
+  const startMs = shards.platform.now();
+  const keys = await shards.run(backend.readBarrier().then(() => backend.keysOfLease(7n)));
+  expect(keys.map((key) => Buffer.from(key).toString())).toEqual(['e', 'g', 'z']);
+  expect(asked.length).toBeLessThanOrEqual(3);
+  // All of them at once: no longer than it takes one.
+  expect(shards.platform.now() - startMs).toBeLessThan(12);
+  asked.length = 0;
+  const root: Origin = { user: { name: 'root', authRevision: 1 }, session: null };
+  expect(await shards.run(backend.execute('put', put('e'), root))).toMatchObject({ kind: 'put' });
+  expect(asked).toEqual([]);
+});
+
+test('what a session has executed is answered again to whoever has lost the permission since', async () => {
+  const shards = new MemoryShards(4, 3, ['b', 'm'], 1);
+  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
+  await shards.run(backend.execute('lease-grant', grant, noOrigin));
+  const numbered = (request: number): Origin => ({
+    ...alice,
+    session: { id: 'client', request, done: 0, digest: new Uint8Array(0) },
+  });
+  const first = await shards.run(backend.execute('put', put('a'), numbered(1)));
+  // Now a key goes with the lease that alice may not write.
+  await shards.run(backend.execute('put', put('x'), noOrigin));
+  expect(await shards.run(backend.execute('put', put('a'), numbered(1)))).toEqual(first);
+  const denied = { kind: 'error', error: etcdErrors.permissionDenied };
+  expect(await shards.run(backend.execute('put', put('a'), numbered(2)))).toEqual(denied);
 });

@@ -1,11 +1,13 @@
 import { membersOf } from '@flotilla/raft';
 import { type CommittedOutcome, decodeShardEntry, type RequestOrigin, type ShardId } from '@flotilla/store';
-import type { OrderMachine, ShardMachine } from '@flotilla/store';
+import type { ShardMachine } from '@flotilla/store';
+import type { Heirs } from './heirs.ts';
 import {
   decodeMessage,
   type DropMessage,
   encodeMessage,
   encodeOutcome,
+  type OpenAnswer,
   type OpenMessage,
   paths,
   type RecallMessage,
@@ -22,13 +24,13 @@ export interface NodeHandlersParts {
   readonly submitter: ShardSubmitter;
   /** Of any shard that this node has, shard 0 too; null: it has none, or no state of it. */
   readonly state: (shard: ShardId) => ShardMachine | null;
-  readonly order: () => OrderMachine | null;
+  readonly heirs: Heirs;
   /** False: this node does not lead the order. */
   readonly take: (report: ReportMessage) => boolean;
 }
 
 /** What other nodes ask this one for their shards. What they ask for twice is done once. */
-export function answerNodes({ handle, replicas, submitter, state, order, take }: NodeHandlersParts): void {
+export function answerNodes({ handle, replicas, submitter, state, heirs, take }: NodeHandlersParts): void {
   const submit: NodeHandler = (body) => {
     const message = decodeMessage<SubmitMessage>(body);
     return submitter.serve(message, decodeShardEntry(message.entry));
@@ -42,8 +44,8 @@ export function answerNodes({ handle, replicas, submitter, state, order, take }:
     return encodeOutcome(recalled(machine, origin));
   });
   handle(paths.open, async (body) => {
-    await replicas.openEmpty(decodeMessage<OpenMessage>(body));
-    return nothing;
+    const emptySince = await replicas.openEmpty(decodeMessage<OpenMessage>(body));
+    return encodeMessage({ emptySince } satisfies OpenAnswer);
   });
   handle(paths.drop, (body) => {
     const { shard, index } = decodeMessage<DropMessage>(body);
@@ -58,13 +60,13 @@ export function answerNodes({ handle, replicas, submitter, state, order, take }:
     return encodeMessage({ members: membersOf(configuration), index: applied.index });
   });
   handle(paths.gone, (body) => {
-    const { shards } = decodeMessage<{ readonly shards: readonly ShardId[] }>(body);
-    const known = order();
-    if (known === null) throw new Error('the cluster is not sharded here');
-    const gone = shards.filter(
-      (shard) => known.map.row(shard) === null && known.lastFact(shard, known.index) === null,
+    return encodeMessage(
+      heirs.gone(decodeMessage<{ readonly replicas: Parameters<Heirs['gone']>[0] }>(body).replicas),
     );
-    return encodeMessage({ index: known.index, gone });
+  });
+  handle(paths.kept, async (body) => {
+    const { heirs: asked } = decodeMessage<{ readonly heirs: Parameters<Heirs['kept']>[0] }>(body);
+    return encodeMessage({ kept: await heirs.kept(asked) });
   });
   handle(paths.report, (body) => {
     if (!take(decodeMessage<ReportMessage>(body))) throw new Error('it does not lead the order');

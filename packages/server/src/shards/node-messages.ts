@@ -25,6 +25,7 @@ export const paths = {
   drop: '/shard/drop',
   member: '/shard/member',
   gone: '/shard/gone',
+  kept: '/shard/kept',
   report: '/order/report',
 } as const;
 
@@ -56,6 +57,11 @@ export interface OpenMessage {
   readonly appliedIndex: number;
   /** How far its order had come. */
   readonly orderIndex: number;
+}
+
+export interface OpenAnswer {
+  /** What it was told had been applied when it opened a replica that has no state yet; null: it has a state. */
+  readonly emptySince: number | null;
 }
 
 /** A node was removed from a shard's group by the entry at this index. */

@@ -1,18 +1,9 @@
-import {
-  assert,
-  FlotillaError,
-  isFlotillaError,
-  messageOf,
-  type Platform,
-  type Timer,
-} from '@flotilla/platform';
-import { type Configuration, type Group, type Host, membersOf, type NodeId } from '@flotilla/raft';
+import { assert, FlotillaError, isFlotillaError, messageOf, type Platform } from '@flotilla/platform';
+import type { Group, Host, NodeId } from '@flotilla/raft';
 import {
   type ApplyResult,
   type CommittedOutcome,
   type Database,
-  encodeOrderEntry,
-  encodeProposal,
   type Frontier,
   type KeySpan,
   type OrderApplied as StoreApplied,
@@ -24,26 +15,33 @@ import {
   type ReplicaParts,
   type RequestEntry,
   type RequestOrigin,
-  sessionErrors,
   type ShardEntry,
   type ShardId,
   type ShardMachine,
+  type ShardReplica,
 } from '@flotilla/store';
 import { limits } from '../limits.ts';
 import type { PeerChannels } from '../peer/peer-channels.ts';
 import { Administering } from './administering.ts';
+import { FormerReplicas } from './former-replicas.ts';
 import type { HeldReplica, HeldShard } from './held-replica.ts';
+import { Heirs } from './heirs.ts';
 import { LeadTable } from './lead-table.ts';
 import { answerNodes, recalled } from './node-handlers.ts';
-import { decodeMessage, decodeOutcome, encodeMessage, paths, type ReportMessage } from './node-messages.ts';
-import { OrderLead } from './order-lead.ts';
+import { NodeCalls } from './node-calls.ts';
+import { NodeListeners } from './node-listeners.ts';
+import { decodeOutcome, encodeMessage, paths } from './node-messages.ts';
+import { OrderGroup } from './order-group.ts';
+import { OrderOffice } from './order-office.ts';
 import { OrderReports } from './order-reports.ts';
 import { OwnShard } from './own-shard.ts';
 import { ReplicaTable } from './replica-table.ts';
+import { ReplicaUpkeep } from './replica-upkeep.ts';
 import { ShardAnswers } from './shard-answers.ts';
 import { ShardMembers } from './shard-members.ts';
 import { ShardSubmitter } from './shard-submitter.ts';
 import { shardsTold } from './shards-told.ts';
+import { SpareReplicas } from './spare-replicas.ts';
 import type {
   AdministerReply,
   NodeHandler,
@@ -89,16 +87,13 @@ export class NodeShards implements ShardNode, OrderKeeper {
   readonly #administering: Administering;
   /** Answers that somebody waits for. */
   readonly #busy = new Set<ShardAnswers>();
-  readonly #handlers = new Map<string, NodeHandler>();
-  readonly #orderListeners = new Set<(applied: OrderApplied) => void>();
-  readonly #appliedListeners = new Set<(applied: ShardApplied) => void>();
-  readonly #replicaListeners = new Set<() => void>();
+  readonly #calls: NodeCalls;
+  readonly #listeners = new NodeListeners();
   /** Who led a shard that this node has no replica of, as it was told last. */
   readonly #heardLeaders = new Map<ShardId, NodeId>();
-  #group: Group<ApplyResult> | null = null;
-  #orderLead: OrderLead | null = null;
-  #repairTimer: Timer | null = null;
-  #requestId = 0;
+  readonly #group: OrderGroup;
+  readonly #office: OrderOffice;
+  readonly #upkeep: ReplicaUpkeep;
   #stopped = false;
 
   /** Before group 0 is opened: what that applies again may concern any replica. */
@@ -106,12 +101,15 @@ export class NodeShards implements ShardNode, OrderKeeper {
     const { platform, nodeId, host, store, access, database } = parts;
     this.nodeId = nodeId;
     this.#parts = parts;
+    this.#calls = new NodeCalls(nodeId, parts.channels);
     const order = (): OrderMachine | null => database.order;
     const ask = (node: NodeId, path: string, body: Uint8Array, patience: Patience): Promise<Uint8Array> =>
       this.ask(node, path, body, patience);
+    const group = new OrderGroup(platform, order);
+    this.#group = group;
     const propose = (entry: OrderEntry, patience: Patience): Promise<void> => this.propose(entry, patience);
     this.#own = new OwnShard(
-      () => this.#group,
+      () => group.group,
       order,
       () => database.applied.term,
       propose,
@@ -121,9 +119,22 @@ export class NodeShards implements ShardNode, OrderKeeper {
       platform,
       nodeId,
       order,
-      leader: () => this.#orderLeader,
+      leader: () => group.leader,
       ask,
-      take: (report) => this.#takeReport(report),
+      take: (report) => this.#office.take(report),
+    });
+    this.#office = new OrderOffice({
+      platform,
+      nodeId,
+      order,
+      propose,
+      log: (shard, entry, patience) => this.log(shard, entry, patience),
+      group,
+      own: this.#own,
+      begun: () => {
+        this.#leads.wake(this.#own);
+        this.#reports.tick();
+      },
     });
     this.#members = new ShardMembers({
       platform,
@@ -137,6 +148,7 @@ export class NodeShards implements ShardNode, OrderKeeper {
       order,
       reports: this.#reports,
       members: this.#members,
+      isLive: (node) => this.hears(node),
       frontier: () => this.frontier(shortPatience),
       log: (held, entry) => this.#background('shard-log', () => held.log(entry, shortPatience)),
       propose: (entry) => this.#background('order-log', () => propose(entry, shortPatience)),
@@ -155,54 +167,96 @@ export class NodeShards implements ShardNode, OrderKeeper {
         if (leader !== 0) this.#heardLeaders.set(shard, leader as NodeId);
       },
     });
+    const flush = (): Promise<void> => store.flushNow();
+    const heirs = new Heirs({
+      platform,
+      nodeId,
+      order,
+      orderVoters: () => group.voters,
+      orderMembers: () => group.members,
+      range: (shard) => this.#held(shard)?.state?.epoch.range ?? spares.get(shard)?.range ?? null,
+      flush,
+      ask,
+    });
+    const former = new FormerReplicas({
+      platform,
+      heirs,
+      orderNodes: () => group.members.filter((node) => node !== nodeId),
+      ask,
+    });
+    const spares = new SpareReplicas({
+      platform,
+      nodeId,
+      host,
+      flush,
+      letGo: (spare) => {
+        const known = this.order;
+        if (known !== null) former.letGo(spare, known);
+      },
+      failed: parts.failed,
+    });
     this.#replicas = new ReplicaTable({
       platform,
       nodeId,
       host,
       store,
       access,
-      flush: () => store.flushNow(),
+      flush,
       order,
+      spares,
+      letGo: (claim, known) => former.letGo(claim, known),
       applied: (replica, { entry, effects }) => {
         const held = this.#replicas.get(replica.id);
         if (held === null) return;
         const { machine } = replica;
         held.answers.applied(machine, effects);
         this.#leads.applied(held, effects);
-        if (entry !== null) this.#told({ shard: replica.id, machine, entry, effects });
+        if (entry !== null) this.#listeners.applied({ shard: replica.id, machine, entry, effects });
       },
       answers: (replica) => this.#answers(() => (replica.isReady ? replica.machine : null)),
       roleChanged: (held) => this.#leads.roleChanged(held),
-      changed: () => this.#replicasChanged(),
-      resumeOrder: () => this.#group?.resume(),
-      orderHeldMs: () => this.#group?.status().held?.forMs ?? 0,
+      changed: () => this.#listeners.replicas(),
+      resumeOrder: () => group.group?.resume(),
+      orderHeldMs: () => group.status?.held?.forMs ?? 0,
       failed: parts.failed,
+    });
+    this.#upkeep = new ReplicaUpkeep({
+      platform,
+      nodeId,
+      order,
+      group,
+      replicas: this.#replicas,
+      former,
+      spares,
+      nodesOf: (shard) => this.nodesOf(shard),
+      ask,
     });
     answerNodes({
       handle: (path, handler) => this.handle(path, handler),
       replicas: this.#replicas,
       submitter: this.#submitter,
       state: (shard) => this.#held(shard)?.state ?? null,
-      order,
-      take: (report) => this.#takeReport(report),
+      heirs,
+      take: (report) => this.#office.take(report),
     });
     database.keepOrder(this);
   }
 
   /** Group 0 is open: opens the groups of all replicas that were stored. */
   async open(group: Group<ApplyResult>): Promise<void> {
-    this.#group = group;
+    this.#group.opened(group);
     group.onRoleChange(() => this.#orderRoleChanged());
     await this.#replicas.open();
     this.#orderRoleChanged();
-    this.#repairLater();
+    this.#upkeep.later();
   }
 
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#repairTimer?.cancel();
-    this.#orderLead?.stop();
+    this.#upkeep.stop();
+    this.#group.stop();
+    this.#office.stop();
     this.#reports.stop();
     this.#leads.stop();
     this.#own.answers.end();
@@ -231,6 +285,11 @@ export class NodeShards implements ShardNode, OrderKeeper {
     return this.#replicas.get(shard);
   }
 
+  /** Replicas whose keys can be compared with those of others, and with their sums. Shard 0 is the database's. */
+  *summed(): Iterable<Pick<ShardReplica, 'id' | 'sums' | 'verify'>> {
+    for (const { replica } of this.#replicas.all()) yield replica;
+  }
+
   nodesOf(shard: ShardId): readonly NodeId[] {
     const row = this.order?.map.row(shard);
     if (row === null || row === undefined) return [];
@@ -241,17 +300,14 @@ export class NodeShards implements ShardNode, OrderKeeper {
       if (this.#parts.channels.isUnreachable(node)) return 3;
       return node === leader ? 1 : 2;
     };
-    const nodes = shard === orderShard ? this.#orderMembers : row.nodes;
+    const nodes = shard === orderShard ? this.#group.members : row.nodes;
     return [...(nodes as readonly NodeId[])].sort((a, b) => rank(a) - rank(b) || a - b);
   }
 
   // Requests.
 
-  async frontier({ timeoutMs }: Patience): Promise<Frontier> {
-    await this.#orderGroup.readBarrier({ timeoutMs });
-    const { order } = this;
-    if (order === null) throw notSharded();
-    return { index: order.index, revision: order.frontier };
+  frontier(patience: Patience): Promise<Frontier> {
+    return this.#group.frontier(patience);
   }
 
   submit(shard: ShardId, entry: RequestEntry | PrepareEntry, patience: Patience): Promise<SubmitReply> {
@@ -280,28 +336,8 @@ export class NodeShards implements ShardNode, OrderKeeper {
     return null;
   }
 
-  async propose(entry: OrderEntry, { timeoutMs }: Patience): Promise<void> {
-    this.#requestId += 1;
-    const payload = encodeProposal({
-      kind: 'order',
-      requestId: this.#requestId,
-      request: encodeOrderEntry(entry),
-    });
-    const { platform } = this.#parts;
-    const untilMs = platform.now() + timeoutMs;
-    for (;;) {
-      try {
-        const leftMs = Math.max(1, untilMs - platform.now());
-        const result = await this.#orderGroup.propose(payload, { timeoutMs: leftMs });
-        if (result.kind === 'error') throw result.error;
-        return;
-      } catch (error) {
-        // A snapshot has jumped over it. What is logged twice is done once; but what was decided on a configuration
-        // would be refused the second time.
-        const isOver = 'configuration' in entry || platform.now() >= untilMs;
-        if (isOver || !isFlotillaError(error, 'FLOTILLA_PROPOSAL_UNKNOWN')) throw error;
-      }
-    }
+  propose(entry: OrderEntry, patience: Patience): Promise<void> {
+    return this.#group.propose(entry, patience);
   }
 
   administer(
@@ -311,49 +347,30 @@ export class NodeShards implements ShardNode, OrderKeeper {
     return this.#administering.ask(entry, patience, () => this.propose(entry, patience));
   }
 
-  async openSession(name: string, patience: Patience): Promise<number> {
-    const known = this.order?.sessionOf(name) ?? null;
-    if (known !== null) return known;
-    await this.propose({ kind: 'open-session', name, owner: '' }, patience);
-    const session = this.order?.sessionOf(name) ?? null;
-    if (session === null) throw sessionErrors.expired;
-    return session;
-  }
-
   // Other nodes.
 
-  async ask(node: NodeId, path: string, body: Uint8Array, { timeoutMs }: Patience): Promise<Uint8Array> {
-    if (node !== this.nodeId) return await this.#parts.channels.ask(node, path, body, timeoutMs);
-    const handler = this.#handlers.get(path);
-    if (handler === undefined) {
-      throw new FlotillaError('FLOTILLA_PEER_CALL_UNKNOWN', `this member does not know ${path}`);
-    }
-    try {
-      return await handler(body, this.nodeId);
-    } catch (error) {
-      if (isFlotillaError(error, 'FLOTILLA_STOPPED')) throw error;
-      throw new FlotillaError('FLOTILLA_PEER_CALL_FAILED', messageOf(error), { cause: error });
-    }
+  ask(node: NodeId, path: string, body: Uint8Array, patience: Patience): Promise<Uint8Array> {
+    return this.#calls.ask(node, path, body, patience);
+  }
+
+  hears(node: number): boolean {
+    return node === this.nodeId || this.#parts.host.hears(node as NodeId);
   }
 
   handle(path: string, handler: NodeHandler): void {
-    this.#handlers.set(path, handler);
-    this.#parts.channels.handle(path, handler);
+    this.#calls.handle(path, handler);
   }
 
   onOrder(listener: (applied: OrderApplied) => void): () => void {
-    this.#orderListeners.add(listener);
-    return () => this.#orderListeners.delete(listener);
+    return this.#listeners.onOrder(listener);
   }
 
   onApplied(listener: (applied: ShardApplied) => void): () => void {
-    this.#appliedListeners.add(listener);
-    return () => this.#appliedListeners.delete(listener);
+    return this.#listeners.onApplied(listener);
   }
 
   onReplicas(listener: () => void): () => void {
-    this.#replicaListeners.add(listener);
-    return () => this.#replicaListeners.delete(listener);
+    return this.#listeners.onReplicas(listener);
   }
 
   /** Hands leadership of a shard that this node leads to another node with a replica. */
@@ -371,24 +388,21 @@ export class NodeShards implements ShardNode, OrderKeeper {
         const { effect: own } = effect;
         this.#own.answers.applied(order.own, [own]);
         if (own.kind === 'split') this.#split(order, own.child);
+        if (own.kind === 'absorbed') this.#replicas.takenByOrder(own.drained);
         if (own.kind === 'vote' && this.#own.leads) this.#reports.vote(own.vote);
       } else if (effect.kind === 'decided') {
         for (const shard of effect.decision.participants) this.#held(shard)?.answers.decided(effect.decision);
       }
     }
     this.#administering.applied(order, effects);
-    if (entry !== null) this.#merged(order, entry);
     for (const answers of this.#busy) answers.settleSoon();
     this.#leads.orderApplied(shardsTold(entry, effects), (shard) => this.#held(shard));
-    if (this.#orderLead === null) this.#parts.platform.defer(() => this.#orderLeadMayBegin());
-    this.#orderLead?.applied();
-    this.#repairLater();
-    for (const listener of this.#orderListeners) {
-      listener({ order, entry, index: position.index, effects });
-    }
+    this.#office.applied();
+    this.#upkeep.later();
+    this.#listeners.order({ order, entry, index: position.index, effects });
     if (entry?.kind === 'own') {
       const own = effects.flatMap((effect) => (effect.kind === 'shard' ? [effect.effect] : []));
-      this.#told({ shard: orderShard, machine: order.own, entry: entry.entry, effects: own });
+      this.#listeners.applied({ shard: orderShard, machine: order.own, entry: entry.entry, effects: own });
     }
   }
 
@@ -403,17 +417,17 @@ export class NodeShards implements ShardNode, OrderKeeper {
   }
 
   superseded(span: KeySpan): void {
-    this.#replicas.superseded(span);
+    this.#upkeep.superseded(span);
   }
 
   restored(): void {
     const { order } = this;
     if (order === null) return;
-    this.#repairLater();
+    this.#upkeep.later();
     this.#own.answers.restored(order.own);
     this.#administering.restored(order);
     for (const held of this.#replicas.all()) this.#leads.wake(held);
-    this.#replicasChanged();
+    this.#listeners.replicas();
   }
 
   #split(order: OrderMachine, child: ShardMachine): void {
@@ -422,71 +436,13 @@ export class NodeShards implements ShardNode, OrderKeeper {
     this.#replicas.spawnedOfOrder(child, row.nodes);
   }
 
-  /** Shard 0 has taken over a neighbour. */
-  #merged(order: OrderMachine, entry: OrderEntry): void {
-    if (entry.kind !== 'range' || entry.change.kind !== 'merge' || entry.change.into !== orderShard) return;
-    const { shard } = entry.change;
-    if (order.map.row(shard) === null) this.#replicas.takenByOrder(shard);
-  }
-
-  // Leading group 0.
-
   #orderRoleChanged(): void {
-    const status = this.#group?.status();
-    if (status === undefined || this.#stopped) return;
-    const leads = status.role === 'leader';
-    if (this.#orderLead !== null && (!leads || this.#orderLead.term !== status.term)) {
-      this.#orderLead.stop();
-      this.#orderLead = null;
-    }
-    this.#orderLeadMayBegin();
+    if (this.#stopped) return;
+    this.#office.roleChanged();
     this.#leads.roleChanged(this.#own);
     // Another one has to hear how far every shard is.
     for (const held of this.#replicas.all()) this.#leads.wake(held);
     this.#reports.tick();
-  }
-
-  /** When everything is applied that was there before its term. */
-  #orderLeadMayBegin(): void {
-    if (this.#orderLead !== null || this.order === null || this.#stopped || !this.#own.isReady) return;
-    const status = this.#group?.status();
-    if (status?.role !== 'leader') return;
-    const { platform } = this.#parts;
-    this.#orderLead = new OrderLead({
-      platform,
-      nodeId: this.nodeId,
-      term: status.term,
-      order: () => this.order,
-      propose: (entry, patience) => this.propose(entry, patience),
-      log: (shard, entry, patience) => this.log(shard, entry, patience),
-    });
-    this.#leads.wake(this.#own);
-    this.#reports.tick();
-  }
-
-  #takeReport(report: ReportMessage): boolean {
-    this.#orderLeadMayBegin();
-    if (this.#orderLead === null) return false;
-    this.#orderLead.take(report);
-    return true;
-  }
-
-  get #orderLeader(): { readonly node: NodeId; readonly term: number } | null {
-    const status = this.#group?.status();
-    if (status === undefined || status.leader === 0) return null;
-    return { node: status.leader, term: status.term };
-  }
-
-  get #orderMembers(): readonly NodeId[] {
-    const configuration: Configuration | undefined = this.#group?.status().configuration;
-    return configuration === undefined ? [] : membersOf(configuration);
-  }
-
-  get #orderGroup(): Group<ApplyResult> {
-    if (this.#group === null || this.#stopped) {
-      throw new FlotillaError('FLOTILLA_STOPPED', 'this member has stopped, or has not started');
-    }
-    return this.#group;
   }
 
   // Parts.
@@ -512,14 +468,6 @@ export class NodeShards implements ShardNode, OrderKeeper {
     return held === null || held.state === null || this.#stopped ? null : held;
   }
 
-  #told(applied: ShardApplied): void {
-    for (const listener of this.#appliedListeners) listener(applied);
-  }
-
-  #replicasChanged(): void {
-    for (const listener of this.#replicaListeners) listener();
-  }
-
   #background(label: string, task: () => Promise<unknown>): void {
     const { platform } = this.#parts;
     platform.spawn(label, async () => {
@@ -531,74 +479,7 @@ export class NodeShards implements ShardNode, OrderKeeper {
       }
     });
   }
-
-  // Now and then.
-
-  /** There is nothing to look at before the cluster is sharded. */
-  #repairLater(): void {
-    if (this.#stopped || this.#repairTimer !== null || this.order === null) return;
-    this.#repairTimer = this.#parts.platform.timer(limits.replicaRepairMs, 'shard-repair', () => {
-      this.#repairTimer = null;
-      const { order } = this;
-      if (order !== null) {
-        this.#replicas.repair(order);
-        this.#background('shard-open', () => this.#replicas.openMissing(order));
-        this.#askMembership(order);
-        // What it waits for is not coming: a peer that has gone on sends all that comes of it.
-        const heldMs = this.#group?.status().held?.forMs ?? 0;
-        if (heldMs > limits.heldPatienceMs) {
-          this.#group?.requestSnapshot();
-          this.#askWhatIsGone();
-        }
-      }
-      this.#repairLater();
-    });
-  }
-
-  /**
-   * The order here cannot go on without a snapshot, which may wait for room that replicas take which are none any more:
-   * who knows a newer order says so.
-   */
-  #askWhatIsGone(): void {
-    const shards = [...this.#replicas.all()].map(({ shard }) => shard);
-    const node = this.nodesOf(orderShard).find((other) => other !== this.nodeId);
-    if (shards.length === 0 || node === undefined) return;
-    this.#background('shard-gone', async () => {
-      const answer = await this.ask(node, paths.gone, encodeMessage({ shards }), shortPatience);
-      const { index, gone } = decodeMessage<{ readonly index: number; readonly gone: readonly ShardId[] }>(
-        answer,
-      );
-      for (const shard of gone) {
-        const held = this.#replicas.get(shard);
-        // One that is younger than what was asked is none of those.
-        if (held !== null && held.bornBefore <= index) this.#replicas.drop(held);
-      }
-    });
-  }
-
-  /** Replicas that the map does not name: they may have left, and not have heard of it. */
-  #askMembership(order: OrderMachine): void {
-    for (const held of this.#replicas.all()) {
-      const { shard } = held;
-      const row = order.map.row(shard);
-      if (row === null || row.nodes.includes(this.nodeId) || held.leads) continue;
-      const [node] = this.nodesOf(shard);
-      if (node === undefined) continue;
-      this.#background('shard-member', async () => {
-        const answer = await this.ask(node, paths.member, encodeMessage({ shard }), shortPatience);
-        const { members, index } = decodeMessage<{
-          readonly members: readonly number[];
-          readonly index: number;
-        }>(answer);
-        if (!members.includes(this.nodeId)) this.#replicas.dropped(shard, index);
-      });
-    }
-  }
 }
 
 /** Of what nobody waits for: it is said again. */
 const shortPatience: Patience = { timeoutMs: limits.orderProposalMs };
-
-function notSharded(): FlotillaError {
-  return new FlotillaError('FLOTILLA_NOT_SHARDED', 'the cluster is not sharded');
-}

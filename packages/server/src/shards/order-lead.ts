@@ -28,8 +28,11 @@ export class OrderLead {
   readonly #leader: OrderLeader;
   #cutting = false;
   #cutDue = false;
-  #lastCutMs = -Infinity;
+  /** When the next one may begin. */
+  #nextCutMs = -Infinity;
   #lastRevocationMs = -Infinity;
+  #clockMs = 0;
+  #lookedMs: number;
   #pause: Timer | null = null;
   #tick: Timer | null = null;
   #stopped = false;
@@ -37,6 +40,7 @@ export class OrderLead {
   constructor(parts: OrderLeadParts) {
     this.#parts = parts;
     this.term = parts.term;
+    this.#lookedMs = parts.platform.now();
     this.#leader = new OrderLeader(parts.term, limits.transactionTimeoutMs);
     this.#watch();
   }
@@ -46,7 +50,8 @@ export class OrderLead {
     const order = this.#parts.order();
     if (order === null || this.#stopped) return;
     for (const { shard, seq, ordered } of rows) this.#leader.report(shard, seq, ordered);
-    for (const vote of votes) this.#leader.vote(order, vote, this.#parts.platform.now());
+    const waitedMs = this.#waitedMs();
+    for (const vote of votes) this.#leader.vote(order, vote, waitedMs);
     this.#cutSoon();
     this.#watch();
   }
@@ -62,12 +67,16 @@ export class OrderLead {
     this.#tick?.cancel();
   }
 
-  /** One cut is under way at most, and what comes meanwhile is in the next: the more comes, the more is in each. */
+  /**
+   * One cut is under way at most, and what comes meanwhile is in the next: the more comes, the more is in each. After one
+   * comes a pause as long as it took, within bounds: where processors or disks are what is short, half as many rounds of
+   * all nodes are worth more than what a write waits for the next one. A write that comes alone waits for none.
+   */
   #cutSoon(): void {
     this.#cutDue = true;
     if (this.#cutting || this.#pause !== null || this.#stopped) return;
     const { platform } = this.#parts;
-    const leftMs = this.#lastCutMs + limits.cutPauseMs - platform.now();
+    const leftMs = this.#nextCutMs - platform.now();
     if (leftMs <= 0) {
       this.#cut();
       return;
@@ -83,9 +92,9 @@ export class OrderLead {
     const order = this.#parts.order();
     if (order === null || this.#stopped || this.#cutting) return;
     this.#cutDue = false;
-    const cut = this.#leader.cut(order, platform.now());
+    const cut = this.#leader.cut(order, this.#waitedMs());
     if (cut === null) return;
-    this.#lastCutMs = platform.now();
+    const begunMs = platform.now();
     this.#cutting = true;
     platform.spawn('order-cut', async () => {
       try {
@@ -96,6 +105,8 @@ export class OrderLead {
         platform.log.debug('a cut is not known to be logged', { reason: messageOf(error) });
       }
       this.#cutting = false;
+      const endedMs = platform.now();
+      this.#nextCutMs = endedMs + pauseAfter(endedMs - begunMs);
       if (this.#cutDue || this.#leader.isWaiting) this.#cutSoon();
     });
   }
@@ -106,7 +117,7 @@ export class OrderLead {
     this.#tick = this.#parts.platform.timer(limits.shardTickMs, 'order-lead', () => {
       this.#tick = null;
       if (this.#stopped) return;
-      if (this.#leader.isWaiting) this.#cutSoon();
+      if (this.#leader.isWaiting || this.#mayForget) this.#cutSoon();
       this.#revoke();
       this.#watch();
     });
@@ -115,8 +126,24 @@ export class OrderLead {
 
   get #isWaiting(): boolean {
     const order = this.#parts.order();
-    if (this.#leader.isWaiting) return true;
+    if (this.#leader.isWaiting || this.#mayForget) return true;
     return order !== null && order.leases.revoking().next().done !== true;
+  }
+
+  get #mayForget(): boolean {
+    const order = this.#parts.order();
+    return order !== null && this.#leader.mayForget(order);
+  }
+
+  /**
+   * The clock by which votes are waited for. A process that was stopped has not waited: what came meanwhile is still in its
+   * sockets, and all that was under way would be aborted at once.
+   */
+  #waitedMs(): number {
+    const nowMs = this.#parts.platform.now();
+    this.#clockMs += Math.min(nowMs - this.#lookedMs, limits.orderLookMs);
+    this.#lookedMs = nowMs;
+    return this.#clockMs;
   }
 
   /** Prepares of leases that end, again and again until it is decided. */
@@ -125,7 +152,7 @@ export class OrderLead {
     const order = this.#parts.order();
     const nowMs = platform.now();
     if (order === null || nowMs - this.#lastRevocationMs < limits.revocationAgainMs) return;
-    const prepares = this.#leader.revocations(order, nowMs);
+    const prepares = this.#leader.revocations(order, this.#waitedMs());
     if (prepares.length === 0) return;
     this.#lastRevocationMs = nowMs;
     for (const { shard, entry } of prepares) {
@@ -138,4 +165,8 @@ export class OrderLead {
       });
     }
   }
+}
+
+function pauseAfter(cutMs: number): number {
+  return Math.min(Math.max(cutMs, limits.cutPauseMs), limits.cutPauseMostMs);
 }

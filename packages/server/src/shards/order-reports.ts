@@ -24,7 +24,8 @@ export class OrderReports {
   readonly #parts: OrderReportsParts;
   #rows = new Map<ShardId, ReportRow>();
   #votes = new Map<string, Vote>();
-  #sending = false;
+  /** Who leads, and in which term, that a message is under way to; null: none is. */
+  #asked: string | null = null;
   #scheduled = false;
   #stopped = false;
   /** To whom, in which term, the last message went through. */
@@ -54,6 +55,11 @@ export class OrderReports {
     return this.#rows.size > 0 || this.#votes.size > 0;
   }
 
+  /** Whether this one has not answered yet. Whoever led before may never answer, and holds nobody up. */
+  #isAsked(leader: string | null): boolean {
+    return this.#asked !== null && this.#asked === leader;
+  }
+
   /** What was not delivered is tried again. */
   tick(): void {
     if (this.isPending) this.#soon();
@@ -70,7 +76,7 @@ export class OrderReports {
 
   /** All that one turn brings goes in one message. */
   #soon(): void {
-    if (this.#scheduled || this.#sending || this.#stopped) return;
+    if (this.#scheduled || this.#stopped || this.#isAsked(this.#leaderName)) return;
     this.#scheduled = true;
     this.#parts.platform.defer(() => {
       this.#scheduled = false;
@@ -80,15 +86,18 @@ export class OrderReports {
 
   #send(): void {
     const leader = this.#parts.leader();
-    if (leader === null || this.#sending || this.#stopped || !this.isPending) return;
+    const name = this.#leaderName;
+    if (leader === null || this.#stopped || !this.isPending || this.#isAsked(name)) return;
     const rows = [...this.#rows.values()];
     const votes = [...this.#votes.values()].slice(0, limits.votesPerReport);
-    const name = this.#leaderName;
     if (leader.node === this.#parts.nodeId) {
       if (this.#parts.take({ rows, votes })) this.#delivered(rows, votes, name);
       return;
     }
-    this.#sending = true;
+    this.#asked = name;
+    const answered = (): void => {
+      if (this.#asked === name) this.#asked = null;
+    };
     this.#parts.platform.spawn('order-report', async () => {
       try {
         const patience = { timeoutMs: limits.reportMs };
@@ -97,10 +106,10 @@ export class OrderReports {
       } catch (error) {
         // Who leads may be another one by now: it is said again with the next tick.
         if (isFlotillaError(error, 'FLOTILLA_STOPPED')) this.#stopped = true;
-        this.#sending = false;
+        answered();
         return;
       }
-      this.#sending = false;
+      answered();
       if (this.isPending) this.#soon();
     });
   }

@@ -4,7 +4,6 @@ import {
   countPage,
   decodePlain,
   encodePlain,
-  everyKeySpan,
   holdsKey,
   intersection,
   type KeySpan,
@@ -16,10 +15,12 @@ import {
   type ShardId,
   type ShardMachine,
 } from '@flotilla/store';
-import { etcdErrors, RangeResponse } from '@flotilla/wire';
+import { etcdErrors } from '@flotilla/wire';
 import { limits } from '../limits.ts';
 import type { Changes } from './changes.ts';
 import type { Deadline } from './deadline.ts';
+import { inParallel } from './in-parallel.ts';
+import { decodePage, encodePage } from './page-message.ts';
 import type { ShardNode } from './types.ts';
 
 /** What is asked of one replica. */
@@ -85,8 +86,8 @@ export class PartReader {
     return { ...reply.page, rest: restOf(span, part, reply.page.rest, reverse) };
   }
 
-  /** How many keys the span has. */
-  async count(span: KeySpan, at: ReadAt, revision: number, deadline: Deadline): Promise<number> {
+  /** How many keys the span has. `deadline`: of each shard. */
+  async count(span: KeySpan, at: ReadAt, revision: number, deadline: () => Deadline): Promise<number> {
     let count = 0;
     for (let left: KeySpan | null = span; left !== null;) {
       const whole: KeySpan = left;
@@ -94,7 +95,7 @@ export class PartReader {
         (order) => partOf(order, whole, false),
         (own) => ({ kind: 'count', span: own, revision }),
         at,
-        deadline,
+        deadline(),
       );
       if (reply.kind !== 'count') return unreachable(reply as never);
       count += reply.count;
@@ -103,10 +104,22 @@ export class PartReader {
     return count;
   }
 
-  /** The keys that go with a lease, at this place in the order or later, sorted. */
-  async keysOf(lease: bigint, at: ReadAt, deadline: Deadline): Promise<Uint8Array[]> {
+  /** The keys within spans that go with a lease, at this place in the order or later, sorted. */
+  async keysOf(
+    lease: bigint,
+    spans: readonly KeySpan[],
+    at: ReadAt,
+    deadline: Deadline,
+  ): Promise<Uint8Array[]> {
+    const found = await inParallel(spans, limits.shardReadsAtOnce, (span) =>
+      this.#keysIn(span, lease, at, deadline),
+    );
+    return found.flat().sort(compare);
+  }
+
+  async #keysIn(span: KeySpan, lease: bigint, at: ReadAt, deadline: Deadline): Promise<Uint8Array[]> {
     const keys: Uint8Array[] = [];
-    for (let left: KeySpan | null = everyKeySpan; left !== null;) {
+    for (let left: KeySpan | null = span; left !== null;) {
       const whole: KeySpan = left;
       const [reply, part] = await this.#ask(
         (order) => partOf(order, whole, false),
@@ -121,13 +134,26 @@ export class PartReader {
     return keys;
   }
 
-  /** Whether a request of a session was executed, or would be refused. */
+  /** Whether a request of a session was executed by any of those who have these spans, or would be refused. */
   async isSettled(
+    request: Pick<RequestOrigin, 'session' | 'request'>,
+    spans: readonly KeySpan[],
+    at: ReadAt,
+    deadline: Deadline,
+  ): Promise<boolean> {
+    const told = await inParallel(spans, limits.shardReadsAtOnce, (span) =>
+      this.#isSettledIn(span, request, at, deadline),
+    );
+    return told.includes(true);
+  }
+
+  async #isSettledIn(
+    span: KeySpan,
     { session, request }: Pick<RequestOrigin, 'session' | 'request'>,
     at: ReadAt,
     deadline: Deadline,
   ): Promise<boolean> {
-    for (let left: KeySpan | null = everyKeySpan; left !== null;) {
+    for (let left: KeySpan | null = span; left !== null;) {
       const whole: KeySpan = left;
       const [reply, part] = await this.#ask(
         (order) => partOf(order, whole, false),
@@ -278,19 +304,13 @@ function answer(machine: ShardMachine, lastFact: number, question: Question): Re
   }
 }
 
-/** Versions as the messages that they are in answers. */
 function encodeReply(reply: Reply | Refusal): Uint8Array {
-  if (reply.kind !== 'page') return encodePlain(reply);
-  const { kvs, visited, rest } = reply.page;
-  return encodePlain({
-    kind: 'page',
-    page: { kvs: RangeResponse.encode(RangeResponse.create({ kvs })), visited, rest },
-  });
+  return encodePlain(reply.kind === 'page' ? { kind: 'page', page: encodePage(reply.page) } : reply);
 }
 
 function decodeReply(bytes: Uint8Array): Reply | Refusal {
   const reply = decodePlain<Reply | Refusal>(bytes);
-  if (reply.kind !== 'page') return reply;
-  const { kvs, visited, rest } = reply.page as unknown as Omit<Page, 'kvs'> & { readonly kvs: Uint8Array };
-  return { kind: 'page', page: { kvs: RangeResponse.decode(kvs).kvs, visited, rest } };
+  return reply.kind === 'page'
+    ? { kind: 'page', page: decodePage(reply.page as unknown as Uint8Array) }
+    : reply;
 }

@@ -1,11 +1,13 @@
-import { assert, type Platform } from '@flotilla/platform';
+import { assert, isFlotillaError, type Platform } from '@flotilla/platform';
 import {
   checkRange,
   header,
   holdsForAll,
   type KeySpan,
   limits as storeLimits,
+  type Page,
   type PageFilter,
+  type PageRequest,
   readRevision,
   scanLimit,
   sortAndCut,
@@ -25,8 +27,9 @@ import {
   type TxnResponse,
 } from '@flotilla/wire';
 import { limits } from '../limits.ts';
-import type { Deadline } from './deadline.ts';
+import { Deadline } from './deadline.ts';
 import type { PartReader, ReadAt } from './part-reader.ts';
+import type { PinnedPart, PinnedParts } from './pinned-parts.ts';
 
 /** Where reads are, and what is compacted there. */
 export interface ReadPlace extends ReadAt {
@@ -36,8 +39,10 @@ export interface ReadPlace extends ReadAt {
 export interface ShardReaderParts {
   readonly platform: Platform;
   readonly parts: PartReader;
+  readonly pinned: PinnedParts;
   /** As far as this node knows of the order. */
   readonly place: () => ReadPlace;
+  readonly counted: (kind: 'range' | 'txn', spans: readonly KeySpan[]) => void;
   /** Where this node's own replicas can read these keys, whatever others have; null: it has not all of them. */
   readonly placeHere: (spans: readonly KeySpan[]) => Promise<ReadPlace | null>;
 }
@@ -49,73 +54,124 @@ export interface ShardReaderParts {
 export class ShardReader {
   readonly #platform: Platform;
   readonly #parts: PartReader;
+  readonly #pinned: PinnedParts;
   readonly #place: ShardReaderParts['place'];
+  readonly #counted: ShardReaderParts['counted'];
   readonly #placeHere: ShardReaderParts['placeHere'];
 
-  constructor({ platform, parts, place, placeHere }: ShardReaderParts) {
+  constructor({ platform, parts, pinned, place, counted, placeHere }: ShardReaderParts) {
     this.#platform = platform;
     this.#parts = parts;
+    this.#pinned = pinned;
     this.#place = place;
+    this.#counted = counted;
     this.#placeHere = placeHere;
   }
 
-  range(request: RangeRequest, deadline: Deadline): Promise<RangeResponse> {
-    const read = (at: ReadPlace): Promise<RangeResponse> => this.#rangeAt(request, at, deadline);
-    return this.#atNewest(request.revision > 0, request.serializable ? spansOf([request]) : null, read);
+  /** `deadline`: of each step. What is long takes long; what does not go on is given up. */
+  range(request: RangeRequest, deadline: () => Deadline): Promise<RangeResponse> {
+    const spans = spansOf([request]);
+    this.#counted('range', spans);
+    const read = (at: ReadPlace, until: () => Deadline): Promise<RangeResponse> =>
+      this.#rangeAt(request, at, until);
+    return this.#atNewest(request.revision > 0, request.serializable ? spans : null, deadline, read);
   }
 
-  /** A streamable range; only the last piece has more than keys. */
+  /**
+   * A streamable range; only the last piece has more than keys. All of it is pinned before the first piece goes out: what
+   * is compacted meanwhile is still there.
+   */
   async *pieces(
     request: RangeRequest,
     pieceBytes: number,
     deadline: () => Deadline,
   ): AsyncGenerator<RangeResponse> {
-    const at = this.#place();
-    const revision = readRevision(pointOf(at), request.revision);
     const span = spanOf(request.key, request.rangeEnd);
+    const spans = spansOf([request]);
+    this.#counted('range', spans);
+    const isOfPast = request.revision > 0;
+    const here = request.serializable ? spans : null;
+    const [at, parts] = await this.#atNewest(isOfPast, here, deadline, async (place, until) => {
+      const revision = readRevision(pointOf(place), request.revision);
+      const opened =
+        span === null ? [] : await this.#pinned.open(span, place, { kind: 'pages', revision }, until());
+      return [place, opened] as const;
+    });
+    try {
+      yield* this.#piecesOf(request, at, parts, pieceBytes, deadline);
+    } finally {
+      for (const part of parts) part.close();
+    }
+  }
+
+  async *#piecesOf(
+    request: RangeRequest,
+    at: ReadPlace,
+    parts: readonly PinnedPart[],
+    pieceBytes: number,
+    deadline: () => Deadline,
+  ): AsyncGenerator<RangeResponse> {
+    const revision = readRevision(pointOf(at), request.revision);
+    const filter = filterOf(request);
     const wanted = request.countOnly ? 0 : scanLimit(request);
     let pieceKeys: number = storeLimits.firstPieceKeys;
     let taken = 0;
-    let left = wanted === 0 ? null : span;
+    let piece: KeyValue[] = [];
+    let bytes = 0;
     let hasMore = false;
-    let last: readonly KeyValue[] = [];
-    while (left !== null && !hasMore) {
-      if (last.length > 0) yield RangeResponse.create({ kvs: last });
-      const page = await this.#parts.page(
-        {
-          span: left,
-          revision,
-          reverse: false,
-          filter: filterOf(request),
-          wanted: wanted - taken,
-          maxKeys: pieceKeys,
-          maxBytes: pieceBytes,
-        },
-        at,
-        deadline(),
-      );
-      taken += page.kvs.length;
-      hasMore = request.limit > 0 && taken > request.limit;
-      last = hasMore ? page.kvs.slice(0, page.kvs.length - (taken - request.limit)) : page.kvs;
-      left = page.rest;
-      pieceKeys = nextPieceKeys(pieceKeys, last, pieceBytes);
-      await this.#nextTurn();
+    for (const part of wanted === 0 ? [] : parts) {
+      for (let left: KeySpan | null = part.span; left !== null && !hasMore;) {
+        // Wherever shards begin and end: a piece has keys of as many as it takes.
+        const isFull: boolean = piece.length >= pieceKeys || bytes >= pieceBytes;
+        const nextKeys: number = isFull ? nextPieceKeys(pieceKeys, bytes, pieceBytes) : pieceKeys;
+        const maxKeys = isFull ? nextKeys : nextKeys - piece.length;
+        const maxBytes = isFull ? pieceBytes : pieceBytes - bytes;
+        const bounds = { wanted: wanted - taken, maxKeys, maxBytes };
+        const wantedPage: PageRequest = { span: left, revision, reverse: false, filter, ...bounds };
+        const page: Page = await orElse(part.page(wantedPage), () =>
+          this.#parts.page(wantedPage, at, deadline()),
+        );
+        taken += page.kvs.length;
+        hasMore = request.limit > 0 && taken > request.limit;
+        const kvs = hasMore ? page.kvs.slice(0, page.kvs.length - (taken - request.limit)) : page.kvs;
+        // Not before there is something behind it: the last piece has the rest of the answer.
+        if (isFull && kvs.length > 0) {
+          yield RangeResponse.create({ kvs: piece });
+          pieceKeys = nextKeys;
+          piece = [];
+          bytes = 0;
+        }
+        for (const kv of kvs) {
+          piece.push(kv);
+          bytes += kv.key.length + kv.value.length;
+        }
+        left = page.rest;
+      }
     }
-    const isCounted = !hasMore && !request.countOnly;
-    const count =
-      isCounted || span === null ? taken : await this.#parts.count(span, at, revision, deadline());
-    yield RangeResponse.create({ header: header(at.revision), kvs: last, more: hasMore, count });
+    let count = taken;
+    if (hasMore || request.countOnly) {
+      count = 0;
+      for (const part of parts) {
+        count += await orElse(part.count(part.span, revision), () =>
+          this.#parts.count(part.span, at, revision, deadline),
+        );
+      }
+    }
+    yield RangeResponse.create({ header: header(at.revision), kvs: piece, more: hasMore, count });
   }
 
   /** A transaction that only reads: compares and ranges are of one revision. */
-  txn(request: TxnRequest, deadline: Deadline): Promise<TxnResponse> {
+  txn(request: TxnRequest, deadline: () => Deadline): Promise<TxnResponse> {
     const ranges = [...request.success, ...request.failure].map(rangeOf);
     const isSerializable = ranges.length > 0 && ranges.every(({ serializable }) => serializable);
-    const spans = isSerializable ? spansOf([...request.compare, ...ranges]) : null;
-    return this.#atNewest(false, spans, (place) => this.#txnAt(request, place, deadline));
+    const spans = spansOf([...request.compare, ...ranges]);
+    this.#counted('txn', spans);
+    return this.#atNewest(false, isSerializable ? spans : null, deadline, (place, until) =>
+      this.#txnAt(request, place, until),
+    );
   }
 
-  async #txnAt(request: TxnRequest, at: ReadPlace, deadline: Deadline): Promise<TxnResponse> {
+  async #txnAt(request: TxnRequest, at: ReadPlace, deadline: () => Deadline): Promise<TxnResponse> {
     let succeeded = true;
     for (const compare of request.compare) {
       succeeded = await this.#holds(compare, at, deadline);
@@ -131,11 +187,11 @@ export class ShardReader {
     return { header: header(at.revision), succeeded, responses };
   }
 
-  async #holds(compare: Compare, at: ReadPlace, deadline: Deadline): Promise<boolean> {
+  async #holds(compare: Compare, at: ReadPlace, deadline: () => Deadline): Promise<boolean> {
     const span = spanOf(compare.key, compare.rangeEnd);
     let found = false;
     for (let left = span; left !== null;) {
-      const { kvs, rest } = await this.#parts.page(pageOf(left, at.revision), at, deadline);
+      const { kvs, rest } = await this.#parts.page(pageOf(left, at.revision), at, deadline());
       found ||= kvs.length > 0;
       if (kvs.length > 0 && !holdsForAll(compare, kvs)) return false;
       left = rest;
@@ -144,7 +200,7 @@ export class ShardReader {
     return found || holdsForAll(compare, []);
   }
 
-  async #rangeAt(request: RangeRequest, at: ReadPlace, deadline: Deadline): Promise<RangeResponse> {
+  async #rangeAt(request: RangeRequest, at: ReadPlace, deadline: () => Deadline): Promise<RangeResponse> {
     const revision = readRevision(pointOf(at), request.revision);
     const span = spanOf(request.key, request.rangeEnd);
     if (span === null) return RangeResponse.create({ header: header(at.revision) });
@@ -162,7 +218,7 @@ export class ShardReader {
           wanted: wanted - kvs.length,
         },
         at,
-        deadline,
+        deadline(),
       );
       for (const kv of page.kvs) kvs.push(kv);
       visited += page.visited;
@@ -176,17 +232,23 @@ export class ShardReader {
 
   /**
    * What was the newest revision may be compacted while it is read: then there is a newer one. `here`: what a
-   * serializable read wants, which needs nobody else.
+   * serializable read wants, which needs nobody else if it must be.
    */
   async #atNewest<Answer>(
     isOfPast: boolean,
     here: readonly KeySpan[] | null,
-    read: (at: ReadPlace) => Promise<Answer>,
+    deadline: () => Deadline,
+    read: (at: ReadPlace, deadline: () => Deadline) => Promise<Answer>,
   ): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
-      const at = (here === null ? null : await this.#placeHere(here)) ?? this.#place();
+      const own = here === null ? null : await this.#placeHere(here);
+      if (own !== null && own.revision < this.#place().revision) {
+        const answer = await this.#elsewhere(read);
+        if (answer !== null) return answer;
+      }
+      const at = own ?? this.#place();
       try {
-        return await read(at);
+        return await read(at, deadline);
       } catch (error) {
         const mayRetry = error === etcdErrors.compacted && !isOfPast && attempt < limits.shardReadAttempts;
         if (!mayRetry || this.#place().revision === at.revision) throw error;
@@ -194,8 +256,33 @@ export class ShardReader {
     }
   }
 
+  /**
+   * Own replicas are behind what this node has told: others may have it, and soon. Null: they have not, and what is here
+   * must do.
+   */
+  async #elsewhere<Answer>(
+    read: (at: ReadPlace, deadline: () => Deadline) => Promise<Answer>,
+  ): Promise<Answer | null> {
+    try {
+      return await read(this.#place(), () => new Deadline(this.#platform, limits.shardReadCallMs));
+    } catch (error) {
+      if (isFlotillaError(error, 'FLOTILLA_STOPPED')) throw error;
+      return null;
+    }
+  }
+
   #nextTurn(): Promise<void> {
     return new Promise((resolve) => this.#platform.defer(resolve));
+  }
+}
+
+/** A replica that is lost takes what it had pinned with it; others have the revision until it is compacted. */
+async function orElse<Result>(pinned: Promise<Result>, again: () => Promise<Result>): Promise<Result> {
+  try {
+    return await pinned;
+  } catch (error) {
+    if (isFlotillaError(error, 'FLOTILLA_SHARD_UNREACHABLE')) return await again();
+    throw error;
   }
 }
 
@@ -241,8 +328,7 @@ function rangeOf({ request }: RequestOp): RangeRequest {
   return request.value;
 }
 
-function nextPieceKeys(keys: number, kvs: readonly KeyValue[], pieceBytes: number): number {
-  const bytes = kvs.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
-  if (bytes >= pieceBytes) return Math.max(1, keys >> 1);
+function nextPieceKeys(keys: number, bytes: number, pieceBytes: number): number {
+  if (bytes > pieceBytes) return Math.max(1, keys >> 1);
   return 2 * bytes <= pieceBytes ? Math.min(storeLimits.rangeSliceKeys, 2 * keys) : keys;
 }

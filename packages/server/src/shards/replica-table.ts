@@ -1,14 +1,15 @@
 import { assert, isFlotillaError, messageOf, type Platform } from '@flotilla/platform';
 import {
+  type Configuration,
   configurationOf,
   emptyConfiguration,
   type Group,
   type Host,
+  membersOf,
   type NodeId,
   type RoleChange,
 } from '@flotilla/raft';
 import {
-  covers,
   type KeySpan,
   type OrderMachine,
   orderShard,
@@ -20,9 +21,12 @@ import {
   ShardReplica,
 } from '@flotilla/store';
 import { limits } from '../limits.ts';
+import { elect } from './first-election.ts';
+import type { Claim } from './former-replicas.ts';
 import { HeldReplica, type Opened } from './held-replica.ts';
 import type { OpenMessage } from './node-messages.ts';
 import type { ShardAnswers } from './shard-answers.ts';
+import type { SpareReplicas } from './spare-replicas.ts';
 
 export interface ReplicaTableParts {
   readonly platform: Platform;
@@ -43,6 +47,9 @@ export interface ReplicaTableParts {
   /** For how long one has been held. */
   readonly orderHeldMs: () => number;
   readonly failed: (error: unknown) => void;
+  readonly spares: SpareReplicas;
+  /** One whose shard is no more, as the order here says: drops it when others have all of it for good. */
+  readonly letGo: (held: Claim, order: OrderMachine) => void;
 }
 
 /** Nobody was removed from a group before. */
@@ -67,12 +74,18 @@ export class ReplicaTable implements ReplicaObserver {
     this.#replicaParts = { platform, store, access, observer: this, neighbour };
     for (const stored of store.stored) {
       if (stored.mark?.kind === 'removing') continue;
-      this.#hold(ShardReplica.open(this.#replicaParts, stored));
+      const replica = ShardReplica.open(this.#replicaParts, stored);
+      if (parts.spares.isSpare(replica)) parts.spares.add(replica);
+      else this.#hold(replica);
     }
   }
 
   get(shard: ShardId): HeldReplica | null {
     return this.#held.get(shard) ?? null;
+  }
+
+  get isEmpty(): boolean {
+    return this.claims().next().done === true;
   }
 
   all(): Iterable<HeldReplica> {
@@ -81,11 +94,20 @@ export class ReplicaTable implements ReplicaObserver {
 
   /** Opens the groups of what was stored. */
   async open(): Promise<void> {
-    const removed = new Set(this.#parts.host.removedGroups);
-    for (const held of this.#held.values()) {
+    const { host, store } = this.#parts;
+    const removed = new Set(host.removedGroups);
+    for (const shard of store.leftOver) {
+      this.#leave(shard, async () => {
+        await this.#parts.flush();
+        await host.removeGroup(shard);
+      });
+    }
+    // Others come before and while these are opened, and see to their groups themselves.
+    const stored = [...this.#held.values()];
+    for (const held of stored) {
       // It had left before the crash, and its rows were still to go.
       if (removed.has(held.shard)) this.#forget(held);
-      else if (held.group === null) await this.#openGroup(held);
+      else await this.#openGroup(held);
     }
   }
 
@@ -99,12 +121,22 @@ export class ReplicaTable implements ReplicaObserver {
 
   // What a leader elsewhere asks for.
 
-  /** Opens a replica that waits for a snapshot. Throws what keeps it from coming. */
-  async openEmpty(message: OpenMessage): Promise<void> {
+  /**
+   * Opens a replica that waits for a snapshot. Throws what keeps it from coming. Answers how far others had come when one
+   * was opened that has no state yet; null: it has one.
+   */
+  async openEmpty(message: OpenMessage): Promise<number | null> {
+    await this.#openEmpty(message);
+    const held = this.get(message.shard);
+    return held === null || !held.replica.stateMissing ? null : held.openedAt;
+  }
+
+  async #openEmpty(message: OpenMessage): Promise<void> {
     const { shard, span } = message;
     const { host } = this.#parts;
     if (this.#held.has(shard)) return;
     await this.#leaving.get(shard);
+    if (this.#parts.order()?.isGone(shard) === true) throw new Error(`shard ${shard} has ended`);
     this.#requireRoom(shard, span);
     if (host.removedGroups.includes(shard)) await this.#mayReturn(shard);
     if (this.#held.has(shard) || this.#stopped) return;
@@ -112,14 +144,31 @@ export class ReplicaTable implements ReplicaObserver {
     await this.#openGroup(held);
   }
 
+  /** Some member, which may be behind, does not have this node in its configuration of `index`. */
+  disowned(shard: ShardId, index: number): void {
+    const held = this.#held.get(shard);
+    if (held === undefined) return;
+    // It is opened before it is a member: what it was sent meanwhile would be lost, and is never sent again.
+    const isNew = held.openedAt > 0 && this.#parts.platform.now() - held.sinceMs < limits.membershipChangeMs;
+    if (!isNew) this.dropped(shard, index);
+  }
+
   /** This node was removed from the group by the entry at `index`. */
   dropped(shard: ShardId, index: number): void {
     const held = this.#held.get(shard);
     if (held === undefined || held.openedAt >= index) return;
-    const { applied, configuration } = held.replica;
-    const isMember = [...configuration.voters, ...configuration.learners].includes(this.#parts.nodeId);
+    const { applied, configuration, stateMissing } = held.replica;
+    const isMember = (one: Configuration): boolean => membersOf(one).includes(this.#parts.nodeId);
     // It has come back since.
-    if (applied.index >= index && isMember) return;
+    if (applied.index >= index && isMember(configuration)) return;
+    // Without a state it has its log: who says so may be behind that.
+    const status = held.group?.status();
+    if (
+      stateMissing &&
+      (status === undefined || (status.lastIndex >= index && isMember(status.configuration)))
+    ) {
+      return;
+    }
     this.drop(held);
   }
 
@@ -127,6 +176,9 @@ export class ReplicaTable implements ReplicaObserver {
   drop(held: HeldReplica): void {
     if (!this.#detach(held)) return;
     this.#leave(held.shard, async () => {
+      // A child of it, or the end of a neighbour, may not be stored yet: without its log nothing would make them again.
+      await this.#parts.flush();
+      await held.settled();
       await this.#parts.host.removeGroup(held.shard);
       if (!held.replica.hasEnded) await held.replica.remove();
     });
@@ -139,30 +191,21 @@ export class ReplicaTable implements ReplicaObserver {
       // An order that is behind does not know of it yet.
       if (order.index < held.bornBefore || order.map.row(shard) !== null) continue;
       if (order.lastFact(shard, order.index) !== null) continue;
-      if (state === null) {
-        this.drop(held);
-        continue;
-      }
-      const heir = order.map.of([state.span])[0];
-      const local = heir === undefined ? null : this.#heirHere(heir.shard);
-      if (heir === undefined || local === null || overlaps(local.span, state.span)) this.drop(held);
-      // Nobody can tell it the rest any more: its neighbour gets all of it with a snapshot, which needs room.
-      else if (this.#heldMs(heir.shard) > 2 * limits.heldPatienceMs) this.drop(held);
+      const heir = state === null ? undefined : order.map.of([state.span])[0];
+      const isHere = heir !== undefined && this.#heirHere(heir.shard) !== null;
+      // Held for long, an heir gets all of it with a snapshot, which needs room: nobody can tell this one the rest.
+      if (!isHere || this.#heldMs(heir.shard) > 2 * limits.heldPatienceMs)
+        this.#parts.letGo(this.#claim(held), order);
     }
     for (const { replica, group } of this.#held.values()) {
       if (replica.waitsFor === null || group === null) continue;
+      // A snapshot may have completed its neighbour, or left it as it was.
+      group.resume();
       if ((group.status().held?.forMs ?? 0) > limits.heldPatienceMs) group.requestSnapshot();
     }
-  }
-
-  /**
-   * Shard 0 has all of these keys elsewhere, and its replica here waits for them: a neighbour that it took over there
-   * can be told the rest by nobody, and the order here will not hear of it before the neighbour is out of the way.
-   */
-  superseded(span: KeySpan): void {
-    for (const held of this.#held.values()) {
-      if (held.state !== null && covers(span, held.state.span)) this.drop(held);
-    }
+    const { spares } = this.#parts;
+    spares.release();
+    this.#task(() => spares.openOld());
   }
 
   /**
@@ -173,11 +216,33 @@ export class ReplicaTable implements ReplicaObserver {
     const { host, nodeId } = this.#parts;
     for (const { shard, span, nodes } of order.map.rows) {
       if (shard === orderShard || !nodes.includes(nodeId)) continue;
-      const isKnown = this.#held.has(shard) || this.#leaving.has(shard);
+      const isKnown = this.#held.has(shard) || this.#leaving.has(shard) || this.#parts.spares.has(shard);
       // What was removed here comes back when a leader has it come back.
       if (isKnown || host.removedGroups.includes(shard) || !this.#hasRoom(shard, span)) continue;
       await this.openEmpty({ shard, span, appliedIndex: firstIndex, orderIndex: order.index });
     }
+  }
+
+  /** Replicas that may be in the way of others. */
+  *claims(): Generator<Claim> {
+    for (const held of this.#held.values()) yield this.#claim(held);
+    yield* this.#parts.spares.all();
+  }
+
+  #claim(held: HeldReplica): Claim {
+    const { shard, bornBefore } = held;
+    return {
+      shard,
+      bornBefore,
+      isSpare: false,
+      get span() {
+        return held.state?.span ?? null;
+      },
+      get range() {
+        return held.state?.epoch.range ?? null;
+      },
+      drop: () => this.drop(held),
+    };
   }
 
   #heldMs(shard: ShardId): number {
@@ -189,9 +254,7 @@ export class ReplicaTable implements ReplicaObserver {
 
   applied(...[replica, applied]: Parameters<ReplicaObserver['applied']>): void {
     this.#parts.applied(replica, applied);
-    if (replica.isReady && replica.machine.barrier?.kind === 'merge') {
-      this.#resume(replica.machine.barrier.into);
-    }
+    this.#resumeHeir(replica);
   }
 
   spawned(child: ShardReplica, parent: ShardReplica): void {
@@ -201,8 +264,11 @@ export class ReplicaTable implements ReplicaObserver {
 
   /** Shard 0 was split: its child begins on the nodes that the order names. */
   spawnedOfOrder(machine: ShardMachine, nodes: readonly number[]): void {
+    const { host, nodeId, spares } = this.#parts;
     const child = ShardReplica.spawn(this.#replicaParts, machine, configurationOf(nodes));
-    this.#adopt(child, nodes[0] === this.#parts.nodeId);
+    if (spares.isSpare(child) && !this.#isKnown(child.id) && !host.removedGroups.includes(child.id)) {
+      spares.add(child);
+    } else this.#adopt(child, nodes[0] === nodeId);
   }
 
   absorbed(_: ShardReplica, drained: ShardReplica, flushed: Promise<void>): void {
@@ -211,8 +277,8 @@ export class ReplicaTable implements ReplicaObserver {
     this.#leave(drained.id, async () => {
       // Until then a crash brings it back, and it needs its log to drain once more.
       await flushed;
+      await held.settled();
       await this.#parts.host.removeGroup(drained.id);
-      await this.#parts.host.forgetGroup(drained.id);
     });
   }
 
@@ -220,11 +286,11 @@ export class ReplicaTable implements ReplicaObserver {
   takenByOrder(shard: ShardId): void {
     const held = this.#held.get(shard);
     if (held === undefined || !this.#detach(held)) return;
-    held.replica.takenByOrder();
+    const flushed = held.replica.takenByOrder();
     this.#leave(shard, async () => {
-      await this.#parts.flush();
+      await flushed;
+      await held.settled();
       await this.#parts.host.removeGroup(shard);
-      await this.#parts.host.forgetGroup(shard);
     });
   }
 
@@ -232,6 +298,7 @@ export class ReplicaTable implements ReplicaObserver {
     const held = this.#held.get(replica.id);
     if (held === undefined) return;
     held.answers.restored(replica.machine);
+    this.#resumeHeir(replica);
     this.#parts.changed();
   }
 
@@ -239,7 +306,7 @@ export class ReplicaTable implements ReplicaObserver {
 
   #hold(replica: ShardReplica, opened?: Opened): HeldReplica {
     assert(!this.#held.has(replica.id), 'a node has one replica of a shard');
-    const held = new HeldReplica(replica, this.#parts.answers(replica), opened);
+    const held = new HeldReplica(replica, this.#parts.answers(replica), this.#parts.platform.now(), opened);
     this.#held.set(replica.id, held);
     return held;
   }
@@ -247,20 +314,28 @@ export class ReplicaTable implements ReplicaObserver {
   #adopt(child: ShardReplica, campaigns: boolean): void {
     const { host, nodeId } = this.#parts;
     const takesPart = child.initialConfiguration.voters.includes(nodeId);
-    const isKnown = this.#held.has(child.id) || this.#leaving.has(child.id);
-    if (isKnown || !takesPart || host.removedGroups.includes(child.id)) {
+    if (this.#isKnown(child.id) || !takesPart || host.removedGroups.includes(child.id)) {
       this.#task(() => child.remove());
       return;
     }
     const held = this.#hold(child);
     this.#task(async () => {
       await this.#openGroup(held);
-      if (campaigns) await this.#elect(held);
+      if (campaigns) await elect(this.#parts.platform, () => (this.#stopped ? null : held.group));
       this.#parts.changed();
     });
   }
 
+  #isKnown(shard: ShardId): boolean {
+    return this.#held.has(shard) || this.#leaving.has(shard);
+  }
+
   async #openGroup(held: HeldReplica): Promise<void> {
+    // It may have gone before its turn came.
+    if (this.#held.get(held.shard) === held) await held.open(() => this.#opened(held));
+  }
+
+  async #opened(held: HeldReplica): Promise<void> {
     const { host, roleChanged } = this.#parts;
     const { replica } = held;
     const group: Group<unknown> = await host.openGroup({
@@ -279,18 +354,6 @@ export class ReplicaTable implements ReplicaObserver {
     this.#parts.changed();
   }
 
-  /** A new group has no leader: who led its parent stands first, again while the others open it. */
-  async #elect(held: HeldReplica): Promise<void> {
-    for (let attempt = 0; attempt < limits.firstElections && !this.#stopped; attempt += 1) {
-      const { group } = held;
-      if (group === null || group.status().leader !== 0) return;
-      group.campaign();
-      await new Promise<void>((resolve) => {
-        this.#parts.platform.timer(limits.firstElectionMs * 2 ** attempt, 'first-election', resolve);
-      });
-    }
-  }
-
   /** Nobody uses it any more. False: that was so already. */
   #detach(held: HeldReplica): boolean {
     if (this.#held.get(held.shard) !== held) return false;
@@ -303,10 +366,13 @@ export class ReplicaTable implements ReplicaObserver {
   }
 
   #leave(shard: ShardId, leave: () => Promise<void>): void {
-    const left = leave().finally(() => {
-      if (this.#leaving.get(shard) === left) this.#leaving.delete(shard);
-      this.#parts.changed();
-    });
+    // Not in the middle of an entry.
+    const left = Promise.resolve()
+      .then(leave)
+      .finally(() => {
+        if (this.#leaving.get(shard) === left) this.#leaving.delete(shard);
+        this.#parts.changed();
+      });
     this.#leaving.set(shard, left);
     this.#task(() => left);
   }
@@ -317,12 +383,22 @@ export class ReplicaTable implements ReplicaObserver {
   }
 
   /**
-   * A group that was removed here is forgotten, so that it can be opened again: as soon as no state of this node's store
-   * that a crash may bring back knows of it.
+   * A group that was removed here can be opened again, as soon as no state of this node's store that a crash may bring back
+   * knows of it.
    */
   async #mayReturn(shard: ShardId): Promise<void> {
     await this.#parts.flush();
-    await this.#parts.host.forgetGroup(shard);
+    await this.#parts.host.readmitGroup(shard);
+  }
+
+  /** What was promised in groups that are over concerns nobody: they are never opened again. */
+  async forgetEnded(order: OrderMachine): Promise<void> {
+    const { host, flush } = this.#parts;
+    const ended = host.removedGroups.filter((shard) => order.isGone(shard) && !this.#leaving.has(shard));
+    if (ended.length === 0) return;
+    // The order that says so included.
+    await flush();
+    for (const shard of ended) await host.forgetGroup(shard);
   }
 
   /** Another replica that has some of the keys must change or go first: one store has each key once. */
@@ -342,7 +418,7 @@ export class ReplicaTable implements ReplicaObserver {
     for (const { shard: other, state } of this.#held.values()) {
       if (other !== shard && state !== null && overlaps(state.span, span)) return other;
     }
-    return null;
+    return this.#parts.spares.inTheWay(span);
   }
 
   #heirHere(shard: ShardId): ShardMachine | null {
@@ -350,7 +426,10 @@ export class ReplicaTable implements ReplicaObserver {
     return this.#held.get(shard)?.state ?? null;
   }
 
-  #resume(into: ShardId): void {
+  /** Who is to take it over may have waited for this. */
+  #resumeHeir(replica: ShardReplica): void {
+    if (!replica.isReady || replica.machine.barrier?.kind !== 'merge') return;
+    const { into } = replica.machine.barrier;
     this.#parts.platform.defer(() => {
       if (into === orderShard) this.#parts.resumeOrder();
       else this.#held.get(into)?.resume();

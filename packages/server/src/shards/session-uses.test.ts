@@ -50,6 +50,8 @@ test('a member whose session has ended goes on with another', async () => {
     ...parts,
     node,
     isCurrent: () => false,
+    renewed: () => null,
+    mayEverything: () => false,
     requireKeys: () => undefined,
   });
   const request = PutRequest.encode(PutRequest.create({ key: Buffer.from('a') }));

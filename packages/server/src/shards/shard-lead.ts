@@ -56,6 +56,9 @@ export class ShardLead {
   #reportedOrdered = 0;
   #votedMs = -Infinity;
   #rangeMs = -Infinity;
+  /** Until it is proposed again. */
+  #rangePauseMs = 0;
+  #proposedRange = -1;
   #membersMs = -Infinity;
   #ended = false;
 
@@ -114,7 +117,8 @@ export class ShardLead {
   }
 
   #votes(machine: ShardMachine, nowMs: number): void {
-    if (machine.prepared.size === 0 || nowMs - this.#votedMs < limits.voteAgainMs) return;
+    const againMs = this.#parts.isKnown() ? limits.voteRepeatMs : limits.voteAgainMs;
+    if (machine.prepared.size === 0 || nowMs - this.#votedMs < againMs) return;
     this.#votedMs = nowMs;
     for (const vote of machine.votes()) this.#parts.vote(vote);
   }
@@ -144,14 +148,27 @@ export class ShardLead {
 
   #range(machine: ShardMachine, order: OrderMachine, nowMs: number): void {
     const { barrier } = machine;
-    if (barrier === null || !machine.isDrained || nowMs - this.#rangeMs < limits.rangeAgainMs) return;
+    if (barrier === null || !machine.isDrained) return;
+    const { range } = machine.epoch;
+    // Its keys wait: the next change does not wait for the pause after the one before.
+    const isAgain = this.#proposedRange === range;
+    if (isAgain && nowMs - this.#rangeMs < this.#rangePauseMs) return;
+    // The order may have taken it long ago, and this node hear of it late.
+    this.#rangePauseMs = isAgain
+      ? Math.min(2 * this.#rangePauseMs, limits.rangeAgainMostMs)
+      : limits.rangeAgainMs;
     this.#rangeMs = nowMs;
+    this.#proposedRange = range;
     const nodes = this.#nodesFor(barrier, order);
-    this.#parts.propose({ kind: 'range', change: barrier, range: machine.epoch.range, nodes });
+    this.#parts.propose({ kind: 'range', change: barrier, range, nodes });
   }
 
-  /** Any child but those of shard 0 begins where its parent is. */
+  /**
+   * Any child but those of shard 0 begins where its parent is. What is merged stays where it is while it drains; the one
+   * that takes it over may have moved away meanwhile.
+   */
   #nodesFor(change: RangeChange, order: OrderMachine): readonly number[] {
+    if (change.kind === 'merge') return this.#parts.replica.configuration.voters;
     const isOfOrder = change.kind === 'split' && change.shard === orderShard;
     return isOfOrder ? this.#parts.nodesForChild(order) : [];
   }

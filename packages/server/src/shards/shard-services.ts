@@ -6,7 +6,8 @@ import { Changes } from './changes.ts';
 import { Coordinator } from './coordinator.ts';
 import { PartReader } from './part-reader.ts';
 import { type ReadPlace, ShardReader } from './reader.ts';
-import { RecordParts } from './record-parts.ts';
+import { PinnedParts } from './pinned-parts.ts';
+import { ShardRequests } from './shard-requests.ts';
 import { RequestSessions } from './request-sessions.ts';
 import { SessionUses } from './session-uses.ts';
 import { ShardRouter, type ShardRouterParts } from './router.ts';
@@ -19,12 +20,17 @@ export class ShardServices {
   readonly router: ShardRouter;
   readonly parts: PartReader;
   readonly reader: ShardReader;
-  readonly records: RecordParts;
+  readonly pinned: PinnedParts;
+  readonly counts = new ShardRequests();
   readonly #node: ShardNode;
   readonly #coordinator: Coordinator;
   readonly #uses: SessionUses;
 
-  constructor(platform: Platform, node: ShardNode, isCurrent: ShardRouterParts['isCurrent']) {
+  constructor(
+    platform: Platform,
+    node: ShardNode,
+    { isCurrent, renewed }: Pick<ShardRouterParts, 'isCurrent' | 'renewed'>,
+  ) {
     this.#node = node;
     this.changes = new Changes(platform, node);
     this.#uses = new SessionUses({ platform, node, idleMs: limits.sessionIdleMs });
@@ -35,14 +41,18 @@ export class ShardServices {
       ...parts,
       sessions: this.sessions,
       coordinator: this.#coordinator,
+      counts: this.counts,
       isCurrent,
+      renewed,
     });
     this.parts = new PartReader(parts);
-    this.records = new RecordParts(platform, node, this.changes);
+    this.pinned = new PinnedParts(platform, node, this.changes);
     this.reader = new ShardReader({
       platform,
       parts: this.parts,
+      pinned: this.pinned,
       place: () => this.place,
+      counted: (kind, spans) => this.counts.count(kind, spans, node.order),
       placeHere: (spans) => this.#placeHere(spans),
     });
   }
@@ -84,7 +94,7 @@ export class ShardServices {
 
   stop(): void {
     this.#coordinator.stop();
-    this.records.stop();
+    this.pinned.stop();
     this.#uses.stop();
     this.changes.stop();
   }

@@ -94,7 +94,10 @@ export class ShardSubmitter {
     }
   }
 
-  /** One node after the other, the most promising first. */
+  /**
+   * One node after the other, the most promising first. What one of them may have done is not denied by what the next one
+   * says: a refusal is of its own copy alone.
+   */
   async #elsewhere(
     shard: ShardId,
     path: string,
@@ -104,21 +107,34 @@ export class ShardSubmitter {
     const { platform, nodeId, nodesOf, ask, heard } = this.#parts;
     const untilMs = platform.now() + patience.timeoutMs;
     let reason = 'it is not known who has it';
-    for (const node of nodesOf(shard)) {
-      if (node === nodeId) continue;
-      const timeoutMs = Math.max(1, Math.ceil(untilMs - platform.now()));
+    let isUnsure = false;
+    let failed: SubmitAnswer | null = null;
+    const nodes = nodesOf(shard).filter((node) => node !== nodeId);
+    for (const [i, node] of nodes.entries()) {
+      const leftMs = Math.max(1, Math.ceil(untilMs - platform.now()));
+      // The last one has all the time there is.
+      const timeoutMs = i === nodes.length - 1 ? leftMs : Math.min(leftMs, limits.submitCallMs);
       try {
         const body = encodeMessage({ ...message, timeoutMs });
         const answer = decodeSubmitAnswer(await ask(node, path, body, { timeoutMs }));
         if (answer.kind === 'elsewhere') continue;
-        if (answer.kind === 'reply') heard(shard, answer.leader);
-        return answer;
+        if (answer.kind === 'reply') {
+          heard(shard, answer.leader);
+          if (!isUnsure || answer.reply.kind !== 'refused') return answer;
+          reason = 'what another node has done is not known';
+          break;
+        }
+        reason = answer.message;
+        if (nothingDone.has(answer.code)) failed = answer;
+        else isUnsure = true;
       } catch (error) {
         if (isFlotillaError(error, 'FLOTILLA_STOPPED')) throw error;
+        if (!isFlotillaError(error, 'FLOTILLA_PEER_CALL_UNKNOWN')) isUnsure = true;
         reason = messageOf(error);
       }
       if (platform.now() >= untilMs) break;
     }
+    if (failed !== null && !isUnsure) return failed;
     throw unreachableShard(shard, reason);
   }
 
@@ -181,6 +197,7 @@ export class ShardSubmitter {
   /** Until it is in the log. Never resolves but when it was applied here. */
   async #log(target: SubmitTarget, entry: RequestEntry | PrepareEntry, untilMs: number): Promise<void> {
     const { platform } = this.#parts;
+    let isUnsure = false;
     for (;;) {
       const leftMs = untilMs - platform.now();
       if (leftMs <= 0) throw timedOut();
@@ -189,7 +206,10 @@ export class ShardSubmitter {
         return;
       } catch (error) {
         // A snapshot has jumped over it: whether it contains it is seen when it is tried again.
-        if (!isFlotillaError(error, 'FLOTILLA_PROPOSAL_UNKNOWN')) throw error;
+        if (isFlotillaError(error, 'FLOTILLA_PROPOSAL_UNKNOWN')) isUnsure = true;
+        // That nothing was done is true of this try.
+        else if (isUnsure && isFlotillaError(error) && nothingDone.has(error.code)) throw timedOut();
+        else throw error;
       }
     }
   }
@@ -248,6 +268,13 @@ export class ShardSubmitter {
     });
   }
 }
+
+/** Whoever says so has proposed nothing. */
+const nothingDone: ReadonlySet<string> = new Set([
+  'FLOTILLA_NO_LEADER',
+  'FLOTILLA_PROPOSAL_TOO_LARGE',
+  'FLOTILLA_TOO_MANY_PROPOSALS',
+]);
 
 function decoded(shard: ShardId, answer: SubmitAnswer): SubmitReply {
   if (answer.kind === 'reply') return answer.reply;

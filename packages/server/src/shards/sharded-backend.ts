@@ -1,6 +1,7 @@
 import { isFlotillaError, type Platform, unreachable } from '@flotilla/platform';
 import {
   type ApplyResult,
+  countPage,
   decodeLeaseCheckpoint,
   decodeLeaseExpire,
   decodeLeaseRenew,
@@ -35,6 +36,7 @@ import {
 import { limits } from '../limits.ts';
 import { Deadline } from './deadline.ts';
 import type { ReadPlace } from './reader.ts';
+import { allRecords } from './record-parts.ts';
 import type { NumberedRequest } from './request-sessions.ts';
 import type { ShardRouterParts } from './router.ts';
 import { ShardServices } from './shard-services.ts';
@@ -49,6 +51,9 @@ export interface ShardedBackendParts {
   /** Of a streamed range. */
   readonly pieceBytes: number;
   readonly isCurrent: ShardRouterParts['isCurrent'];
+  readonly renewed: ShardRouterParts['renewed'];
+  /** Whether no key has to be looked at to know what the user may do. */
+  readonly mayEverything: (user: RequestUser) => boolean;
   /** Throws what etcd answers to a user who may not write all of these keys. */
   readonly requireKeys: (user: RequestUser, keys: readonly Uint8Array[]) => void;
 }
@@ -71,7 +76,7 @@ export class ShardedBackend {
 
   constructor(parts: ShardedBackendParts) {
     this.#parts = parts;
-    this.services = new ShardServices(parts.platform, parts.node, parts.isCurrent);
+    this.services = new ShardServices(parts.platform, parts.node, parts);
   }
 
   /** Whether it is this one's turn. */
@@ -83,12 +88,36 @@ export class ShardedBackend {
     return this.services.place.revision;
   }
 
+  /** Of all replicas of this node. */
+  get keyCount(): number {
+    let count = 0;
+    for (const replica of this.#parts.node.replicas()) {
+      // One that waits for a snapshot must not even be asked for its machine.
+      if (!replica.isReady) continue;
+      const { span, store } = replica.machine;
+      count += countPage(store.keys, span, store.keys.revision);
+    }
+    return count;
+  }
+
+  /** Those of clients and of members. */
+  get sessionCount(): number {
+    return [...this.#order.sessionNumbers].length;
+  }
+
   /** Rejects, as a proposal does, when it is not known, or certain not, to have been executed. */
   async execute(kind: ShardedKind, request: Uint8Array, origin: Origin): Promise<ApplyResult> {
-    const deadline = this.#deadline();
-    const { user } = origin;
-    const refusal = user === null ? null : await this.#refusalOfLeases(kind, request, user);
-    if (refusal !== null) return { kind: 'error', error: refusal };
+    const { user, session, timeoutMs } = origin;
+    // Nobody asks again for what has no session: when its client is gone, further tries would only be in others' way.
+    // It is told that its time is over by its call, in its own words: this is later.
+    const isGoneMs =
+      session === null && timeoutMs !== undefined ? timeoutMs + limits.clientGoneMs : undefined;
+    const deadline = this.#deadline(isGoneMs);
+    const refusal = user === null ? null : await this.#refusalOfLeases(kind, request, user, deadline);
+    // A refusal would say that nothing was done: what was executed before is answered again.
+    const isRefused =
+      refusal !== null && !(origin.session !== null && (await this.isSettled(origin.session)));
+    if (isRefused) return { kind: 'error', error: refusal };
     if (isWriteKind(kind)) return await this.services.router.write(kind, request, origin, deadline);
     switch (kind) {
       case 'lease-grant': {
@@ -136,16 +165,21 @@ export class ShardedBackend {
     const number = this.#order.sessionOf(session.id);
     if (number === null) return session.request > 1 || this.#order.isForgotten(session.id);
     const { parts, place } = this.services;
-    return await parts.isSettled({ session: number, request: session.request }, place, deadline);
+    const spans = this.#order.map.rows.map(({ span }) => span);
+    return await parts.isSettled({ session: number, request: session.request }, spans, place, deadline);
   }
 
-  /** Resolves when every shard has heard what this node knows of users and alarms (rule 15). */
-  async everywhere(): Promise<void> {
+  /**
+   * Resolves when every shard has heard what this node knows of users and alarms (rule 15). What it was proposed to do is
+   * done: a shard that is down holds up only what must not be done by what it knew before.
+   */
+  async everywhere(what: 'alarms' | 'users'): Promise<void> {
     const deadline = this.#deadline();
     const { index } = this.#order;
     const isEverywhere = (): boolean => this.#order.isEverywhere(index);
-    await this.services.changes.until(isEverywhere, deadline.leftMs);
-    if (!isEverywhere()) deadline.requireTime();
+    const mostMs = what === 'users' ? Infinity : limits.everywhereMs;
+    await this.services.changes.until(isEverywhere, Math.min(deadline.leftMs, mostMs));
+    if (what === 'users' && !isEverywhere()) deadline.requireTime();
   }
 
   async readBarrier(): Promise<void> {
@@ -153,7 +187,7 @@ export class ShardedBackend {
   }
 
   range(request: RangeRequest): Promise<RangeResponse> {
-    return this.services.reader.range(request, this.#deadline());
+    return this.services.reader.range(request, () => this.#deadline());
   }
 
   rangePieces(request: RangeRequest): AsyncIterable<RangeResponse> {
@@ -161,13 +195,16 @@ export class ShardedBackend {
   }
 
   readTxn(request: TxnRequest): Promise<TxnResponse> {
-    return this.services.reader.txn(request, this.#deadline());
+    return this.services.reader.txn(request, () => this.#deadline());
   }
 
-  /** The keys that go with a lease, wherever they are, sorted. */
-  async keysOfLease(id: bigint): Promise<readonly Uint8Array[]> {
+  /** The keys that go with a lease, wherever they are, sorted. Only shards where it is registered have any (rule 14). */
+  async keysOfLease(id: bigint, deadline = this.#deadline()): Promise<readonly Uint8Array[]> {
     const { parts, place } = this.services;
-    return await parts.keysOf(id, place, this.#deadline());
+    const { leases, map } = this.#order;
+    const shards = [...(leases.get(id)?.shards ?? [])];
+    const spans = shards.flatMap((shard) => map.row(shard)?.span ?? []);
+    return await parts.keysOf(id, spans, place, deadline);
   }
 
   /** etcd's `HashKV` over all shards: what one shard with all of it would answer. */
@@ -175,9 +212,10 @@ export class ShardedBackend {
     return await this.#again(async (at, deadline) => {
       const hashRevision = hashRevisionOf(at, revision);
       const { compactRevision } = at;
-      const hasKeys = (await this.services.parts.count(everyKeySpan, at, hashRevision, deadline)) > 0;
+      const hasKeys =
+        (await this.services.parts.count(everyKeySpan, at, hashRevision, () => this.#deadline())) > 0;
       const hasher = new KeyValueHasher({ hashRevision, compactRevision, hasKeys });
-      for await (const record of this.services.records.all(at, hashRevision, deadline)) {
+      for await (const record of allRecords(this.services.pinned, at, hashRevision, deadline)) {
         if (hasher.counts(record)) hasher.add(record, record.kv);
       }
       return { hash: hasher.value, hashRevision, compactRevision, revision: at.revision };
@@ -188,7 +226,7 @@ export class ShardedBackend {
   async withContents<Result>(use: (contents: ShardedContents) => Promise<Result>): Promise<Result> {
     return await this.#again((at, deadline) =>
       use({
-        records: this.services.records.all(at, at.revision, deadline),
+        records: allRecords(this.services.pinned, at, at.revision, deadline),
         compactRevision: at.compactRevision,
       }),
     );
@@ -217,9 +255,9 @@ export class ShardedBackend {
   async compacted(revision: number): Promise<void> {
     const deadline = this.#deadline();
     const isDone = (): boolean =>
-      [...this.#parts.node.replicas()].every(({ isReady, machine }) => {
-        if (!isReady) return true;
-        const { compactedThrough, compactRevision } = machine.store.keys;
+      [...this.#parts.node.replicas()].every((replica) => {
+        if (!replica.isReady) return true;
+        const { compactedThrough, compactRevision } = replica.machine.store.keys;
         return compactedThrough >= Math.min(revision, compactRevision);
       });
     while (!isDone() && !deadline.isOver) await this.services.changes.pause(limits.shardPartsAgainMs);
@@ -237,12 +275,13 @@ export class ShardedBackend {
     kind: ShardedKind,
     request: Uint8Array,
     user: RequestUser,
+    deadline: Deadline,
   ): Promise<RpcError | null> {
     const leases = leasesOf(kind, request);
-    if (leases.length === 0) return null;
-    await this.readBarrier();
+    if (leases.length === 0 || this.#parts.mayEverything(user)) return null;
+    await this.#parts.node.frontier(deadline.patience());
     try {
-      for (const lease of leases) this.#parts.requireKeys(user, await this.keysOfLease(lease));
+      for (const lease of leases) this.#parts.requireKeys(user, await this.keysOfLease(lease, deadline));
       return null;
     } catch (error) {
       if (error instanceof RpcError) return error;
@@ -257,7 +296,7 @@ export class ShardedBackend {
     entry: (numbered: RequestOrigin) => Entry,
   ): Promise<ApplyResult> {
     for (;;) {
-      const numbered = await this.services.sessions.number(session, user, deadline);
+      const numbered = await this.services.sessions.number(session, user, null, deadline);
       try {
         const reply = await this.#parts.node.administer(entry(numbered.origin), deadline.patience());
         if (reply.kind === 'answer') return reply.answer.result;
@@ -283,14 +322,27 @@ export class ShardedBackend {
     }
   }
 
+  /** As it was where it was applied: a revocation that came right behind it ends what it has found. */
   async #renew(leases: readonly bigint[], deadline: Deadline): Promise<ApplyResult> {
-    await this.#parts.node.propose({ kind: 'renew', leases }, deadline.patience());
-    const ttls = leases.map((id) => {
-      const lease = this.#order.leases.get(id);
-      // What is about to end is not renewed.
-      return lease?.life === 'live' ? lease.ttl : 0;
+    const { node } = this.#parts;
+    const present = (): number[] =>
+      leases.map((id) => {
+        const lease = this.#order.leases.get(id);
+        // What is about to end is not renewed.
+        return lease?.life === 'live' ? lease.ttl : 0;
+      });
+    let ttls: readonly number[] | null = null;
+    const unsubscribe = node.onOrder(({ entry }) => {
+      const isOfThese = entry?.kind === 'renew' && leases.every((id, i) => entry.leases[i] === id);
+      if (isOfThese) ttls ??= present();
     });
-    return { kind: 'lease-renew', response: { ttls } };
+    try {
+      await node.propose({ kind: 'renew', leases }, deadline.patience());
+    } finally {
+      unsubscribe();
+    }
+    // A snapshot may have jumped over it.
+    return { kind: 'lease-renew', response: { ttls: ttls ?? present() } };
   }
 
   async #expire({ term, leases }: LeaseExpiry, deadline: Deadline): Promise<ApplyResult> {
@@ -311,8 +363,8 @@ export class ShardedBackend {
     return order;
   }
 
-  #deadline(): Deadline {
-    return new Deadline(this.#parts.platform, this.#parts.timeoutMs);
+  #deadline(mostMs = Infinity): Deadline {
+    return new Deadline(this.#parts.platform, Math.min(this.#parts.timeoutMs, mostMs));
   }
 }
 

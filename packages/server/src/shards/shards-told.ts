@@ -30,6 +30,7 @@ export function shardsTold(
     case 'begin':
     case 'node':
     case 'wish':
+    case 'presplit':
       return nobody;
     // Users, compaction, sessions, and what becomes of leases.
     case 'revoke':

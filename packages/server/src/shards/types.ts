@@ -112,14 +112,14 @@ export interface ShardNode {
     entry: OrderEntry & { readonly origin: RequestOrigin },
     patience: Patience,
   ): Promise<AdministerReply>;
-  /** The number of the session that is opened under this name. The same name is the same session. */
-  openSession(name: string, patience: Patience): Promise<number>;
 
   /**
    * Asks another node, or this one. Rejects with `FLOTILLA_PEER_CALL_FAILED`, `FLOTILLA_PEER_CALL_UNKNOWN` (it does not
    * know the path) or `FLOTILLA_STOPPED`.
    */
   ask(node: NodeId, path: string, body: Uint8Array, patience: Patience): Promise<Uint8Array>;
+  /** Whether it was heard of a moment ago, as Raft sees it. */
+  hears(node: number): boolean;
   /** From now on `handler` answers what is asked under `path`. A path has one handler. */
   handle(path: string, handler: NodeHandler): void;
   /** Nodes that have a replica of a shard, in the order in which they should be asked: this one, the leader's, live ones. */

@@ -27,8 +27,8 @@ export function isWriteKind(kind: string): kind is WriteKind {
 export type WriteStep =
   /** `revision`: at which it took place. */
   | { readonly kind: 'answered'; readonly result: ApplyResult; readonly revision: number }
-  /** Nothing was done. `map`: ranges are changing; `conflict`: another transaction was in the way. */
-  | { readonly kind: 'again'; readonly why: 'map' | 'conflict' }
+  /** Nothing was done. `map`: ranges are changing; `conflict`: another transaction was in the way; `leader`: none is known. */
+  | { readonly kind: 'again'; readonly why: 'map' | 'conflict' | 'leader' }
   /** Nobody can tell; the same request again finds out. */
   | { readonly kind: 'unknown' }
   | { readonly kind: 'overloaded' }

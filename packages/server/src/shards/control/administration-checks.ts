@@ -1,6 +1,7 @@
 import { orderShard, type OrderMachine, type ShardId, type ShardRow } from '@flotilla/store';
 import type { Onlooker } from '../../api/shards.ts';
 import type { ClusterState, ShardStatus } from './cluster-state.ts';
+import { GroupedPlacement } from './grouped-placement.ts';
 import { wantedReplicas } from './placement-view.ts';
 import { shardRefusal } from './refusals.ts';
 
@@ -11,7 +12,24 @@ export function holdersOf({ shards }: ClusterState, node: number): ShardStatus[]
 export function statusOf({ shards }: ClusterState, shard: ShardId): ShardStatus {
   const status = shards.find((its) => its.shard === shard);
   if (status !== undefined) return status;
-  throw shardRefusal('no-such-shard', `there is no shard ${shard}; List tells which there are`);
+  const ids = shards.map((its) => its.shard).sort((a, b) => a - b);
+  const rest = ids.length - shardsNamed;
+  const others = `${ids.slice(0, shardsNamed).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  throw shardRefusal('no-such-shard', `there is no shard ${shard}; there are ${others}`);
+}
+
+/** In the text of a refusal: more are not read. */
+const shardsNamed = 20;
+
+/** `rows`: in the order of their keys. */
+export function requireNeighbours(rows: readonly ShardRow[], shard: ShardId, into: ShardId): void {
+  const place = rows.findIndex((row) => row.shard === shard);
+  const neighbours = [rows[place - 1], rows[place + 1]].flatMap((row) =>
+    row === undefined ? [] : [row.shard],
+  );
+  if (neighbours.includes(into)) return;
+  const which = neighbours.length === 0 ? 'it has none' : `it can be merged into ${neighbours.join(' or ')}`;
+  throw shardRefusal('no-neighbours', `shard ${shard} has no border in common with shard ${into}; ${which}`);
 }
 
 /** A follower, rather than the leader; and one that is silent or draining before all. */
@@ -61,7 +79,27 @@ export function requireMovable(
   if (!target.live) throw shardRefusal('node-silent', `node ${to} does not answer; ${others}`);
 }
 
+/** One replica goes to another node, or all to another group. */
+export function nodesAfterMove(
+  state: ClusterState,
+  { assigned, nodes }: ShardStatus,
+  from: number,
+  to: number,
+): readonly number[] {
+  const grouped = GroupedPlacement.of(state);
+  if (grouped === null)
+    return [...(assigned ?? nodes).filter((node) => node !== from), to].sort((a, b) => a - b);
+  const beside = grouped.nodesBeside(to);
+  if (beside.length > 0) return beside;
+  const text = `shards are on whole groups of nodes, and node ${to} is in none that could take one`;
+  throw shardRefusal('bad-request', text);
+}
+
 export function requireOthers(state: ClusterState, node: number): void {
+  if (GroupedPlacement.of(state)?.hasOthers(node) === false) {
+    const text = `shards are on whole groups of nodes, and there is no other than that of node ${node}: have another one join first`;
+    throw shardRefusal('too-few-nodes', text);
+  }
   const rest = state.nodes.filter((its) => its.node !== node && its.state === 'joined').length;
   const wanted = Math.max(1, ...holdersOf(state, node).map(({ shard }) => wantedReplicas(state, shard)));
   if (rest >= wanted) return;

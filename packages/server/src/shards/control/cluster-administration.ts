@@ -16,14 +16,17 @@ import type {
 } from '@flotilla/wire';
 import type { Onlooker, ShardAdministration } from '../../api/shards.ts';
 import { limits } from '../../limits.ts';
+import type { PlacementSettings } from '../../placement/settings.ts';
 import {
   finish,
   holdersOf,
   mergeProgress,
+  nodesAfterMove,
   noLeader,
   noNode,
   notSharded,
   requireMovable,
+  requireNeighbours,
   requireOthers,
   rowAndAssignment,
   sparedNode,
@@ -32,7 +35,7 @@ import {
 } from './administration-checks.ts';
 import { beginSharding } from './begin.ts';
 import { type ClusterState, sameNodes, type ShardStatus } from './cluster-state.ts';
-import { controlSettings } from './control-settings.ts';
+import { compareKeys } from './compare-keys.ts';
 import { explainShard } from './explain-shard.ts';
 import { keyText } from './key-text.ts';
 import { handOver, type HandOverParts } from './hand-over.ts';
@@ -53,6 +56,7 @@ export interface AdministrationParts {
   readonly members: () => readonly (NodeName & { readonly node: number })[];
   /** Whether every member knows what an order is. */
   readonly isUnderstood: () => boolean;
+  readonly settings: PlacementSettings;
 }
 
 /**
@@ -99,7 +103,7 @@ export class ClusterAdministration implements ShardAdministration {
   async explain(shard: number): Promise<ShardExplainResponse> {
     const state = await this.#look();
     statusOf(state, shard);
-    return explainShard(state, shard, controlSettings);
+    return explainShard(state, shard, this.#parts.settings);
   }
 
   // Changes.
@@ -150,8 +154,10 @@ export class ClusterAdministration implements ShardAdministration {
       this.#waiting.again(() => logBarrier(node, { kind: 'split', shard, at }, range)),
     );
     if (row === null) return;
-    if (row.shard === shard)
-      throw superseded(`shard ${shard} was changed otherwise, or the split was refused`);
+    if (compareKeys(row.span.from, at) !== 0) {
+      const text = `shard ${shard} was changed otherwise, or the split was refused; ${keyText(at)} is in shard ${row.shard} now: split that, if it shall be`;
+      throw superseded(text);
+    }
     finish(onlooker, row.shard, `shard ${row.shard} has the keys from ${keyText(at)} on`);
   }
 
@@ -165,11 +171,12 @@ export class ClusterAdministration implements ShardAdministration {
         `shard 0 is the order group's own and stays: merge shard ${into} into it`,
       );
     }
+    requireNeighbours(this.#order().map.rows, shard, into);
     const { node } = this.#parts;
     this.#requireFresh(shard, configuration);
     this.#requireFresh(into, configuration);
     const wish = { kind: 'wish', wish: 'merge', id: shard, value: into } as const;
-    await proposeChange(node, { ...wish, configuration: this.configuration });
+    await proposeChange(node, { ...wish, configuration: configuration || state.configuration });
     const outcome = await this.#waiting.until(
       onlooker,
       () => {
@@ -190,11 +197,13 @@ export class ClusterAdministration implements ShardAdministration {
     const state = await this.#look();
     const status = statusOf(state, shard);
     const from = request.from === 0 ? sparedNode(state, status) : request.from;
+    if (this.#order().configuration.node(to)?.state === 'left') {
+      throw shardRefusal('node-left', `node ${to} has left: have it join again, or choose another`);
+    }
     requireMovable(state, status, from, to);
     this.#requireFresh(shard, configuration);
     const { node } = this.#parts;
-    const wanted = status.assigned ?? status.nodes;
-    const nodes = [...wanted.filter((its) => its !== from), to].sort((a, b) => a - b);
+    const nodes = nodesAfterMove(state, status, from, to);
     const led = status.report?.leader === from;
     await proposeChange(node, {
       kind: 'assign',
@@ -222,6 +231,7 @@ export class ClusterAdministration implements ShardAdministration {
     if (replicas > joined) {
       throw shardRefusal('too-few-nodes', `${replicas} replicas want as many nodes; ${joined} have joined`);
     }
+    this.#requireKnown(configuration);
     const entry = { kind: 'wish', wish: 'replicas', id: shard, value: replicas } as const;
     await proposeChange(this.#parts.node, { ...entry, configuration: configuration || state.configuration });
     const concerned = (now: ClusterState): ShardStatus[] =>
@@ -244,6 +254,7 @@ export class ClusterAdministration implements ShardAdministration {
       if (leaves) return finish(onlooker, 0, `node ${node} has left already`);
       throw shardRefusal('node-left', `node ${node} has left: there is nothing to be moved away`);
     }
+    this.#requireKnown(configuration);
     requireOthers(state, node);
     const asOf = configuration || state.configuration;
     const { zone, labels } = known;
@@ -251,10 +262,7 @@ export class ClusterAdministration implements ShardAdministration {
       const entry = { kind: 'node', state: 'draining', node, zone, labels, configuration: asOf } as const;
       await proposeChange(this.#parts.node, entry);
     }
-    if (leaves) {
-      const wish = { kind: 'wish', wish: 'leaving', id: node, value: 1 } as const;
-      await proposeChange(this.#parts.node, { ...wish, configuration: this.configuration });
-    }
+    if (leaves) await this.#wishToLeave(node);
     const total = holdersOf(state, node).length;
     const outcome = await this.#waiting.until(onlooker, () => {
       const now = this.#order().configuration;
@@ -277,6 +285,18 @@ export class ClusterAdministration implements ShardAdministration {
     if (outcome !== null) finish(onlooker, 0, leaves ? `node ${node} has left` : `node ${node} is empty`);
   }
 
+  async #wishToLeave(node: number): Promise<void> {
+    const wish = { kind: 'wish', wish: 'leaving', id: node, value: 1 } as const;
+    try {
+      await proposeChange(this.#parts.node, { ...wish, configuration: this.configuration });
+    } catch (error) {
+      // Somebody else may want the same, or have had it done.
+      const { configuration } = this.#order();
+      const isWanted = configuration.wishes.get('leaving', node)?.value === 1;
+      if (!isWanted && configuration.node(node)?.state !== 'left') throw error;
+    }
+  }
+
   async transferLeader({
     shard,
     to,
@@ -286,9 +306,14 @@ export class ClusterAdministration implements ShardAdministration {
     const { report } = statusOf(state, shard);
     this.#requireFresh(shard, configuration);
     if (report === null) throw noLeader(shard);
+    if (state.nodes.every((its) => its.node !== to)) throw noNode(to, state);
     if (!report.voters.includes(to)) {
       const text = `node ${to} has no replica of shard ${shard} that votes; ${report.voters.join(', ')} have`;
       throw shardRefusal('holds-none', text);
+    }
+    if (state.nodes.find((its) => its.node === to)?.live !== true) {
+      const others = report.voters.filter((node) => state.nodes.some((its) => its.node === node && its.live));
+      throw shardRefusal('node-silent', `node ${to} does not answer; ${others.join(', ')} could lead`);
     }
     if (report.leader !== to) await handOver(this.#handOverParts, shard, to);
     return { configuration: this.configuration, leader: to };
@@ -303,9 +328,11 @@ export class ClusterAdministration implements ShardAdministration {
     const order = await this.#latest();
     if (this.#nameOf(node) === null) {
       const known = this.#parts.members().map((its) => its.node);
+      known.sort((a, b) => a - b);
       const text = `node ${node} is no member of the cluster: add it as one first; members are ${known.join(', ')}`;
       throw shardRefusal('no-such-node', text);
     }
+    this.#requireKnown(configuration);
     const asOf = configuration || order.configuration.number;
     await proposeChange(this.#parts.node, {
       kind: 'node',
@@ -343,8 +370,16 @@ export class ClusterAdministration implements ShardAdministration {
     return this.#parts.members().find((its) => its.node === node) ?? null;
   }
 
+  /** Nobody can have looked at one that is still to come. */
+  #requireKnown(configuration: number): void {
+    if (configuration <= this.configuration) return;
+    const text = `configuration ${configuration} is still to come; it is ${this.configuration} now: look again`;
+    throw shardRefusal('no-such-configuration', text);
+  }
+
   #requireFresh(shard: ShardId, configuration: number): void {
     if (configuration === 0) return;
+    this.#requireKnown(configuration);
     const { configuration: now } = this.#order();
     const since = now.since(shard);
     if (since <= configuration) return;

@@ -72,6 +72,8 @@ export interface Wishes {
   readonly merges: ReadonlyMap<ShardId, ShardId>;
   /** Nodes that shall be none when they are empty. */
   readonly leaving: ReadonlySet<number>;
+  /** Keys at which shards shall begin, in ascending order. */
+  readonly presplits: readonly Uint8Array[];
 }
 
 /** Whether a shard is where it should be, and nothing of it is on its way. */

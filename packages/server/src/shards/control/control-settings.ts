@@ -2,7 +2,6 @@ import { limits } from '../../limits.ts';
 import { defaultSettings, type PlacementSettings } from '../../placement/settings.ts';
 
 /** What placement is told by the control of a real cluster. Each node says itself for how long it has been up. */
-export const controlSettings: PlacementSettings = {
-  ...defaultSettings,
-  steadyAfterMs: limits.nodeSteadyMs,
-};
+export function controlSettings(lostAfterMs: number): PlacementSettings {
+  return { ...defaultSettings, steadyAfterMs: limits.nodeSteadyMs, lostAfterMs };
+}

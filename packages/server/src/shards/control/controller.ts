@@ -1,8 +1,8 @@
 import { isFlotillaError, messageOf, type Platform, type Timer } from '@flotilla/platform';
 import { limits } from '../../limits.ts';
 import type { PlacementSettings } from '../../placement/settings.ts';
-import { controlSettings } from './control-settings.ts';
 import { type ClusterState, isSettled } from './cluster-state.ts';
+import { keyText } from './key-text.ts';
 import type { ControlNode } from './local-shards.ts';
 import { type NextSteps, nextSteps, type Step } from './next-steps.ts';
 import { observedState } from './observed-state.ts';
@@ -15,7 +15,7 @@ export interface ControllerParts {
   readonly node: ControlNode;
   /** Whether this node leads the order group, as far as it knows. */
   readonly leads: () => boolean;
-  readonly settings?: PlacementSettings;
+  readonly settings: PlacementSettings;
 }
 
 /** What the controller has done since it began: for metrics. */
@@ -53,7 +53,7 @@ export class ShardControl {
 
   constructor(parts: ControllerParts) {
     this.#parts = parts;
-    this.#settings = parts.settings ?? controlSettings;
+    this.#settings = parts.settings;
     const { node } = parts;
     this.#unsubscribe = [
       node.onOrder(({ effects }) => {
@@ -106,18 +106,25 @@ export class ShardControl {
       this.#term = null;
       return limits.controlIdleMs;
     }
+    const isNew = this.#term === null;
     this.#term ??= new ControlTerm(platform, node);
     const term = this.#term;
     try {
+      // What whoever led before has decided is to be seen first, or both would fill the same nodes.
+      if (isNew) await node.frontier({ timeoutMs: limits.controlStepCallMs });
       await term.reports.ask();
       const { order } = node;
       if (order === null || !leads()) return limits.controlIdleMs;
+      const begunMs = platform.now();
       const state = observedState(order.configuration, term.reports);
       const { steps } = this.#decide(state, term);
-      await Promise.all(steps.map((step) => this.#run(step, state, term)));
-      return steps.length > 0 || isUnderWay(state) ? limits.controlBusyMs : limits.controlIdleMs;
+      const tookMs = platform.now() - begunMs;
+      // One that is asked of somebody who is cut off takes seconds: nothing else waits for it.
+      for (const step of steps) this.#begin(step, state, term);
+      return pauseAfter(tookMs, steps.length > 0 || isUnderWay(state));
     } catch (error) {
       if (isFlotillaError(error, 'FLOTILLA_STOPPED')) this.stop();
+      if (isNew) this.#term = null;
       platform.log.warn('the control of shards could not look at the cluster', { reason: messageOf(error) });
       return limits.controlIdleMs;
     }
@@ -136,17 +143,30 @@ export class ShardControl {
     return { steps: steps.slice(0, limits.controlSteps) };
   }
 
-  async #run(step: Step, state: ClusterState, { memory, reports }: ControlTerm): Promise<void> {
-    const { platform, node } = this.#parts;
-    memory.begun(step, state);
+  #begin(step: Step, state: ClusterState, term: ControlTerm): void {
+    const name = JSON.stringify(step);
+    if (term.running.has(name)) return;
+    term.running.add(name);
+    term.memory.begun(step, state);
     this.#steps[step.kind] += 1;
+    this.#parts.platform.spawn('shard-control', async () => {
+      await this.#run(step, term);
+      term.running.delete(name);
+    });
+  }
+
+  async #run(step: Step, { memory, reports }: ControlTerm): Promise<void> {
+    const { platform, node } = this.#parts;
     try {
       await runStep(node, reports, step);
-      platform.log.info('a step for shards', { ...step, nodes: 'nodes' in step ? step.nodes.join() : '' });
+      const nodes = 'nodes' in step ? step.nodes.join() : '';
+      const at = 'at' in step && step.at !== null ? keyText(step.at) : '';
+      platform.log.info('a step for shards', { ...step, nodes, at });
     } catch (error) {
-      if (isFlotillaError(error, 'FLOTILLA_STOPPED')) throw error;
+      if (isFlotillaError(error, 'FLOTILLA_STOPPED')) return this.stop();
       // What it was decided on has changed, or somebody could not be reached: it is decided anew.
       this.#refused += 1;
+      memory.failed(step);
       platform.log.debug('a step for shards was not taken', { kind: step.kind, reason: messageOf(error) });
     }
   }
@@ -156,6 +176,8 @@ export class ShardControl {
 class ControlTerm {
   readonly reports: ShardReports;
   readonly memory = new StepMemory(limits.controlStepMs);
+  /** Steps that have been asked for, and not answered: no other look asks for the same. */
+  readonly running = new Set<string>();
   #budgetBytes = 0;
   #atMs: number;
 
@@ -177,8 +199,22 @@ class ControlTerm {
   }
 }
 
-/** Whether something is to be expected soon. The order group's own shard is on every node: its members are no sign. */
-function isUnderWay({ shards, wishes }: ClusterState): boolean {
-  if (wishes.merges.size > 0 || wishes.leaving.size > 0) return true;
+/** With many shards a look costs much: they are looked at less often then, and what has changed is looked at all the same. */
+function pauseAfter(tookMs: number, isBusy: boolean): number {
+  if (isBusy) return Math.max(limits.controlBusyMs, limits.controlBusyFactor * tookMs);
+  const leastMs = Math.max(limits.controlIdleMs, limits.controlIdleFactor * tookMs);
+  return Math.min(leastMs, limits.controlIdleMaxMs);
+}
+
+/**
+ * Whether something is to be expected soon: of nodes that have come or gone lately, too. The order group's own shard is
+ * on every node: its members are no sign.
+ */
+function isUnderWay({ nowMs, nodes, shards, wishes }: ClusterState): boolean {
+  if (wishes.merges.size > 0 || wishes.leaving.size > 0 || wishes.presplits.length > 0) return true;
+  const isAwaited = nodes.some(
+    ({ live, sinceMs }) => nowMs - sinceMs < (live ? limits.nodeSteadyMs : limits.nodeAwaitedMs),
+  );
+  if (isAwaited) return true;
   return shards.some((status) => status.report?.draining === true || !isSettled(status));
 }

@@ -152,6 +152,7 @@ function shardsOf({ step }: ConfigurationChange): ShardId[] {
       return step.wish === 'leaving' || step.id < 0 ? [] : [step.id];
     case 'begin':
     case 'node':
+    case 'presplit':
       return [];
     default:
       return unreachable(step);
@@ -176,6 +177,8 @@ function textOf({ step }: ConfigurationChange): string {
       return `shard ${step.shard} is wanted on ${nodesText(step.nodes)}`;
     case 'wish':
       return wishText(step);
+    case 'presplit':
+      return `shards shall begin at ${step.keys} keys`;
     default:
       return unreachable(step);
   }

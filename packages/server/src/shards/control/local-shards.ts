@@ -5,7 +5,18 @@ import type { Members } from './membership-plan.ts';
 /** As much of a node as the control of its shards needs. */
 export type ControlNode = Pick<
   ShardNode,
-  'nodeId' | 'order' | 'frontier' | 'propose' | 'log' | 'ask' | 'handle' | 'onOrder' | 'onReplicas'
+  | 'nodeId'
+  | 'order'
+  | 'frontier'
+  | 'propose'
+  | 'log'
+  | 'ask'
+  | 'hears'
+  | 'handle'
+  | 'onOrder'
+  | 'onReplicas'
+  | 'onApplied'
+  | 'replica'
 >;
 
 /** A shard that this node leads. */
@@ -18,6 +29,8 @@ export interface LedShard {
 
 /** What the node itself does for the control of shards, wherever that is. */
 export interface LocalShards {
+  /** It had no shard when it came up. */
+  readonly isNew: boolean;
   led(): Iterable<LedShard>;
   transferLeader(shard: ShardId, to: number, patience: Patience): Promise<void>;
   /** What all shards of this node take, and what they may. */

@@ -1,5 +1,5 @@
 import { unreachable } from '@flotilla/platform';
-import { orderShard, type ShardId } from '@flotilla/store';
+import { holdsKey, orderShard, type ShardId } from '@flotilla/store';
 import type { Explanation } from '../../placement/explain.ts';
 import type { Operation, Reason } from '../../placement/operation.ts';
 import { plan, type Plan } from '../../placement/plan.ts';
@@ -7,10 +7,13 @@ import type { PlacementSettings } from '../../placement/settings.ts';
 import {
   type ClusterState,
   isSettled,
+  type NodeStatus,
   sameNodes,
   type ShardReport,
   type ShardStatus,
 } from './cluster-state.ts';
+import { groupOf } from '../node-groups.ts';
+import { GroupedPlacement } from './grouped-placement.ts';
 import { divisibleBytes, placementStateOf } from './placement-view.ts';
 
 /**
@@ -30,8 +33,14 @@ export type Step =
   | { readonly kind: 'leave'; readonly node: number; readonly configuration: number }
   /** To the order: the merge that was asked for cannot be, or need not be, any more. */
   | { readonly kind: 'forget-merge'; readonly shard: ShardId; readonly configuration: number }
-  /** To the shard: its leader knows the key in the middle. */
-  | { readonly kind: 'split'; readonly shard: ShardId; readonly range: number; readonly why: Why }
+  /** To the shard. `at` null: its leader knows the key in the middle. */
+  | {
+      readonly kind: 'split';
+      readonly shard: ShardId;
+      readonly at: Uint8Array | null;
+      readonly range: number;
+      readonly why: Why;
+    }
   /** To the shard. */
   | {
       readonly kind: 'merge';
@@ -78,12 +87,16 @@ export interface NextSteps {
 export function nextSteps(state: ClusterState, options: StepOptions): NextSteps {
   const asked = new AskedSteps(state, options);
   const { settings, seed, explain = [] } = options;
-  const placement = placementStateOf(state, settings, asked.underWay);
+  const grouped = GroupedPlacement.of(state);
+  const within = grouped?.stepsWithin(asked.underWay) ?? [];
+  const view = grouped?.view ?? state;
+  const placement = placementStateOf(view, settings, asked.underWay);
   placement.budgetBytes = options.budgetBytes;
   const { operations, balancedBytes, refused, explanations } = plan(placement, { seed, explain });
-  const steps = [...asked.steps];
+  const steps = [...asked.steps, ...within];
   for (const operation of operations) {
-    const step = stepOf(state, operation);
+    const decided = stepOf(view, operation);
+    const step = grouped === null || decided === null ? decided : grouped.stepOf(decided);
     if (step !== null && !isWanted(state, step)) steps.push(step);
   }
   steps.push(...orderShardSteps(state, options));
@@ -106,6 +119,7 @@ class AskedSteps {
     for (const status of state.shards) this.#adopt(status);
     for (const [shard, into] of state.wishes.merges) this.#merge(shard, into);
     for (const node of state.wishes.leaving) this.#leave(node);
+    this.#presplit();
   }
 
   /** The child of a shard that was on its way has its newcomers, and nobody who wants them there. */
@@ -133,6 +147,16 @@ class AskedSteps {
     } else if (!sameNodes(status.assigned ?? status.nodes, target) || status.assigned === null) {
       this.steps.push({ kind: 'assign', shard, nodes: target, configuration, why: 'asked' });
     }
+  }
+
+  /** From the right end: shard 0 is cut off what is left of it, as whoever asked for that does it meanwhile. */
+  #presplit(): void {
+    const at = this.#state.wishes.presplits.at(-1);
+    const status = at === undefined ? undefined : this.#state.shards.find(({ span }) => holdsKey(span, at));
+    if (at === undefined || status === undefined) return;
+    const { shard, range, report } = status;
+    if (report === null || report.draining || report.range !== range || this.underWay.has(shard)) return;
+    this.steps.push({ kind: 'split', shard, at, range, why: 'asked' });
   }
 
   /** The order's own shard is on every node; those that are silent take over what they lack when they come back. */
@@ -211,7 +235,7 @@ function stepOf({ configuration, shards }: ClusterState, operation: Operation): 
     case 'transfer-leader':
       return { kind: 'transfer-leader', shard, from: operation.from, to: operation.to, why };
     case 'split':
-      return { kind: 'split', shard, range: status.range, why };
+      return { kind: 'split', shard, at: null, range: status.range, why };
     case 'merge':
       return { kind: 'merge', shard, into: operation.into, range: status.range, why };
     // The shard's own leader does these: it knows when the newcomer has caught up.
@@ -234,9 +258,10 @@ function orderShardSteps(state: ClusterState, { settings, underWay }: StepOption
     const heirs = state.nodes.filter(
       ({ node, state: its, live }) => its === 'joined' && live && report.voters.includes(node),
     );
-    const [heir] = heirs.sort(
-      (a, b) => leadersOf(state, a.node) - leadersOf(state, b.node) || a.node - b.node,
-    );
+    const leaving = leavingGroups(state);
+    const merit = ({ node, labels }: NodeStatus): number =>
+      (leaving.has(groupOf(labels)) ? 1e6 : 0) + leadersOf(state, node);
+    const [heir] = heirs.sort((a, b) => merit(a) - merit(b) || a.node - b.node);
     if (heir !== undefined) {
       const ends = { from: leader.node, to: heir.node };
       steps.push({ kind: 'transfer-leader', shard: orderShard, ...ends, why: 'leave-draining' });
@@ -244,8 +269,19 @@ function orderShardSteps(state: ClusterState, { settings, underWay }: StepOption
   }
   const isMerging = [...state.wishes.merges.values()].includes(orderShard);
   const why = rangeReason(report, settings);
-  if (why !== null && !isMerging) steps.push({ kind: 'split', shard: orderShard, range: status.range, why });
+  if (why !== null && !isMerging) {
+    steps.push({ kind: 'split', shard: orderShard, at: null, range: status.range, why });
+  }
   return steps;
+}
+
+/** Groups of which a node drains: the others will, most likely, one after the other. */
+function leavingGroups({ nodes }: ClusterState): ReadonlySet<string | null> {
+  const groups = new Set(
+    nodes.filter(({ state }) => state === 'draining').map(({ labels }) => groupOf(labels)),
+  );
+  groups.delete(null);
+  return groups;
 }
 
 function rangeReason(

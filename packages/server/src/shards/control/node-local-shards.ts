@@ -22,10 +22,12 @@ interface LocalParts {
 
 /** The shards of this node, for whoever controls them. */
 export class NodeLocalShards implements LocalShards {
+  readonly isNew: boolean;
   readonly #parts: LocalParts;
 
   constructor(parts: LocalParts) {
     this.#parts = parts;
+    this.isNew = ![...parts.shards.replicas()].some(({ shard }) => shard !== orderShard);
   }
 
   get space(): LocalShards['space'] {
@@ -34,8 +36,11 @@ export class NodeLocalShards implements LocalShards {
 
   *led(): Iterable<LedShard> {
     const { shards, group } = this.#parts;
-    for (const { shard, machine, leads, isReady } of shards.replicas()) {
+    for (const replica of shards.replicas()) {
+      const { shard, leads, isReady } = replica;
       if (!leads || !isReady) continue;
+      // One that waits for a snapshot has none.
+      const { machine } = replica;
       if (shard === orderShard) {
         const { term, configuration } = group.status();
         yield { shard, term, members: configuration, machine };

@@ -5,7 +5,7 @@ import type { OrderApplied } from '../types.ts';
 import type { ControlNode } from './local-shards.ts';
 import { refusedByOrder } from './refusals.ts';
 
-type ConfigurationEntry = Extract<OrderEntry, { readonly kind: 'assign' | 'node' | 'wish' }>;
+type ConfigurationEntry = Extract<OrderEntry, { readonly kind: 'assign' | 'node' | 'wish' | 'presplit' }>;
 
 /**
  * Has the order log a change of what is wanted, and throws what it says to that. Two that are equal in every byte, number
@@ -13,18 +13,24 @@ type ConfigurationEntry = Extract<OrderEntry, { readonly kind: 'assign' | 'node'
  */
 export async function proposeChange(node: ControlNode, entry: ConfigurationEntry): Promise<void> {
   const bytes = encodeOrderEntry(entry);
-  let refusal: Error | null = null;
+  let answer: { readonly refusal: Error | null } | null = null;
   const unsubscribe = node.onOrder((applied) => {
     if (applied.entry?.kind !== entry.kind) return;
-    if (Buffer.compare(encodeOrderEntry(applied.entry), bytes) === 0) refusal ??= refusalOf(applied, entry);
+    if (Buffer.compare(encodeOrderEntry(applied.entry), bytes) !== 0) return;
+    // A copy that comes later, of another operator too, is refused: it is about what this one has changed.
+    answer ??= { refusal: refusalOf(applied, entry) };
   });
   try {
     await node.propose(entry, { timeoutMs: limits.controlStepCallMs });
   } finally {
     unsubscribe();
   }
-  if (refusal !== null) throw refusal as Error;
+  const { refusal } = answer ?? unanswered;
+  if (refusal !== null) throw refusal;
 }
+
+/** A snapshot has jumped over it: whoever waits for what comes of it sees that. */
+const unanswered: { readonly refusal: Error | null } = { refusal: null };
 
 function refusalOf({ effects }: OrderApplied, entry: ConfigurationEntry): Error | null {
   for (const effect of effects) {
@@ -37,6 +43,7 @@ function refusalOf({ effects }: OrderApplied, entry: ConfigurationEntry): Error 
 function subjectOf(entry: ConfigurationEntry): string {
   if (entry.kind === 'assign') return `shard ${entry.shard}`;
   if (entry.kind === 'node') return `node ${entry.node}`;
+  if (entry.kind === 'presplit') return 'where shards begin';
   if (entry.wish === 'leaving') return `node ${entry.id}`;
   return entry.id < 0 ? 'every shard' : `shard ${entry.id}`;
 }

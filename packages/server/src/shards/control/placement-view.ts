@@ -68,13 +68,12 @@ function nodeView(status: NodeStatus): NodeView {
 /** A report may be older than the departure of a node that it names. */
 function unknownNodes({ nodes, shards }: ClusterState): number[] {
   const known = new Set(nodes.map(({ node }) => node));
-  const named = shards.flatMap(({ report, nodes: its, assigned }) => [
-    ...its,
-    ...(assigned ?? []),
-    ...(report?.voters ?? []),
-    ...(report?.learners ?? []),
-  ]);
+  const named = shards.flatMap(nodesNamed);
   return [...new Set(named)].filter((node) => !known.has(node)).sort((a, b) => a - b);
+}
+
+function nodesNamed({ report, nodes, assigned }: ShardStatus): number[] {
+  return [...nodes, ...(assigned ?? []), ...(report?.voters ?? []), ...(report?.learners ?? [])];
 }
 
 function goneView(id: number): NodeView {
@@ -129,9 +128,9 @@ function replicasOf({ nodes, assigned, report }: ShardStatus): ReplicaView[] {
   ];
 }
 
-function replacedBy({ assigned, report }: ShardStatus): number | null {
-  if (assigned === null || report === null) return null;
-  return report.voters.find((node) => !assigned.includes(node)) ?? null;
+function replacedBy({ nodes, assigned, report }: ShardStatus): number | null {
+  if (assigned === null) return null;
+  return (report?.voters ?? nodes).find((node) => !assigned.includes(node)) ?? null;
 }
 
 /** A shard that is on its way without a learner is left alone, too: its leader knows what to do. */

@@ -72,6 +72,11 @@ export function refusedByOrder(
       return shardRefusal('order-shard', `${what} is the order group's own: it is on every node and stays`);
     case 'no-neighbours':
       return shardRefusal('no-neighbours', `${what}: only shards that have a border in common can be merged`);
+    case 'not-beside':
+      return shardRefusal(
+        'no-neighbours',
+        `${what} has moved away from the shard that was to be merged: try again`,
+      );
     case 'bad-value':
       return shardRefusal('bad-request', `${what}: the number must be 1 or more`);
     default:

@@ -1,5 +1,5 @@
 import type { OrderMachine } from '@flotilla/store';
-import { labelled, type Metric, type MetricType } from '../../metrics/registry.ts';
+import { labelled, type Metric, type MetricType, type Sample } from '../../metrics/registry.ts';
 import type { ShardControl } from './controller.ts';
 import type { ControlNode, LocalShards } from './local-shards.ts';
 
@@ -7,10 +7,11 @@ interface ShardMetricSources {
   readonly node: Pick<ControlNode, 'order'>;
   readonly local: LocalShards;
   readonly control: Pick<ShardControl, 'counts'>;
+  readonly requests: () => Iterable<Sample>;
 }
 
 /** Of a cluster that is not sharded there are none: what it shows is what it always did. */
-export function shardMetrics({ node, local, control }: ShardMetricSources): readonly Metric[] {
+export function shardMetrics({ node, local, control, requests }: ShardMetricSources): readonly Metric[] {
   const ofOrder = (
     name: string,
     help: string,
@@ -49,6 +50,12 @@ export function shardMetrics({ node, local, control }: ShardMetricSources): read
       'Steps that were refused, or not known to be taken',
       () => control.counts.refused,
       'counter',
+    ),
+    labelled(
+      'counter',
+      'flotilla_shard_requests_total',
+      'Requests of clients at this node, by kind and whether several shards had their keys',
+      requests,
     ),
     ofOrder(
       'flotilla_shard_balanced_bytes_total',

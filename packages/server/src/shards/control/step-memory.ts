@@ -39,6 +39,12 @@ export class StepMemory {
     this.#begun.set(step.shard, { kind: step.kind, operation, atMs: nowMs, ...then });
   }
 
+  /** It is known that nothing will come of it: the next look may ask somebody else. */
+  failed(step: Step): void {
+    // Others may have been logged all the same.
+    if (step.kind === 'transfer-leader') this.#begun.delete(step.shard);
+  }
+
   /** Of those that are not seen to be done, and were not given up. */
   underWay({ nowMs, shards, configuration }: ClusterState): ReadonlyMap<ShardId, Operation> {
     const byShard = new Map(shards.map((status) => [status.shard, status]));

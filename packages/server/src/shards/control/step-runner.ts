@@ -26,7 +26,8 @@ export async function runStep(node: ControlNode, reports: ShardReports, step: St
     }
     case 'split': {
       const { shard, range } = step;
-      const at = await findMiddle(node, reports, shard);
+      const of = step.why === 'split-load' ? 'writes' : 'keys';
+      const at = step.at ?? (await findMiddle(node, reports, shard, of));
       return await logBarrier(node, { kind: 'split', shard, at }, range);
     }
     case 'merge': {
@@ -49,10 +50,11 @@ export async function findMiddle(
   node: ControlNode,
   reports: ShardReports,
   shard: number,
+  of: 'keys' | 'writes' = 'keys',
 ): Promise<Uint8Array> {
   const leader = reports.report(shard)?.leader;
   if (leader === undefined) throw shardRefusal('no-leader', `nobody leads shard ${shard} now: try again`);
-  const key = await askMiddle(node, leader, shard);
+  const key = await askMiddle(node, leader, shard, of);
   if (key === null) {
     throw shardRefusal('indivisible', `shard ${shard} has no key in its middle to be split at; give one`);
   }

@@ -51,8 +51,10 @@ export class Waiting {
   #somethingNew(onlooker: Onlooker): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#platform.timer(limits.controlBusyMs, 'shard-onlooker', () => over());
-      const unsubscribe = this.#node.onOrder(({ effects }) => {
-        if (effects.some(({ kind }) => kind === 'configured' || kind === 'configuration-refused')) over();
+      const before = this.#node.order?.configuration.number ?? 0;
+      const unsubscribe = this.#node.onOrder(({ order, effects }) => {
+        const isRefused = effects.some(({ kind }) => kind === 'configuration-refused');
+        if (isRefused || order.configuration.number !== before) over();
       });
       const over = (): void => {
         timer.cancel();

@@ -82,6 +82,8 @@ class Pair {
       timeoutMs: 5_000,
       pieceBytes: 1_000,
       isCurrent: () => false,
+      renewed: () => null,
+      mayEverything: () => false,
       requireKeys: () => undefined,
     };
     this.#backends = nodes.map((node) => new ShardedBackend({ ...parts, node }));
