@@ -5,6 +5,7 @@ import { SimClient } from './client.ts';
 import type { EtcdHistory } from './client.ts';
 import { FaultyCluster } from './faulty-cluster.ts';
 import { judge } from './judge.ts';
+import { recordCalls } from './record-cluster.ts';
 import { SimWatcher } from './watcher.ts';
 import { WrittenHistory } from './written-history.ts';
 
@@ -56,6 +57,7 @@ class ClusterRun {
       const { calls } = this.#history;
       judge({ world, calls, members, watchers: this.#watchers, written });
     }
+    recordCalls(world, this.#history.calls);
     return cluster.end();
   }
 

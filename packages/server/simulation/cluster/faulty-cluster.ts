@@ -4,6 +4,7 @@ import type { RunResult, SimNode, Tape } from '@flotilla/sim';
 import { drawClusterSettings } from './cluster-settings.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { MemberNode, peerPort } from './member-node.ts';
+import { recordCluster } from './record-cluster.ts';
 import type { WrittenHistory } from './written-history.ts';
 
 /**
@@ -30,8 +31,8 @@ export class FaultyCluster<Written extends WrittenHistory = WrittenHistory> {
   readonly #leaders = new Map<number, string>();
   #nemesis: Nemesis | null = null;
 
-  constructor(tape: Tape, written: (world: World) => Written) {
-    const settings = drawClusterSettings(tape);
+  /** `settings`: drawn for a cluster like any, unless its run is of another length. */
+  constructor(tape: Tape, written: (world: World) => Written, settings = drawClusterSettings(tape)) {
     this.settings = settings;
     const world = new World({ tape, settings: settings.world });
     this.world = world;
@@ -45,6 +46,7 @@ export class FaultyCluster<Written extends WrittenHistory = WrittenHistory> {
     this.#nodes = this.members.map((member) =>
       world.addNode(member.name, (platform) => member.main(platform)),
     );
+    recordCluster(world, this.members);
   }
 
   /** From now on the nemesis knows its victims. Nodes that are there by then are cut off and slowed, too. */

@@ -58,10 +58,8 @@ export function judge(evidence: Evidence): void {
 
 function rule(world: World, name: string, verdict: Verdict): void {
   if (verdict.outcome === 'ok') return;
-  world.violate(
-    verdict.outcome === 'illegal' ? (verdict.violations[0]?.rule ?? name) : name,
-    describeVerdict(verdict),
-  );
+  const [first] = verdict.outcome === 'illegal' ? verdict.violations : [];
+  world.violate(first?.rule ?? name, describeVerdict(verdict), null, first?.calls);
 }
 
 /** All members have applied the same entries, so all must hold the same. */

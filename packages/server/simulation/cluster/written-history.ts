@@ -73,6 +73,16 @@ export class WrittenHistory {
     }
   }
 
+  /** Whether each of these members, in its last life, has told everything up to a revision. */
+  isTold(names: readonly string[], revision: number): boolean {
+    return names.every((name) => this.toldBy(name) >= revision);
+  }
+
+  /** The last revision that a member has told. */
+  toldBy(name: string): number {
+    return (this.#next.get(name) ?? firstRevision) - 1;
+  }
+
   /** The events of a revision, when any member has told them. */
   eventsAt(revision: number): readonly EtcdEvent[] | null {
     return this.#revisions.get(revision)?.events ?? null;

@@ -34,7 +34,10 @@ export interface ModelNode {
 }
 
 /** What the order is told of its configuration, beside changes of ranges. */
-type ConfigurationEntry = Extract<OrderEntry, { readonly kind: 'assign' | 'node' | 'wish' | 'members' }>;
+type ConfigurationEntry = Extract<
+  OrderEntry,
+  { readonly kind: 'assign' | 'node' | 'wish' | 'members' | 'presplit' }
+>;
 
 const mebibyte = 1024 * 1024;
 
@@ -121,6 +124,8 @@ export class ClusterModel {
         return configuration.changeNode(entry, this.#place());
       case 'wish':
         return configuration.wish(entry, this.#place());
+      case 'presplit':
+        return configuration.presplit(entry, this.#place());
       case 'members':
         configuration.members(entry, this.#place());
         return null;
@@ -149,7 +154,7 @@ export class ClusterModel {
         return;
       }
       case 'split': {
-        const at = this.#middle(step.shard);
+        const at = step.at ?? this.#middle(step.shard);
         if (at !== null) this.barrier({ kind: 'split', shard: step.shard, at }, step.range);
         return;
       }

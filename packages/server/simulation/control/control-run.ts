@@ -177,7 +177,7 @@ export class ControlRun {
       default: {
         const range = model.configuration.map.row(shard)?.range ?? 0;
         model.propose({ kind: 'wish', wish: 'kept', id: shard, value: 1, configuration });
-        model.execute({ kind: 'split', shard, range, why: 'asked' });
+        model.execute({ kind: 'split', shard, at: null, range, why: 'asked' });
       }
     }
   }

@@ -23,15 +23,17 @@ export class CrashPoint {
   crashedAt: Step | null = null;
   readonly #at: number;
   readonly #lateMs: number;
+  readonly #downMs: number;
   #node: SimNode | null = null;
 
   /**
    * `at`: counted from 1; 0: never. `lateMs`: so long after it, while what comes next is under way. What was answered by
-   * then must be there.
+   * then must be there. `downMs`: how long the node stays away.
    */
-  constructor(at: number, lateMs = 0) {
+  constructor(at: number, lateMs = 0, downMs = 20) {
     this.#at = at;
     this.#lateMs = lateMs;
+    this.#downMs = downMs;
   }
 
   arm(node: SimNode): void {
@@ -82,11 +84,9 @@ export class CrashPoint {
   #crash(node: SimNode): void {
     const lost = node.crash();
     node.world.fault('crash at a step', `crash ${node.name} at ${this.crashedAt}: ${lost}`);
-    node.world.after(downMs, () => node.start());
+    node.world.after(this.#downMs, () => node.start());
   }
 }
-
-const downMs = 20;
 
 type Reach = (step: Step) => boolean;
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { crashAtEveryStep } from './every-step.ts';
 import { operations } from './operations.ts';
+import { shardOperations } from './shard-operations.ts';
 
 /** Steps that must be among those that were tried, so that a name that is gone shows. */
 const expected = {
@@ -23,3 +24,9 @@ for (const [name, operation] of Object.entries(operations)) {
     expect(steps).toEqual(expect.arrayContaining([...expected[name as keyof typeof operations]]));
   });
 }
+
+test('a crash of the controller in the middle of a move loses nothing, and the move comes to its end', async () => {
+  const { broken, tried } = await crashAtEveryStep(shardOperations.get('move, its controller')!, 1, 1);
+  expect(broken).toEqual([]);
+  expect(tried).toBe(1);
+});

@@ -15,23 +15,17 @@ export interface EveryStep {
 
 /**
  * Crashes an operation at each of its steps, one run for each, and holds the end of each run to the undisturbed one.
- * `named`: every step by name where it comes first; a crash before one is left out, as it follows another.
+ * `named`: every step by name where it comes first; a crash before one is left out, as it follows another. A number: so
+ * many, evenly spread.
  */
 export async function crashAtEveryStep(
   operation: Operation,
   seed: number,
-  which: 'every' | 'named',
+  which: 'every' | 'named' | number,
 ): Promise<EveryStep> {
   const clean = await operation(seed, 0);
   const broken: Broken[] = [];
-  const isTried = (name: string, index: number): boolean =>
-    which === 'every' || (!name.startsWith('before') && clean.steps.indexOf(name as never) === index);
-  const writes = clean.steps.flatMap((name, index) => (name === 'after write the log' ? [index + 1] : []));
-  const places = [
-    ...clean.steps.flatMap((name, index) => (isTried(name, index) ? [{ at: index + 1, lateMs: 0 }] : [])),
-    // Whatever is answered while the sync is under way.
-    ...writes.slice(0, which === 'every' ? writes.length : 3).map((at) => ({ at, lateMs })),
-  ];
+  const places = placesOf(clean.steps, which);
   for (const place of places) {
     const { at } = place;
     const step = `step ${at} of seed ${seed}: ${clean.steps[at - 1]}${place.lateMs > 0 ? ', and a little later' : ''}`;
@@ -44,6 +38,29 @@ export async function crashAtEveryStep(
     }
   }
   return { steps: clean.steps, tried: places.length, broken };
+}
+
+interface Place {
+  /** Counted from 1. */
+  readonly at: number;
+  readonly lateMs: number;
+}
+
+function placesOf(steps: CrashRun['steps'], which: 'every' | 'named' | number): readonly Place[] {
+  if (typeof which === 'number') {
+    return Array.from({ length: which }, (_, turn) => ({
+      at: Math.ceil(((turn + 0.5) / which) * steps.length),
+      lateMs: 0,
+    }));
+  }
+  const isTried = (name: string, index: number): boolean =>
+    which === 'every' || (!name.startsWith('before') && steps.indexOf(name as never) === index);
+  const writes = steps.flatMap((name, index) => (name === 'after write the log' ? [index + 1] : []));
+  return [
+    ...steps.flatMap((name, index) => (isTried(name, index) ? [{ at: index + 1, lateMs: 0 }] : [])),
+    // Whatever is answered while the sync is under way.
+    ...writes.slice(0, which === 'every' ? writes.length : 3).map((at) => ({ at, lateMs })),
+  ];
 }
 
 /** Less than a sync takes, and more than an answer is on its way. */

@@ -187,7 +187,8 @@ export class PlacementWorld {
       let [live, voters] = [0, 0];
       for (let at = row * shards.stride; at < (row + 1) * shards.stride; at += 1) {
         const node = shards.node[at]!;
-        if (node < 0 || shards.role[at] === 1 || shards.role[at] === 2) continue;
+        if (node < 0) break;
+        if (shards.role[at] === 1 || shards.role[at] === 2) continue;
         voters += 1;
         live += nodes.heard[node]!;
       }

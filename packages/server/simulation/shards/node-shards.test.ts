@@ -15,6 +15,12 @@ test('a cluster is sharded and split, and every member writes and reads all of i
       expect(['a', 'm', 'z'].map((key) => lab.get(key, index))).toEqual(['1', '2', '3']);
     }
     lab.converge();
+    // Each has all shards, and counts what all of them are and have done.
+    for (const { backend, database } of lab.running) {
+      expect(backend.figures).toMatchObject({ keyCount: 3, revision: before + 4 });
+      expect(backend.figures.sessions.count).toBeGreaterThan(0);
+      expect(database.counts).toMatchObject({ puts: 5, ranges: 3 });
+    }
   }));
 
 test('shards are split and merged while members die and come back, and no replica differs', () =>
@@ -40,6 +46,8 @@ test('shards are split and merged while members die and come back, and no replic
     expect(lab.put('q', 'merged', 3)).toBe(revision + 1);
     lab.converge();
     expect(lab.get('q', 4)).toBe('merged');
+    // What was read anew after the merge is what the others have.
+    expect(lab.comparedSums).toBeGreaterThan(1);
   }));
 
 test('replicas go where the order wants them, and leave nothing behind', () =>

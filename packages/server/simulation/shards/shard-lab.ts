@@ -1,51 +1,72 @@
+import type { Platform } from '@flotilla/platform';
 import type { NodeId } from '@flotilla/raft';
 import { fromEventLoop, generatedTape, type SimNode, World } from '@flotilla/sim';
 import {
   noOrigin,
+  type OrderedStorage,
   type OrderMachine,
   orderShard,
   type RangeChange,
   type ShardId,
-  type ShardMachine,
 } from '@flotilla/store';
 import { PutRequest, RangeRequest } from '@flotilla/wire';
 import type { Member } from '../../src/member/member.ts';
+import type { NodeShard } from '../../src/shards/types.ts';
 import { bytesOf } from '../cluster/etcd-messages.ts';
 import { leaderIndex } from '../cluster/leader-index.ts';
 import { MemberNode } from '../cluster/member-node.ts';
+import type { CrashPoint } from '../crashes/crash-point.ts';
 import { WrittenHistory } from '../cluster/written-history.ts';
+import { isDone } from '../transactions/shards-at-rest.ts';
+import { describeReplica } from './replica-state.ts';
 
 const patience = { timeoutMs: 10_000 };
+
+export interface ShardLabOptions {
+  readonly members: number;
+  readonly seed?: number;
+  /** Entries after which a log is compacted, all but the last five. */
+  readonly snapshotCount?: number;
+  /** Puts itself between members and their disks. */
+  readonly crashes?: CrashPoint;
+}
 
 /** Whole members over simulated sockets, disks and clocks, whose cluster a test shards, splits, merges and breaks. */
 export class ShardLab {
   readonly world: World;
   readonly nodes: readonly SimNode[];
   readonly members: readonly MemberNode[];
+  /** Of replicas that have converged. */
+  comparedSums = 0;
 
-  private constructor(count: number, seed: number) {
+  private constructor({ members: count, seed = 1, snapshotCount = 10_000, crashes }: ShardLabOptions) {
     this.world = new World({ tape: generatedTape(seed) });
     const settings = {
       electionMs: 1_000,
       heartbeatMs: 100,
-      snapshotCount: 10_000,
+      snapshotCount,
       host: {},
       commitDelayMs: 5,
       flushDelayMs: 5,
+      ...(crashes === undefined
+        ? {}
+        : {
+            wrapStorage: (storage: OrderedStorage, platform: Platform) => crashes.storage(storage, platform),
+          }),
     };
     const names = Array.from({ length: count }, (_, i) => `n${i + 1}`);
     const written = new WrittenHistory(this.world);
     this.members = names.map(
-      (name) => new MemberNode(this.world, settings, name, names, written, () => undefined),
+      (name) => new MemberNode(this.world, settings, name, names, written, () => undefined, shortTails),
     );
     this.nodes = this.members.map((member) =>
-      this.world.addNode(member.name, (platform) => member.main(platform)),
+      this.world.addNode(member.name, (platform) => member.main(crashes?.platform(platform) ?? platform)),
     );
   }
 
-  static run(options: { readonly members: number; readonly seed?: number }, test: (lab: ShardLab) => void) {
+  static run(options: ShardLabOptions, test: (lab: ShardLab) => void) {
     return fromEventLoop(() => {
-      const lab = new ShardLab(options.members, options.seed ?? 1);
+      const lab = new ShardLab(options);
       try {
         for (const node of lab.nodes) node.start();
         lab.until('a leader', () => lab.leader >= 0);
@@ -198,6 +219,9 @@ export class ShardLab {
   /** Every replica has applied everything, nothing waits, and all of a shard say the same. */
   converge(): void {
     this.until('everything to be applied', () => this.#isQuiet);
+    this.until('all to have been read', () =>
+      this.running.every(({ shards }) => [...shards.summed()].every(({ sums }) => sums.length > 0)),
+    );
     for (const { shard } of this.order().map.rows) this.#requireEqual(shard);
   }
 
@@ -209,50 +233,40 @@ export class ShardLab {
     return first.map.rows.every(({ shard, nodes }) => {
       const holders = this.running.filter(({ shards }) => shards.replica(shard) !== null);
       const isPlaced = shard === orderShard || holders.length === nodes.length;
-      return isPlaced && holders.every(({ shards }) => this.#isDone(shards.replica(shard)?.machine, first));
+      return isPlaced && holders.every(({ shards }) => this.#isDone(shards.replica(shard), first));
     });
   }
 
-  #isDone(machine: ShardMachine | undefined, order: OrderMachine): boolean {
-    if (machine === undefined || machine.barrier !== null || !machine.isDrained) return false;
-    return machine.ordered >= (order.lastFact(machine.shard, order.index) ?? 0);
+  #isDone(replica: NodeShard | null, order: OrderMachine): boolean {
+    return replica !== null && replica.isReady && isDone(replica.machine, order);
   }
 
   #requireEqual(shard: ShardId): void {
     const states = this.running.flatMap(({ shards }) => {
       const replica = shards.replica(shard);
-      return replica === null ? [] : [stateOf(replica.machine)];
+      return replica === null ? [] : [describeReplica(replica.machine)];
     });
     for (const state of states) {
       if (state !== states[0]) throw new Error(`replicas of shard ${shard} differ:\n${states.join('\n')}`);
     }
+    this.#requireEqualSums(shard);
+  }
+
+  /** At every index of the shard's log that two of its replicas tell. */
+  #requireEqualSums(shard: ShardId): void {
+    const known = new Map<number, number>();
+    for (const { shards } of this.running) {
+      const { sums } = [...shards.summed()].find(({ id }) => id === shard) ?? { sums: [] };
+      for (const { index, sum } of sums) {
+        if ((known.get(index) ?? sum) !== sum) throw new Error(`sums of shard ${shard} differ at ${index}`);
+        if (known.has(index)) this.comparedSums += 1;
+        known.set(index, sum);
+      }
+    }
   }
 }
 
-function stateOf(machine: ShardMachine): string {
-  const { span, epoch, ordered, known, numbered, seq, life } = machine;
-  const ends = [span.from, span.to ?? new Uint8Array(0)].map((end) => Buffer.from(end).toString());
-  return JSON.stringify({
-    ends,
-    range: epoch.range,
-    ordered,
-    known,
-    numbered,
-    seq,
-    life,
-    keys: keysOf(machine),
-  });
-}
-
-function keysOf(machine: ShardMachine): readonly string[] {
-  const { keys } = machine.store;
-  keys.settle();
-  const found: string[] = [];
-  const cursor = keys.layers.scanLatest({ from: machine.span.from, to: machine.span.to, reverse: false });
-  for (; cursor.key !== null; cursor.advance()) {
-    found.push(
-      `${Buffer.from(cursor.key).toString()}=${Buffer.from(cursor.value.value).toString()}@${cursor.value.modRevision}`,
-    );
-  }
-  return found;
-}
+const shortTails = {
+  settings: () => [['snapshot-catchup-entries', '5']] as const,
+  removed: () => undefined,
+};

@@ -76,7 +76,7 @@ test('list-append: two appends that replace the same value, and lists in which a
     { ...both, success: [put(list, '1')], revision: 2 },
     { ...both, success: [put(list, '2')], revision: 3 },
   );
-  expect(rulesOf(listAppend, lost)).toEqual(['list-append/G2']);
+  expect(rulesOf(listAppend, lost)).toEqual(['list-append/G2-item']);
   const [keys = ''] = keyLists;
   const torn = history(
     { success: [put(`${keys}7`, '7'), put(other, '8')], answers: [done, done], revision: 2 },

@@ -15,7 +15,8 @@ export function shardsAtRest(members: readonly (Member | null)[]): boolean {
   });
 }
 
-function isDone(machine: ShardMachine, order: OrderMachine): boolean {
+/** Nothing waits in it, and it has heard all that the order has said to it. */
+export function isDone(machine: ShardMachine, order: OrderMachine): boolean {
   if (machine.barrier !== null || !machine.isDrained) return false;
   return machine.ordered >= (order.lastFact(machine.shard, order.index) ?? 0);
 }

@@ -28,6 +28,8 @@ export interface LabChange {
   readonly isDone: boolean;
   /** Why it never will be, as the cluster said. */
   readonly refused: string | null;
+  /** Whether the cluster knows what is wanted, and needs nobody to say it again. Not known of every change. */
+  readonly isTaken?: boolean;
 }
 
 /** A node of a group, or of those that only order. */
@@ -91,7 +93,13 @@ export interface ShardedLab {
   /** These hear each other and nobody else, not even clients; none: everybody hears everybody. */
   cutOff(nodes: readonly LabNode[]): void;
 
-  /** Live bytes of logs and states, over all nodes. */
+  /**
+   * Hands a write of this shard to this node past all routing, as somebody would who has an old configuration. Whether it
+   * was refused, and left nothing behind. Only where nodes can be asked from inside.
+   */
+  refuses?(shard: number, through: LabNode): boolean;
+
+  /** Live bytes of logs and states, over all nodes of groups; not what the cluster keeps of itself. */
   readonly storedBytes: number;
 
   /** Begins a client; its code runs while the script lets time pass. */
