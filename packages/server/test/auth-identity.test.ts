@@ -138,7 +138,7 @@ async function call<Request, Response>(
   request: Request,
   metadata: Metadata = {},
 ): Promise<Response> {
-  return await callUnary(cluster.channel(0), method, request, { metadata, timeoutMs: 10_000 });
+  return await callUnary(cluster.channel(0), method, request, { metadata, timeoutMs: 60_000 });
 }
 
 /** Null: it was not refused. */

@@ -439,7 +439,7 @@ async function call<Request, Response>(
   metadata: Metadata = {},
   member = 0,
 ): Promise<Response> {
-  return await callUnary(cluster.channel(member), method, request, { metadata, timeoutMs: 10_000 });
+  return await callUnary(cluster.channel(member), method, request, { metadata, timeoutMs: 60_000 });
 }
 
 /** Null: it was not refused. */

@@ -15,7 +15,7 @@ afterEach(async () => {
 
 function put(member: number, value: string): Promise<unknown> {
   const request = PutRequest.create({ key: bytes('key'), value: bytes(value) });
-  return callUnary(cluster.channel(member), KV.methods.Put, request, { timeoutMs: 10_000 });
+  return callUnary(cluster.channel(member), KV.methods.Put, request, { timeoutMs: 60_000 });
 }
 
 async function alarms(): Promise<readonly (readonly [bigint, number])[]> {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** Names of environment variables, which look the same. */
-const variables = new Set(['FLOTILLA_SUPERVISED']);
+const variables = new Set(['FLOTILLA_SUPERVISED', 'FLOTILLA_SIM_REPLAY', 'FLOTILLA_SIM_SEED']);
 
 function sources(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {

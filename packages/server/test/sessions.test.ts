@@ -52,7 +52,7 @@ afterAll(async () => {
 type Unary<Request, Response> = MethodDescriptor<Request, Response, 'unary'>;
 
 function call<Request, Response>(method: Unary<Request, Response>, message: Request): Promise<Response> {
-  return callUnary(cluster.channel(0), method, message, { timeoutMs: 10_000 });
+  return callUnary(cluster.channel(0), method, message, { timeoutMs: 60_000 });
 }
 
 function ask<Request, Response>(
@@ -61,7 +61,7 @@ function ask<Request, Response>(
   number: number,
 ): Promise<Response> {
   const metadata = { 'flotilla-session': 'every-rpc', 'flotilla-request': String(number) };
-  return callUnary(cluster.channel(0), method, message, { metadata, timeoutMs: 10_000 });
+  return callUnary(cluster.channel(0), method, message, { metadata, timeoutMs: 60_000 });
 }
 
 /** A request that does something, and whose second execution would do or answer something else. */

@@ -5,7 +5,6 @@ import {
   callUnary,
   KV,
   type MethodDescriptor,
-  Nodes,
   openStream,
   PutRequest,
   RangeRequest,
@@ -19,7 +18,7 @@ import { InProcessCluster } from './support/in-process.ts';
 
 let cluster: InProcessCluster;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const call = { timeoutMs: 10_000 };
+const call = { timeoutMs: 60_000 };
 const keyCount = 40;
 
 beforeAll(async () => {
@@ -40,7 +39,7 @@ async function follow<Request>(
   request: Request,
   i = 1,
 ): Promise<ShardProgress> {
-  const stream = openStream(cluster.channel(i), method, { timeoutMs: 20_000 });
+  const stream = openStream(cluster.channel(i), method, { timeoutMs: 120_000 });
   stream.write(request);
   stream.end();
   for (let progress = await stream.read(); progress !== null; progress = await stream.read()) {
@@ -95,6 +94,18 @@ it('a cluster is split, moved about and merged again, and no key is missed', asy
   expect(merged.shard).toBe(right?.shard);
   expect((await list()).shards).toHaveLength(2);
   expect(await count()).toBe(keyCount);
+
+  // Writes keep the store busy while shard 0 takes one over, wherever its replicas are.
+  const busy = Array.from({ length: keyCount }, (_, i) => {
+    const key = bytes(`k${String(i).padStart(2, '0')}`);
+    return callUnary(cluster.channel(i % 4), KV.methods.Put, PutRequest.create({ key, value: key }), call);
+  });
+  await follow(Shards.methods.Merge, { shard: right?.shard ?? -1, into: 0, configuration: 0 });
+  await Promise.all(busy);
+  expect((await list()).shards).toHaveLength(1);
+  expect(await count()).toBe(keyCount);
+  await follow(Shards.methods.Split, { shard: 0, key: bytes('k20'), configuration: 0 });
+  expect(cluster.failures).toEqual([]);
 });
 
 it('configurations are numbered, kept and told', async () => {
@@ -118,28 +129,6 @@ it('configurations are numbered, kept and told', async () => {
   expect(changes.map(({ kind }) => kind)).toEqual(
     expect.arrayContaining(['begin', 'split', 'assign', 'members', 'merge']),
   );
-});
-
-it('what cannot be is refused with what could', async () => {
-  const cases = [
-    [follow(Shards.methods.Merge, { shard: 0, into: 1, configuration: 0 }), 'order-shard', /stays/],
-    [follow(Shards.methods.Merge, { shard: 77, into: 0, configuration: 0 }), 'no-such-shard', /77/],
-    [follow(Shards.methods.Split, { shard: 0, key: bytes('zz'), configuration: 0 }), 'bad-key', /keys from/],
-    [
-      follow(Shards.methods.MoveReplica, { shard: 1, from: 0, to: 9, configuration: 0 }),
-      'no-such-node',
-      /1, 2, 3, 4/,
-    ],
-    [
-      follow(Shards.methods.SetReplicas, { shard: -1, replicas: 5, configuration: 0 }),
-      'too-few-nodes',
-      /4 have joined/,
-    ],
-    [follow(Nodes.methods.Drain, { node: 12, configuration: 0 }), 'no-such-node', /1, 2, 3, 4/],
-  ] as const;
-  for (const [refused, code, hint] of cases) {
-    await expect(refused).rejects.toThrow(new RegExp(`^flotilla: ${code}: .*${hint.source}`));
-  }
 });
 
 it('only root may ask when auth is on', async () => {

@@ -29,6 +29,8 @@ const INTERNAL = 13;
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
 
+const patience = { interval: 100, timeout: 60_000 };
+
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 let cluster: DevCluster;
@@ -49,10 +51,12 @@ afterEach(async () => {
   expect(cluster.process.ended).toBe(false);
   for (const endpoint of cluster.endpoints) {
     const other = new RawClient(endpoint);
-    const answer = await other.call(Put, PutRequest.encode(PutRequest.create({ key: text('alive') })));
-    expect(answer).toMatchObject({ code: OK });
+    // Who leads may be changing, where leaders change.
+    const alive = PutRequest.encode(PutRequest.create({ key: text('alive') }));
+    await expect.poll(() => other.call(Put, alive), patience).toMatchObject({ code: OK });
     other.close();
-    expect(await (await fetch(`${endpoint}/health`)).json()).toEqual({ health: 'true', reason: '' });
+    const health = async (): Promise<unknown> => await (await fetch(`${endpoint}/health`)).json();
+    await expect.poll(health, patience).toEqual({ health: 'true', reason: '' });
   }
   expect(cluster.process.stderr.filter((line) => line.includes('FLOTILLA_MEMBER_ENDED'))).toEqual([]);
 });

@@ -4,16 +4,24 @@ import { join } from 'node:path';
 import { Etcd3, EtcdLockFailedError, type IKeyValue } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Authority } from '../support/authority.ts';
+import { InProcessCluster } from '../support/in-process.ts';
 import { freePorts } from '../support/ports.ts';
+import { topology } from '../support/sharded/topology.ts';
 import { type Running, startMember } from '../tls/tls-member.ts';
 
 /** The client of npm's `etcd3`, over TLS as its own suite wants it. */
 describe('etcd3', () => {
   const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
-  let running: Running;
+  let running: Running | null = null;
+  let cluster: InProcessCluster | null = null;
   let client: Etcd3;
 
   beforeAll(async () => {
+    if (topology !== null) {
+      cluster = await InProcessCluster.start(1);
+      client = new Etcd3({ hosts: [...cluster.endpoints] });
+      return;
+    }
     const authority = new Authority(directory, 'ca');
     const server = authority.issue('server', { hosts: ['127.0.0.1', 'localhost'] });
     const base = await freePorts(2);
@@ -29,7 +37,8 @@ describe('etcd3', () => {
 
   afterAll(async () => {
     client.close();
-    await running.member.stop();
+    await running?.member.stop();
+    await cluster?.remove();
     rmSync(directory, { recursive: true, force: true });
   });
 

@@ -26,10 +26,10 @@ describe.skipIf(!withBoth)('etcdctl with users and roles', () => {
   });
 
   test('sees the same answers as from a real etcd 3.4, or those of a newer one', async () => {
-    for (const step of authScript) {
+    for (const [i, step] of authScript.entries()) {
       const [expected, actual] = await Promise.all([
         etcdctl([etcd.endpoint], step.args, step.input),
-        etcdctl(cluster.endpoints, step.args, step.input),
+        etcdctl([cluster.endpoints[i % cluster.endpoints.length] as string], step.args, step.input),
       ]);
       const asked = `${step.args.join(' ')}\n${step.input ?? ''}`;
       if (step.newer === undefined) {

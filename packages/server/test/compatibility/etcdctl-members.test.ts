@@ -79,9 +79,9 @@ class Conversation {
   async say(line: string): Promise<Answer> {
     const args = line.replace('{own}', this.#ids[0] ?? '').replace('{added}', this.#added);
     const answer = await etcdctl([this.#endpoint], args.split(' '));
-    const list = /^([0-9a-f]+), started, /.exec(answer.stdout)?.[1];
+    const list = /^ *([0-9a-f]+), started, /.exec(answer.stdout)?.[1];
     if (list !== undefined && this.#ids.length === 0) this.#ids.push(list);
-    const [, added, cluster] = /^Member ([0-9a-f]+) added to cluster +([0-9a-f]+)/.exec(answer.stdout) ?? [];
+    const [, added, cluster] = /^Member +([0-9a-f]+) added to cluster +([0-9a-f]+)/.exec(answer.stdout) ?? [];
     if (added !== undefined) this.#added = added;
     if (cluster !== undefined) this.#cluster = cluster;
     return { code: answer.code, stdout: this.#plain(answer.stdout), stderr: this.#error(answer.stderr) };

@@ -33,7 +33,7 @@ afterAll(async () => {
 
 async function put(i: number, key: string, size: number): Promise<void> {
   const request = PutRequest.create({ key: bytes(key), value: new Uint8Array(size) });
-  await callUnary(cluster.channel(i), KV.methods.Put, request, { timeoutMs: 10_000 });
+  await callUnary(cluster.channel(i), KV.methods.Put, request, { timeoutMs: 60_000 });
 }
 
 async function streamed(request: Partial<RangeRequest>): Promise<RangeResponse[]> {

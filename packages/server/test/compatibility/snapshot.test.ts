@@ -30,7 +30,7 @@ async function both<T>(run: (channel: RpcChannel) => Promise<T>): Promise<[T, T]
 }
 
 function put(channel: RpcChannel, key: string, value: string): Promise<unknown> {
-  return callUnary(channel, KV.methods.Put, putOf(key, value), { timeoutMs: 10_000 });
+  return callUnary(channel, KV.methods.Put, putOf(key, value), { timeoutMs: 60_000 });
 }
 
 function putOf(key: string, value: string) {
@@ -45,7 +45,7 @@ function putOf(key: string, value: string) {
 }
 
 async function hashKv(channel: RpcChannel, revision: number): Promise<HashKVResponse> {
-  return await callUnary(channel, Maintenance.methods.HashKV, { revision }, { timeoutMs: 10_000 });
+  return await callUnary(channel, Maintenance.methods.HashKV, { revision }, { timeoutMs: 60_000 });
 }
 
 /** Everything that etcdctl can see of the keys. */
@@ -67,7 +67,7 @@ async function history(seed: number, steps: number): Promise<void> {
         request: { case: 'requestPut' as const, value: putOf(each, value) },
       }));
       await both((channel) =>
-        callUnary(channel, KV.methods.Txn, { compare: [], success, failure: [] }, { timeoutMs: 10_000 }),
+        callUnary(channel, KV.methods.Txn, { compare: [], success, failure: [] }, { timeoutMs: 60_000 }),
       );
     } else if (kind < 9) {
       const request = {
@@ -75,12 +75,12 @@ async function history(seed: number, steps: number): Promise<void> {
         rangeEnd: kind === 8 ? bytes('key-9') : new Uint8Array(0),
         prevKv: false,
       };
-      await both((channel) => callUnary(channel, KV.methods.DeleteRange, request, { timeoutMs: 10_000 }));
+      await both((channel) => callUnary(channel, KV.methods.DeleteRange, request, { timeoutMs: 60_000 }));
     } else {
       const [{ header }] = await both((channel) => hashKv(channel, 0));
       const revision = (header?.revision ?? 0) - (random.u32() % 4);
       await both((channel) =>
-        callUnary(channel, KV.methods.Compact, { revision, physical: true }, { timeoutMs: 10_000 }).catch(
+        callUnary(channel, KV.methods.Compact, { revision, physical: true }, { timeoutMs: 60_000 }).catch(
           () => null,
         ),
       );

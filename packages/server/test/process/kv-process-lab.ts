@@ -13,6 +13,7 @@ import { type Logger, type Platform, type Random, seededRandom } from '@flotilla
 import { nodePlatform } from '@flotilla/platform/node';
 import { callUnary, HashKVRequest, KV, Maintenance, RangeRequest, type RpcChannel } from '@flotilla/wire';
 import { openHttp2Channel } from '@flotilla/wire/node';
+import { machineTime } from '../../../raft/test/process/machine-time.ts';
 import { fair } from '../../../raft/test/process/member-proxy.ts';
 import { type ClientWire, reliableWire, unreliableWire } from '../../simulation/scenarios/client-wire.ts';
 import { type ClientHome, KvClient } from '../../simulation/scenarios/kv-client.ts';
@@ -152,9 +153,9 @@ export class KvProcessLab implements ClientHome {
 
   /** Looks until it is so, or the time is over. */
   async comesTrue(condition: () => Promise<boolean>, withinMs = settledMs): Promise<boolean> {
-    const end = this.now + withinMs;
+    const end = machineTime() + withinMs;
     while (!(await condition())) {
-      if (this.now > end) return false;
+      if (machineTime() > end) return false;
       await pause(20);
     }
     return true;

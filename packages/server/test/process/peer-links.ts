@@ -1,4 +1,10 @@
 import { fair, MemberProxy, type Ways, type Weather } from '../../../raft/test/process/member-proxy.ts';
+import {
+  channelHeaderBytes,
+  channelPreface,
+  decodeGreeting,
+  greetingBytes,
+} from '../../src/peer/channel-frame.ts';
 
 /** The courses' «unreliable», between members: 10 % of the messages of each direction lost, and up to 26 ms late. */
 export const unreliableWeather: Weather = { ...fair, lossPerMille: 100, delayMs: 26 };
@@ -9,6 +15,8 @@ export class PeerLinks implements Ways {
   readonly #proxies: MemberProxy[] = [];
   /** Numbers of the members, from 1, that are in the other part. */
   #part: ReadonlySet<number> = new Set();
+  /** Of whom, to whom: nothing arrives. */
+  #silent: readonly (readonly [from: number, to: number])[] = [];
 
   /** `memberPorts`: where the members listen for each other; the port after each is the one that the others know. */
   static async open(memberPorts: readonly number[]): Promise<PeerLinks> {
@@ -30,12 +38,26 @@ export class PeerLinks implements Ways {
     for (const proxy of this.#proxies) proxy.reset();
   }
 
+  /** What members with the indexes `from` say does not arrive at `to`, though it does the other way. None: everything does. */
+  silence(from: readonly number[], to: readonly number[]): void {
+    this.#silent = from.flatMap((one) => to.map((other) => [one + 1, other + 1] as const));
+    for (const proxy of this.#proxies) proxy.mend();
+  }
+
   isUp(from: number, to: number): boolean {
     return this.#part.has(from) === this.#part.has(to);
   }
 
-  isSilent(): boolean {
-    return false;
+  isSilent(from: number, to: number): boolean {
+    return this.#silent.some(([one, other]) => one === from && other === to);
+  }
+
+  /** Of channels; who calls does not say who it is. */
+  dialerOf(first: Uint8Array): number | null {
+    const preface = first.subarray(0, channelPreface.length);
+    if (preface.some((byte, at) => byte !== channelPreface[at])) return 0;
+    const greeting = first.subarray(channelPreface.length + channelHeaderBytes);
+    return greeting.length < greetingBytes ? null : decodeGreeting(greeting).from;
   }
 
   takesQuestions(to: number): boolean {

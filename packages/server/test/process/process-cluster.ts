@@ -5,6 +5,9 @@ import { Maintenance, StatusRequest, callUnary, type RpcChannel } from '@flotill
 import { openHttp2Channel } from '@flotilla/wire/node';
 import { FlotillaProcess, launcher } from '../support/command.ts';
 import { freePorts } from '../support/ports.ts';
+import { ChurningShards } from '../support/sharded/churning-shards.ts';
+import { type Topology, topology as topologyOfTests } from '../support/sharded/topology.ts';
+import { machineTime } from '../../../raft/test/process/machine-time.ts';
 import { PeerLinks } from './peer-links.ts';
 
 /** One member: a place for a process, which may be killed and started again on the same data. */
@@ -27,6 +30,8 @@ export interface ProcessClusterOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Whether members reach each other through {@link ProcessCluster.links} that a test can cut. */
   readonly throughLinks?: boolean;
+  /** Makes it at least as large as it says, and sharded. */
+  readonly topology?: Topology | null;
 }
 
 /** Members as real processes of `flotilla serve`, each of which can be killed, paused and started on its own. */
@@ -36,6 +41,7 @@ export class ProcessCluster {
   readonly links: PeerLinks | null;
   readonly #directory: string;
   readonly #env: NodeJS.ProcessEnv;
+  #shards: ChurningShards | null = null;
 
   private constructor(
     options: ProcessClusterOptions,
@@ -51,13 +57,16 @@ export class ProcessCluster {
     const known = (index: number): string =>
       links === null ? peer(index) : `http://127.0.0.1:${links.portOf(index)}`;
     const indexes = Array.from({ length: members }, (_, index) => index);
-    const initialCluster = indexes.map((index) => `n${index + 1}=${known(index)}`).join(',');
+    // Nodes are numbered by name: in the order of the numbers, however many there are.
+    const width = String(members).length;
+    const name = (index: number): string => `n${String(index + 1).padStart(width, '0')}`;
+    const initialCluster = indexes.map((index) => `${name(index)}=${known(index)}`).join(',');
     this.members = indexes.map((index) => {
       const endpoint = `http://127.0.0.1:${basePort + 3 * index}`;
       const args = [
         'serve',
-        `--name=n${index + 1}`,
-        `--data-dir=${join(directory, `n${index + 1}`)}`,
+        `--name=${name(index)}`,
+        `--data-dir=${join(directory, name(index))}`,
         `--listen-client-urls=${endpoint}`,
         `--advertise-client-urls=${endpoint}`,
         `--listen-peer-urls=${peer(index)}`,
@@ -79,20 +88,22 @@ export class ProcessCluster {
   }
 
   static async start(options: ProcessClusterOptions = {}): Promise<ProcessCluster> {
-    const { members = 3, throughLinks = false } = options;
+    const { throughLinks = false, topology = topologyOfTests } = options;
+    const members = Math.max(options.members ?? 3, topology?.nodes ?? 0);
     const directory = mkdtempSync(join(tmpdir(), 'flotilla-process-'));
     const basePort = await freePorts(3 * members);
     const ports = Array.from({ length: members }, (_, index) => memberPort(basePort, index));
     const links = throughLinks ? await PeerLinks.open(ports) : null;
-    const cluster = new ProcessCluster(options, directory, basePort, links);
+    const cluster = new ProcessCluster({ ...options, members }, directory, basePort, links);
     await Promise.all(cluster.members.map((member) => serves(member.process)));
+    if (topology !== null) await cluster.#shard(topology);
     return cluster;
   }
 
   /** The member that leads according to itself, and that a majority follows. Rejects after `timeoutMs`. */
   async leader(timeoutMs: number): Promise<MemberProcess> {
-    const end = performance.now() + timeoutMs;
-    while (performance.now() < end) {
+    const end = machineTime() + timeoutMs;
+    while (machineTime() < end) {
       const views = await Promise.all(this.members.map((member) => leadershipOf(member)));
       const found = views.find((view) => {
         if (view === null || view.leader !== view.self) return false;
@@ -131,7 +142,23 @@ export class ProcessCluster {
       .join('\n');
   }
 
+  async #shard(topology: Topology): Promise<void> {
+    this.#shards = await ChurningShards.start({
+      endpoints: this.members.map(({ endpoint }) => endpoint),
+      topology,
+      isUp: (node) => this.members[node]?.process.ended === false,
+    });
+  }
+
   async remove(): Promise<void> {
+    try {
+      await this.#shards?.stop();
+    } finally {
+      await this.#removeMembers();
+    }
+  }
+
+  async #removeMembers(): Promise<void> {
     for (const { channel } of this.members) channel.close();
     await Promise.all(this.members.map((member) => member.process.stop('SIGKILL')));
     await this.links?.close();

@@ -9,15 +9,15 @@ import {
   etcdKeyModel,
   perKeyCalls,
   put,
-  range,
   type EtcdCall,
   type Verdict,
   type WatchRecord,
   writeHistory,
 } from '@flotilla/check';
 import { launcher } from '../support/command.ts';
+import { machineTime } from '../../../raft/test/process/machine-time.ts';
 import { ProcessCluster, pause, type MemberProcess } from './process-cluster.ts';
-import { Traffic, newHistory, record, type EtcdHistory } from './traffic.ts';
+import { Traffic, newHistory, readEverything, record, type EtcdHistory } from './traffic.ts';
 import { Watcher, watchEverything, writtenOrder } from './watching.ts';
 
 export interface ProcessPlan {
@@ -29,6 +29,8 @@ export interface ProcessPlan {
   readonly fullKills: number;
   /** A member, every other time the leader, stops for {@link pauseMs} so many times. */
   readonly pauses: number;
+  /** The clients go on until so many of their requests have been answered. */
+  readonly answeredMin?: number;
   /**
    * The launcher of another build: the cluster starts with it, is moved to the present build member by member, and back
    * again, before the other faults.
@@ -106,6 +108,7 @@ class ProcessRun {
     for (let index = 0; index < fullKills; index += 1) await this.#killAll(index);
     for (let index = 0; index < pauses; index += 1) await this.#pauseOne(index);
     await pause(calmMs);
+    await traffic.reached(this.#plan.answeredMin ?? 0);
     await traffic.stop();
     for (const watcher of watchers) await watcher.stop();
     return await this.#judge(watchers.flatMap((watcher) => watcher.records));
@@ -183,8 +186,8 @@ class ProcessRun {
 
   async #writeThrough(member: MemberProcess): Promise<void> {
     const client = (this.#client += 1);
-    const end = performance.now() + backMsMax;
-    for (let attempt = 0; performance.now() < end; attempt += 1) {
+    const end = machineTime() + backMsMax;
+    for (let attempt = 0; machineTime() < end; attempt += 1) {
       const request = put(`probe/${member.index}`, `${client}.${attempt}`);
       if ((await record(this.#history, client, member.channel, request, 2_000)) !== null) return;
       await pause(20);
@@ -194,19 +197,18 @@ class ProcessRun {
 
   async #judge(watched: readonly WatchRecord[]): Promise<ProcessReport> {
     const [first] = this.#cluster.members;
-    const last = await record(this.#history, 999, first!.channel, range('\0', { rangeEnd: '\0' }), 10_000);
-    if (last?.type !== 'range') throw new Error('the last read was not answered');
+    const revision = await readEverything(this.#history, first!.channel);
     // Each member tells the whole history, so that a member that has another one shows.
     const whole = await Promise.all(
       this.#cluster.members.map(({ index, channel }) =>
-        watchEverything(`history of n${index + 1}`, channel, last.revision),
+        watchEverything(`history of n${index + 1}`, channel, revision),
       ),
     );
     return {
       verdicts: judge(this.#history.calls, whole, watched),
       history: this.#history.calls,
       calls: countOutcomes(this.#history.calls),
-      revision: last.revision,
+      revision,
       watchedEvents: watched.flatMap(({ responses }) => responses.flatMap(({ events }) => events)).length,
       leaderKillMs: this.#leaderKillMs,
       fullKillMs: this.#fullKillMs,

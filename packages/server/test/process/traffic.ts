@@ -24,6 +24,10 @@ const thinkMs = 10;
 /** After a failure: the member may be dead, the next one is asked. */
 const failurePauseMs = 50;
 const requestTimeoutMs = 3_000;
+/** Faults are over then: only a member that has stopped gives no answer. */
+const lastReadMs = 60_000;
+/** None of those of {@link Traffic}. */
+const lastClient = 999;
 
 /** Clients that write and read through all members until they are stopped. */
 export class Traffic {
@@ -31,6 +35,7 @@ export class Traffic {
   readonly #endpoints: readonly string[];
   readonly #known: Knowledge = { revision: 1, modRevisions: new Map() };
   readonly #running: Promise<void>[];
+  #answered = 0;
   #stopped = false;
 
   constructor(history: EtcdHistory, endpoints: readonly string[], clients: number, seed: number) {
@@ -41,7 +46,12 @@ export class Traffic {
       this.#run(client, random.fork(`client ${client}`)),
     );
     // What went wrong is told by `stop`.
-    for (const client of this.#running) client.catch(() => undefined);
+    for (const client of this.#running) client.catch(() => (this.#stopped = true));
+  }
+
+  /** Resolves when so many requests have been answered, however slow the machine, or a client has ended by itself. */
+  async reached(answered: number): Promise<void> {
+    while (this.#answered < answered && !this.#stopped) await pause(thinkMs);
   }
 
   async stop(): Promise<void> {
@@ -58,6 +68,7 @@ export class Traffic {
       const answered = await record(this.#history, client, channels[member]!, request, requestTimeoutMs);
       learn(this.#known, answered);
       if (answered === null) member = (member + 1) % channels.length;
+      else this.#answered += 1;
       await pause(answered === null ? failurePauseMs : thinkMs * 2 * random.float());
     }
     for (const channel of channels) channel.close();
@@ -95,6 +106,13 @@ export async function record(
     }
     return null;
   }
+}
+
+/** Reads all keys at the end of a run, which closes its history, and gives the revision that they were read at. */
+export async function readEverything(history: EtcdHistory, channel: RpcChannel): Promise<number> {
+  const answer = await record(history, lastClient, channel, range('\0', { rangeEnd: '\0' }), lastReadMs);
+  if (answer?.type !== 'range') throw new Error('the last read was not answered');
+  return answer.revision;
 }
 
 /** Errors after which the request surely was not and will not be applied. The checkers hold the server to it. */

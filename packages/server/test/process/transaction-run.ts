@@ -1,11 +1,26 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkRevisions, checkWatches, type EtcdCall, type Verdict, writeHistory } from '@flotilla/check';
+import {
+  checkRevisions,
+  checkWatches,
+  type EtcdCall,
+  type EtcdRequest,
+  put,
+  type Verdict,
+  writeHistory,
+} from '@flotilla/check';
 import { type Random, seededRandom } from '@flotilla/platform';
+import type { RpcChannel } from '@flotilla/wire';
 import { everywhere } from '../../simulation/transactions/everywhere.ts';
+import { splitKeys, spreadKeys } from '../../simulation/transactions/key-spread.ts';
 import { workloads } from '../../simulation/transactions/workloads.ts';
+import { countAcrossShards } from './across-shards.ts';
+import { DoubtWatch, unfinishedOf } from './doubt-watch.ts';
 import { type MemberProcess, pause, ProcessCluster } from './process-cluster.ts';
+import { type FaultKind, ProcessFaults } from './process-faults.ts';
+import { beginShards, historyOfShards } from './shard-calls.ts';
+import { type SeenShards, ShardChurn } from './shard-churn.ts';
 import { type EtcdHistory, newHistory, record } from './traffic.ts';
 import { TransactionTraffic } from './transaction-traffic.ts';
 import { watchEverything, writtenOrder } from './watching.ts';
@@ -14,6 +29,11 @@ export interface TransactionPlan {
   readonly seed: number;
   readonly durationMs: number;
   readonly clientsOfEach: number;
+  readonly members: number;
+  /** 1: the cluster is not sharded. */
+  readonly shards: number;
+  /** 1, or more on a machine that is busy with something else: everybody waits so many times as long for everybody. */
+  readonly patience: number;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -21,25 +41,49 @@ export interface TransactionReport {
   /** By judge: `ok`, or what is wrong. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
   readonly history: readonly EtcdCall[];
-  readonly errands: number;
-  readonly faults: number;
+  readonly workloads: readonly WorkloadFigures[];
+  readonly faults: ReadonlyMap<FaultKind, number>;
   /** The last revision that was written. */
   readonly revision: number;
-  /** From the end of each fault until every member has answered a transaction over all keys. */
-  readonly inDoubtMs: readonly number[];
+  /** From the end of each fault until every member has answered a transaction that writes on every shard. */
+  readonly answersMs: readonly number[];
+  /** Null: the cluster was not sharded. */
+  readonly shards: ShardFigures | null;
+}
+
+export interface WorkloadFigures {
+  readonly name: string;
+  readonly operations: number;
+  readonly unknown: number;
+  /** Transactions that were answered and had keys in several shards. */
+  readonly acrossShards: number;
+}
+
+export interface ShardFigures {
+  /** What the order's history has of the run, by kind. */
+  readonly changes: ReadonlyMap<string, number>;
+  readonly refusedChanges: number;
+  /** The longest that a transaction held locks after all its shards were back. */
+  readonly longestDoubtMs: number;
+  /** From the end of all traffic until no replica had a lock, a request that waits or a change of its range; null: never. */
+  readonly locksGoneMs: number | null;
 }
 
 /** No transaction is in doubt for longer once its members are back. */
 export const inDoubtMsMax = 5_000;
-const faultMsMax = 3_000;
 const calmMsMax = 1_500;
 const backMsMax = 60_000;
+const beginMsMax = 60_000;
 /** The run's own requests have numbers that no workload has. */
 const ownNumber = 100_000;
 
 /** All workloads on real members that are killed, stopped and cut off, and what their judges say. */
 export async function runTransactions(plan: TransactionPlan): Promise<TransactionReport> {
-  const cluster = await ProcessCluster.start({ throughLinks: true });
+  const cluster = await ProcessCluster.start({
+    members: plan.members,
+    throughLinks: true,
+    flags: [`--election-timeout=${1_000 * plan.patience}`, `--heartbeat-interval=${100 * plan.patience}`],
+  });
   try {
     return await new TransactionRun(cluster, plan).run();
   } catch (error) {
@@ -53,75 +97,100 @@ class TransactionRun {
   readonly #cluster: ProcessCluster;
   readonly #plan: TransactionPlan;
   readonly #random: Random;
+  readonly #faults: ProcessFaults;
   readonly #history: EtcdHistory = newHistory();
-  readonly #inDoubtMs: number[] = [];
-  #faults = 0;
+  readonly #answersMs: number[] = [];
+  readonly #doubt: DoubtWatch;
   #asked = 0;
 
   constructor(cluster: ProcessCluster, plan: TransactionPlan) {
     this.#cluster = cluster;
     this.#plan = plan;
-    this.#random = seededRandom(plan.seed).fork('faults');
+    this.#random = seededRandom(plan.seed);
+    this.#faults = new ProcessFaults(cluster, this.#random.fork('faults'));
+    this.#doubt = new DoubtWatch(cluster.members);
   }
 
   async run(): Promise<TransactionReport> {
-    const { seed, durationMs, clientsOfEach } = this.#plan;
+    const { seed, clientsOfEach, patience } = this.#plan;
     const endpoints = this.#cluster.members.map(({ endpoint }) => endpoint);
     await this.#everybodyAnswers();
-    const traffic = new TransactionTraffic(this.#history, endpoints, workloads, clientsOfEach, seed);
-    const end = performance.now() + durationMs;
+    const clients = { ofEach: clientsOfEach, patience };
+    const traffic = new TransactionTraffic(this.#history, endpoints, workloads, clients, seed);
+    const begun = await this.#begin();
+    const churn =
+      begun === null ? null : new ShardChurn(this.#channels, this.#random.fork('churn'), this.#plan);
+    await this.#strike();
+    await churn?.stop();
+    await traffic.stop();
+    await this.#doubt.stop();
+    const stoppedMs = performance.now();
+    const shards =
+      begun === null || churn === null ? null : await this.#shardFigures(begun, churn, stoppedMs);
+    return await this.#judge(traffic, shards, churn?.seen ?? []);
+  }
+
+  /** The configuration from which on shards are changed; null: there are none. */
+  async #begin(): Promise<number | null> {
+    const { shards } = this.#plan;
+    if (shards === 1) return null;
+    const [channel] = this.#channels as [RpcChannel];
+    const { configuration } = await beginShards(channel, splitKeys(shards), beginMsMax * this.#plan.patience);
+    this.#say(`${shards} shards`);
+    return configuration;
+  }
+
+  async #strike(): Promise<void> {
+    const end = performance.now() + this.#plan.durationMs;
     while (performance.now() < end) {
       await pause(calmMsMax * this.#random.float());
-      const what = await this.#fault();
-      this.#faults += 1;
+      this.#doubt.faultBegins();
+      const what = await this.#faults.strike();
+      this.#doubt.faultEnds();
       const begin = performance.now();
       await this.#everybodyAnswers();
       const backMs = performance.now() - begin;
-      this.#inDoubtMs.push(backMs);
-      this.#plan.onProgress?.(`${what}; everybody answers ${backMs.toFixed(0)} ms after it`);
-    }
-    await traffic.stop();
-    return await this.#judge(traffic);
-  }
-
-  /** Done and over: who was hit serves again. */
-  async #fault(): Promise<string> {
-    const { members } = this.#cluster;
-    const durationMs = faultMsMax * this.#random.float();
-    const victim = await this.#victim();
-    const name = `n${victim.index + 1}`;
-    switch (this.#random.below(5)) {
-      case 0:
-        await this.#cluster.kill(victim);
-        await pause(durationMs);
-        await this.#cluster.restart(victim);
-        return `${name} was killed`;
-      case 1:
-        await Promise.all(members.map((member) => this.#cluster.kill(member)));
-        await Promise.all(members.map((member) => this.#cluster.restart(member)));
-        return 'everybody was killed';
-      case 2:
-        this.#cluster.freeze(victim);
-        await pause(durationMs);
-        this.#cluster.thaw(victim);
-        return `${name} was stopped for ${durationMs.toFixed(0)} ms`;
-      case 3:
-        this.#cluster.links?.partition([victim.index]);
-        await pause(durationMs);
-        this.#cluster.links?.partition([]);
-        return `${name} was cut off for ${durationMs.toFixed(0)} ms`;
-      default:
-        // Every connection between members is cut, and may be made anew at once.
-        this.#cluster.links?.partition([]);
-        return 'all connections between members were cut';
+      this.#answersMs.push(backMs);
+      this.#say(`${what}; everybody answers ${backMs.toFixed(0)} ms after it`);
     }
   }
 
-  /** Every other time whoever leads. */
-  async #victim(): Promise<MemberProcess> {
-    const { members } = this.#cluster;
-    const drawn = this.#random.below(2 * members.length);
-    return members[drawn] ?? (await this.#cluster.leader(backMsMax));
+  async #shardFigures(begun: number, churn: ShardChurn, stoppedMs: number): Promise<ShardFigures> {
+    const locksGoneMs = await this.#locksGone(stoppedMs);
+    const changes = new Map<string, number>();
+    for (const { configuration, kind } of await historyOfShards(this.#channels[0] as RpcChannel)) {
+      if (configuration > begun) changes.set(kind, (changes.get(kind) ?? 0) + 1);
+    }
+    return {
+      changes,
+      refusedChanges: churn.counts.refused,
+      longestDoubtMs: this.#doubt.longestMs,
+      locksGoneMs,
+    };
+  }
+
+  async #locksGone(stoppedMs: number): Promise<number | null> {
+    for (;;) {
+      const found = await Promise.all(this.#cluster.members.map((member) => unfinishedOf(member)));
+      const afterMs = performance.now() - stoppedMs;
+      const isOver = found.every(
+        (its) => its !== null && its.prepared === 0 && its.waiting === 0 && its.draining === 0,
+      );
+      if (isOver) return afterMs;
+      if (afterMs > backMsMax * this.#plan.patience) {
+        this.#say(`left behind: ${JSON.stringify(found)}`);
+        return null;
+      }
+      await pause(50);
+    }
+  }
+
+  get #channels(): readonly RpcChannel[] {
+    return this.#cluster.members.map(({ channel }) => channel);
+  }
+
+  #say(line: string): void {
+    this.#plan.onProgress?.(line);
   }
 
   async #everybodyAnswers(): Promise<void> {
@@ -129,17 +198,27 @@ class TransactionRun {
   }
 
   async #answers({ index, channel }: MemberProcess): Promise<void> {
-    const end = performance.now() + backMsMax;
+    const { patience } = this.#plan;
+    const end = performance.now() + backMsMax * patience;
     while (performance.now() < end) {
       this.#asked += 1;
-      const request = everywhere(`${index}.${this.#asked}`);
-      if ((await record(this.#history, ownNumber + index, channel, request, inDoubtMsMax)) !== null) return;
+      const request = onEveryShard(index, `${index}.${this.#asked}`);
+      if (
+        (await record(this.#history, ownNumber + index, channel, request, inDoubtMsMax * patience)) !== null
+      )
+        return;
       await pause(20);
     }
-    throw new Error(`n${index + 1} answered no transaction within ${backMsMax} ms`);
+    const left = await Promise.all(this.#cluster.members.map((member) => unfinishedOf(member)));
+    const text = left.map((its, at) => `n${at + 1} ${JSON.stringify(its)}`).join('\n');
+    throw new Error(`n${index + 1} answered no transaction within ${backMsMax * patience} ms:\n${text}`);
   }
 
-  async #judge(traffic: TransactionTraffic): Promise<TransactionReport> {
+  async #judge(
+    traffic: TransactionTraffic,
+    shards: ShardFigures | null,
+    seen: readonly SeenShards[],
+  ): Promise<TransactionReport> {
     const [first] = this.#cluster.members as [MemberProcess, ...MemberProcess[]];
     const last = await record(this.#history, ownNumber, first.channel, everywhere('last'), backMsMax);
     if (last === null || last.type === 'error') throw new Error('the last transaction was not answered');
@@ -163,12 +242,30 @@ class TransactionRun {
     return {
       verdicts,
       history: calls,
-      errands: traffic.errands,
-      faults: this.#faults,
+      workloads: workloads.map((workload) => {
+        const own = traffic.callsOf(workload);
+        return {
+          name: workload.name,
+          operations: own.length,
+          unknown: own.filter(({ outcome }) => outcome.type === 'unknown').length,
+          acrossShards: countAcrossShards(own, seen),
+        };
+      }),
+      faults: this.#faults.counts,
       revision: last.revision,
-      inDoubtMs: this.#inDoubtMs,
+      answersMs: this.#answersMs,
+      shards,
     };
   }
+}
+
+/**
+ * Writes keys of the member's own, over the whole key space: a range of all keys would meet a lock of some client's
+ * somewhere, time and again, and say nothing of the fault.
+ */
+function onEveryShard(index: number, value: string): EtcdRequest {
+  const success = spreadKeys(26, `last/${index}/`).map((key) => put(key, value));
+  return { type: 'txn', compare: [], success, failure: [] };
 }
 
 /** Keeps a history that somebody has to look at; answers where. */

@@ -22,21 +22,23 @@ export class TransactionTraffic {
   readonly #endpoints: readonly string[];
   readonly #workloads: readonly Workload[];
   readonly #running: Promise<void>[];
+  readonly #timeoutMs: number;
   #stopped = false;
 
   constructor(
     history: EtcdHistory,
     endpoints: readonly string[],
     workloads: readonly Workload[],
-    clientsOfEach: number,
+    clients: { readonly ofEach: number; readonly patience: number },
     seed: number,
   ) {
     this.#history = history;
     this.#endpoints = endpoints;
     this.#workloads = workloads;
+    this.#timeoutMs = requestTimeoutMs * clients.patience;
     const random = seededRandom(seed);
     this.#running = workloads.flatMap((workload, at) =>
-      Array.from({ length: clientsOfEach }, (_, i) => {
+      Array.from({ length: clients.ofEach }, (_, i) => {
         const number = at * numbersOfAWorkload + i;
         return this.#run(workload, number, random.fork(`client ${number}`));
       }),
@@ -61,7 +63,7 @@ export class TransactionTraffic {
     let member = number % channels.length;
     const ask = async (request: EtcdRequest): Promise<EtcdResponse | null> => {
       const channel = channels[member] as RpcChannel;
-      const answer = await record(this.#history, number, channel, request, requestTimeoutMs);
+      const answer = await record(this.#history, number, channel, request, this.#timeoutMs);
       if (answer === null) {
         member = (member + 1) % channels.length;
         await pause(failurePauseMs);
@@ -70,7 +72,10 @@ export class TransactionTraffic {
     };
     const draw: Draw = (bound) => random.below(bound);
     try {
-      while (!(await begun(workload, channels[member] as RpcChannel, ask)) && !this.#stopped) {
+      while (
+        !(await begun(workload, channels[member] as RpcChannel, ask, this.#timeoutMs)) &&
+        !this.#stopped
+      ) {
         member = (member + 1) % channels.length;
         await pause(failurePauseMs);
       }
@@ -91,11 +96,12 @@ async function begun(
   { leases, beginning }: Workload,
   channel: RpcChannel,
   ask: (request: EtcdRequest) => Promise<EtcdResponse | null>,
+  timeoutMs: number,
 ): Promise<boolean> {
   for (const id of leases) {
     const request = LeaseGrantRequest.create({ id, ttl: leaseTtlSeconds });
     try {
-      await callUnary(channel, Lease.methods.LeaseGrant, request, { timeoutMs: requestTimeoutMs });
+      await callUnary(channel, Lease.methods.LeaseGrant, request, { timeoutMs });
     } catch (error) {
       if (!(error instanceof RpcError)) throw error;
       if (error.message !== etcdErrors.leaseExists.message) return false;

@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { environmentName } from '../../src/configuration/settings.ts';
 import { FlotillaProcess } from './command.ts';
 import { freePorts } from './ports.ts';
+import { ChurningShards } from './sharded/churning-shards.ts';
+import { patientElections, type Topology, topology as topologyOfTests } from './sharded/topology.ts';
 
 /** A `flotilla dev` cluster on free ports and a directory of its own, both gone after {@link DevCluster.remove}. */
 export class DevCluster {
@@ -12,8 +15,12 @@ export class DevCluster {
   readonly endpoints: readonly string[];
   process: FlotillaProcess;
   members: readonly { readonly name: string; readonly pid: number }[] = [];
+  #shards: ChurningShards | null = null;
 
-  private constructor(directory: string, basePort: number, nodes: number) {
+  readonly #env: NodeJS.ProcessEnv;
+
+  private constructor(directory: string, basePort: number, nodes: number, env: NodeJS.ProcessEnv) {
+    this.#env = env;
     this.directory = directory;
     this.basePort = basePort;
     this.nodes = nodes;
@@ -21,10 +28,16 @@ export class DevCluster {
     this.process = this.#spawn();
   }
 
-  static async start(nodes = 3): Promise<DevCluster> {
+  /** A topology makes it at least as large as it says. */
+  static async start(nodes = 3, topology: Topology | null = topologyOfTests): Promise<DevCluster> {
     const directory = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
-    const cluster = new DevCluster(directory, await freePorts(2 * nodes), nodes);
+    const members = Math.max(nodes, topology?.nodes ?? 0);
+    const env = topology?.isPatient === true ? patientVariables : {};
+    const cluster = new DevCluster(directory, await freePorts(2 * members), members, env);
     await cluster.#ready();
+    if (topology !== null) {
+      cluster.#shards = await ChurningShards.start({ endpoints: cluster.endpoints, topology });
+    }
     return cluster;
   }
 
@@ -36,18 +49,18 @@ export class DevCluster {
   }
 
   async remove(): Promise<void> {
-    await this.process.stop();
-    rmSync(this.directory, { recursive: true, force: true });
+    try {
+      await this.#shards?.stop();
+    } finally {
+      await this.process.stop();
+      rmSync(this.directory, { recursive: true, force: true });
+    }
   }
 
   #spawn(): FlotillaProcess {
     const { nodes, basePort } = this;
-    return new FlotillaProcess([
-      'dev',
-      `--nodes=${nodes}`,
-      `--base-port=${basePort}`,
-      `--data-dir=${join(this.directory, 'data')}`,
-    ]);
+    const args = ['dev', `--nodes=${nodes}`, `--base-port=${basePort}`];
+    return new FlotillaProcess([...args, `--data-dir=${join(this.directory, 'data')}`], { env: this.#env });
   }
 
   async #ready(): Promise<void> {
@@ -56,3 +69,7 @@ export class DevCluster {
     this.members = members;
   }
 }
+
+const patientVariables = Object.fromEntries(
+  Object.entries(patientElections).map(([name, value]) => [environmentName(name), value]),
+);

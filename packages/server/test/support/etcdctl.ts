@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { topology } from './sharded/topology.ts';
 
 export interface Answer {
   readonly code: number | null;
@@ -6,13 +7,19 @@ export interface Answer {
   readonly stderr: string;
 }
 
+/** On a machine that is busy its few seconds may be too few; while shards move even to connect. */
+const patience =
+  topology === null
+    ? ['--command-timeout=30s']
+    : ['--command-timeout=60s', '--dial-timeout=60s', '--keepalive-timeout=60s'];
+
 /** Runs Debian's etcdctl. Never through a shell, so that arguments arrive as they are. */
 export async function etcdctl(
   endpoints: readonly string[],
   args: readonly string[],
   input = '',
 ): Promise<Answer> {
-  const child = spawn('etcdctl', [`--endpoints=${endpoints.join(',')}`, ...args], {
+  const child = spawn('etcdctl', [`--endpoints=${endpoints.join(',')}`, ...patience, ...args], {
     env: { PATH: process.env['PATH'], ETCDCTL_API: '3' },
   });
   const stdout: Buffer[] = [];

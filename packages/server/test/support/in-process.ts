@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Logger } from '@flotilla/platform';
+import { type Logger, seededRandom } from '@flotilla/platform';
 import { nodePlatform } from '@flotilla/platform/node';
 import { openLmdb } from '@flotilla/store/lmdb';
 import type { RpcChannel } from '@flotilla/wire';
@@ -11,6 +11,13 @@ import { configure } from '../../src/configuration/configuration.ts';
 import { Member } from '../../src/member/member.ts';
 import { nodeAuth } from '../../src/node/auth/auth-adapters.ts';
 import { freePorts } from './ports.ts';
+import { PatientChannel } from './patient-channel.ts';
+import { caughtUp } from './sharded/caught-up.ts';
+import { ChurningShards, type ChurnReport } from './sharded/churning-shards.ts';
+import { SpreadChannel } from './sharded/spread-channel.ts';
+import { patientElections, type Topology, topology as topologyOfTests } from './sharded/topology.ts';
+
+const LEADER_AGAIN_MS = 20;
 
 const silent: Logger = {
   debug: () => undefined,
@@ -26,9 +33,12 @@ export class InProcessCluster {
   readonly members: (Member | null)[];
   /** What made a member stop by itself. */
   readonly failures: Error[] = [];
+  /** What came about in a sharded one while it was there; null before it was removed. */
+  churn: ChurnReport | null = null;
   readonly #basePort: number;
   readonly #settings: Readonly<Record<string, string>>;
   readonly #channels: (RpcChannel | null)[];
+  #shards: ChurningShards | null = null;
 
   private constructor(nodes: number, basePort: number, settings: Readonly<Record<string, string>>) {
     this.directory = mkdtempSync(join(tmpdir(), 'flotilla-test-'));
@@ -39,14 +49,18 @@ export class InProcessCluster {
     this.#channels = this.endpoints.map(() => null);
   }
 
-  /** `settings` are those of every member, by etcd's names. */
+  /** `settings` are those of every member, by etcd's names. A topology makes the cluster at least as large as it says. */
   static async start(
     nodes: number,
     settings: Readonly<Record<string, string>> = {},
+    topology: Topology | null = topologyOfTests,
   ): Promise<InProcessCluster> {
-    const cluster = new InProcessCluster(nodes, await freePorts(2 * nodes), settings);
+    const members = Math.max(nodes, topology?.nodes ?? 0);
+    const patience = topology?.isPatient === true ? patientElections : {};
+    const cluster = new InProcessCluster(members, await freePorts(2 * members), { ...patience, ...settings });
     await Promise.all(cluster.endpoints.map((_, i) => cluster.startMember(i)));
     await Promise.all(cluster.running.map((member) => member.whenReady()));
+    if (topology !== null) await cluster.#shard(topology);
     return cluster;
   }
 
@@ -96,11 +110,33 @@ export class InProcessCluster {
     this.members[i] = null;
   }
 
-  /** To one member only. */
+  /** To one member only; a call that meets no leader waits for one. */
   channel(i: number): RpcChannel {
-    const open = this.#channels[i] ?? openHttp2Channel({ endpoints: [this.endpoints[i] as string] });
+    const open =
+      this.#channels[i] ?? new PatientChannel(openHttp2Channel({ endpoints: [this.endpoints[i] as string] }));
     this.#channels[i] = open;
     return open;
+  }
+
+  /** To another member with each call. All must be running. */
+  spread(seed: number): RpcChannel {
+    const nodes = this.endpoints.map((_, i) => ({
+      channel: this.channel(i),
+      caughtUp: async () => {
+        const member = this.members[i];
+        if (member !== null && member !== undefined) await caughtUp(member);
+      },
+    }));
+    return new SpreadChannel(nodes, seededRandom(seed));
+  }
+
+  /** Waits for a leader. */
+  async leading(): Promise<number> {
+    for (;;) {
+      const leader = this.leader();
+      if (leader !== -1) return leader;
+      await new Promise((resolve) => setTimeout(resolve, LEADER_AGAIN_MS));
+    }
   }
 
   leader(): number {
@@ -108,6 +144,38 @@ export class InProcessCluster {
   }
 
   async remove(): Promise<void> {
+    try {
+      await this.#endShards();
+    } finally {
+      await this.#removeMembers();
+    }
+  }
+
+  async #shard(topology: Topology): Promise<void> {
+    this.#shards = await ChurningShards.start({
+      endpoints: this.endpoints,
+      topology,
+      isUp: (node) => this.members[node] !== null,
+      token: (node) => this.#rootToken(node),
+    });
+  }
+
+  async #endShards(): Promise<void> {
+    if (this.#shards === null) return;
+    this.churn = await this.#shards.stop();
+    if (this.failures.length > 0) throw this.failures[0] as Error;
+  }
+
+  /** Whoever looks after the shards need not know a test's passwords. */
+  #rootToken(node: number): string | null {
+    const access = this.members[node]?.backend.access;
+    if (access?.auth.enabled !== true) return null;
+    const token = 'whoever-looks-after-shards';
+    access.tokenIssued(token, 'root');
+    return token;
+  }
+
+  async #removeMembers(): Promise<void> {
     for (const channel of this.#channels) channel?.close();
     await Promise.all(this.running.map((member) => member.stop()));
     rmSync(this.directory, { recursive: true, force: true });

@@ -467,6 +467,10 @@ export class MemoryNode implements ShardNode {
     return answer;
   }
 
+  hears(): boolean {
+    return true;
+  }
+
   handle(path: string, handler: NodeHandler): void {
     this.#handlers.set(path, handler);
   }

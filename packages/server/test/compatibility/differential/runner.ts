@@ -3,12 +3,20 @@ import { openHttp2Channel } from '@flotilla/wire/node';
 import type { RpcChannel } from '@flotilla/wire';
 import { Etcd } from '../../support/etcd.ts';
 import { InProcessCluster } from '../../support/in-process.ts';
+import type { ChurnReport } from '../../support/sharded/churning-shards.ts';
+import {
+  patientElections,
+  type Topology,
+  topology as topologyOfTests,
+} from '../../support/sharded/topology.ts';
 import { compareOutcomes, type Difference } from './compare.ts';
 import { watchEndsWithPermission } from './known-differences.ts';
 import { isRead, type Operation } from './operations.ts';
 import { type Outcome, Side } from './side.ts';
 
 export interface RunResult {
+  /** What Flotilla's shards did meanwhile; null: it had one. */
+  readonly churn?: ChurnReport | null;
   readonly difference: Difference | null;
   readonly operations: number;
   readonly errors: number;
@@ -18,20 +26,31 @@ export interface RunResult {
 }
 
 /** Runs the operations on an empty etcd and an empty Flotilla, up to the first difference. */
-export async function runPair(operations: readonly Operation[]): Promise<RunResult> {
+export async function runPair(
+  operations: readonly Operation[],
+  topology: Topology | null = topologyOfTests,
+): Promise<RunResult> {
   // A password is to be no work here.
   const [etcd, flotilla] = await Promise.all([
     Etcd.start(undefined, ['--bcrypt-cost=4', '--auth-token-ttl=100000']),
-    InProcessCluster.start(1, { 'bcrypt-cost': '4', 'auth-token-ttl': '100000' }),
+    InProcessCluster.start(
+      1,
+      { 'bcrypt-cost': '4', 'auth-token-ttl': '100000', ...(topology === null ? {} : patientElections) },
+      topology,
+    ),
   ]);
   const channel = openHttp2Channel({ endpoints: [etcd.endpoint] });
+  let result: RunResult;
   try {
-    return await runChannels(operations, channel, flotilla.channel(0));
+    // Whoever is asked, the answers are those of one etcd.
+    const ours = topology === null ? flotilla.channel(0) : flotilla.spread(operations.length);
+    result = await runChannels(operations, channel, ours);
   } finally {
     channel.close();
     await Promise.all([etcd.remove(), flotilla.remove()]);
     rmSync(flotilla.directory, { recursive: true, force: true });
   }
+  return { ...result, churn: flotilla.churn };
 }
 
 /** Runs the operations at one server and at another, which must be empty, up to the first difference. */

@@ -41,4 +41,4 @@ export async function shrink<T>(
 }
 
 const FIRST_TAIL = 40;
-const MAX_RUNS = 150;
+export const MAX_RUNS = 150;
