@@ -11,7 +11,10 @@ export default defineConfig({
     maxWorkers: '100%',
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    // Against what never ends: no test is about how fast the machine is.
+    testTimeout: 300_000,
+    hookTimeout: 180_000,
+    // What comes is awaited, however slow the machine: the default of a second is a timed test.
+    expect: { poll: { timeout: 30_000 } },
   },
 });

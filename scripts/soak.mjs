@@ -52,6 +52,10 @@ do {
   const seed = String(Number(values.from) + round + 1);
   run("the courses' tests over real processes", ['--import', 'tsx', 'packages/raft/test/process/soak.ts']);
   run('real processes', ['--import', 'tsx', 'packages/server/test/process/soak.ts', '--seed', seed]);
+  const sharded = ['packages/server/test/process/sharded/soak.ts', '--seed', seed];
+  run("the courses' tests of shards over real processes", ['--import', 'tsx', ...sharded]);
+  const nodeLoss = ['packages/server/test/process/node-loss-soak.ts', '--repair-minutes', '0'];
+  run('a lost node', ['--import', 'tsx', ...nodeLoss]);
   const transactions = ['--seconds', '300', '--seed', seed];
   run('transactions', [
     '--import',

@@ -119,6 +119,7 @@ export const tables: readonly DocumentedTable[] = [
       'snapshot-begins': 'The first chunk of a snapshot is here, from the first sender or from another one.',
       installed: 'The snapshot is durable in the state machine and noted in the log.',
       'cut-off': 'The sender is gone, or the snapshot was damaged.',
+      kept: 'The snapshot was refused, or cut off, before anything of the state was touched.',
       remove: 'It has applied a configuration without it, or was told by the others.',
       fail: 'A disk failed, the state machine threw, an assertion broke.',
       close: 'The host was closed.',

@@ -39,6 +39,8 @@ export interface Mutation {
   readonly scenario: string;
   /** Seeds 1 up to this one are tried; the mutation survives when none of them shows a violation. */
   readonly seeds: number;
+  /** One seed takes seconds: it is tried with all the others, and not in `npm test`. */
+  readonly isLong?: boolean;
 }
 
 /** What a scenario module exports. Equal seeds give equal runs, in every process. */
