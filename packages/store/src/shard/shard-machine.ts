@@ -1082,5 +1082,6 @@ function unsettledOf(memory: RequestMemory, numbered: number): Unsettled[] {
       unsettled.push({ session, outcome, at: outcome.seen });
     }
   }
-  return unsettled.sort((a, b) => a.at - b.at);
+  // Of several that wait for one seq the first may name the oldest writes: what is forgotten goes by that one.
+  return unsettled.sort((a, b) => a.at - b.at || a.outcome.from - b.outcome.from);
 }
