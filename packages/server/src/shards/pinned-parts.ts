@@ -103,12 +103,18 @@ export class PinnedParts {
     if (order === null) throw etcdErrors.unhealthy;
     const spans = order.map.of([span]).map((row) => intersection(row.span, span) as KeySpan);
     const opened: PinnedPart[] = [];
+    let isGivenUp = false;
     try {
       const parts = await inParallel(spans, limits.shardReadsAtOnce, async (one) => {
         const own: PinnedPart[] = [];
         // Ranges may change meanwhile: what is pinned stays as it is, and the rest is where the map says by then.
         for (let left: KeySpan | null = one; left !== null;) {
           const part: PinnedPart = await this.#part(left, at, what, deadline);
+          if (isGivenUp) {
+            // Another one has failed meanwhile: nobody else closes this one.
+            part.close();
+            break;
+          }
           opened.push(part);
           own.push(part);
           left = isSameEnd(part.span.to, one.to) ? null : { from: part.span.to as Uint8Array, to: one.to };
@@ -117,6 +123,7 @@ export class PinnedParts {
       });
       return parts.flat();
     } catch (error) {
+      isGivenUp = true;
       for (const part of opened) part.close();
       throw error;
     }
