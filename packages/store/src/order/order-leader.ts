@@ -13,6 +13,8 @@ interface Ballot {
 
 interface Revocation {
   readonly sinceMs: number;
+  /** The same lease may be granted, and revoked, once more. */
+  readonly revokedAt: number;
   readonly transaction: string;
   readonly prepares: readonly { readonly shard: ShardId; readonly entry: PrepareEntry }[];
 }
@@ -27,7 +29,8 @@ export class OrderLeader {
   readonly #seqs = new Map<ShardId, number>();
   readonly #ordered = new Map<ShardId, number>();
   readonly #ballots = new Map<string, Ballot>();
-  readonly #revocations = new Map<bigint, Revocation>();
+  /** Of leases that are about to end, and of no others. */
+  #revocations = new Map<bigint, Revocation>();
   #attempts = 0;
 
   /** A transaction that is not decided by then is aborted. */
@@ -100,16 +103,15 @@ export class OrderLeader {
 
   /** Prepares that are to be sent, again and again, for leases that are about to end. */
   revocations(machine: OrderMachine, nowMs: number): Revocation['prepares'] {
-    const prepares: { readonly shard: ShardId; readonly entry: PrepareEntry }[] = [];
+    const before = this.#revocations;
+    this.#revocations = new Map();
     for (const { lease, revokedAt, shards } of machine.leases.revoking()) {
-      let revocation = this.#revocations.get(lease);
-      if (revocation === undefined || this.#isOver(machine, revocation, nowMs)) {
-        revocation = this.#attempt(machine, lease, revokedAt, shards, nowMs);
-        this.#revocations.set(lease, revocation);
-      }
-      prepares.push(...revocation.prepares);
+      const known = before.get(lease);
+      const isKnown = known?.revokedAt === revokedAt && !this.#isOver(machine, known, nowMs);
+      const revocation = isKnown ? known : this.#attempt(machine, lease, revokedAt, shards, nowMs);
+      this.#revocations.set(lease, revocation);
     }
-    return prepares;
+    return [...this.#revocations.values()].flatMap(({ prepares }) => prepares);
   }
 
   #isOver(machine: OrderMachine, { transaction, sinceMs }: Revocation, nowMs: number): boolean {
@@ -144,7 +146,7 @@ export class OrderLeader {
         absent: [],
       } as const,
     }));
-    return { sinceMs: nowMs, transaction, prepares };
+    return { sinceMs: nowMs, revokedAt, transaction, prepares };
   }
 
   #decide(machine: OrderMachine, { sinceMs, vote, votes }: Ballot, nowMs: number): ProposedDecision | null {
