@@ -209,6 +209,20 @@ export class ShardMachine {
     return true;
   }
 
+  /**
+   * From which revision on a snapshot has the history: that of the compaction, or the oldest that a transaction reads which
+   * was prepared before it.
+   */
+  get keptFrom(): number {
+    const { compactRevision, compactedThrough } = this.store.keys;
+    let oldest = compactRevision;
+    for (const { oldestRead } of this.#prepared.values()) {
+      if (oldestRead > 0) oldest = Math.min(oldest, oldestRead);
+    }
+    // What was gone before is an error by then, and nobody's to read.
+    return Math.min(compactRevision, Math.max(oldest, compactedThrough));
+  }
+
   votes(): Vote[] {
     return [...this.#prepared.values()].map((prepared) => this.#voteOf(prepared));
   }
@@ -945,6 +959,9 @@ export class ShardMachine {
     this.ordered = stored.ordered;
     this.numbered = stored.numbered;
     this.compactRevision = stored.compactRevision;
+    const { keys } = this.store;
+    // A snapshot may have come with more history: see `keptFrom`.
+    keys.compactRevision = Math.max(keys.compactRevision, stored.compactRevision);
     this.#leases.addAll(leases);
     this.#bind(stored.seq);
     this.#know(stored.known);
