@@ -777,7 +777,10 @@ export class ShardMachine {
 
   // Its state, whole.
 
-  /** Everything but the numbered versions, which the store has. */
+  /**
+   * Everything but the numbered versions, which the store has. Equal for equal states. Stored nowhere, see {@link flush}:
+   * simulations keep it, and states are compared by it.
+   */
   encode(): Uint8Array {
     return encodePlain({
       ...this.#plainCore(),
@@ -851,7 +854,7 @@ export class ShardMachine {
     };
   }
 
-  /** `access`: opens what its `encode` has written. */
+  /** What {@link encode} has written. `access`: opens what its `encode` has written. */
   static decode(
     bytes: Uint8Array,
     store: ShardStore,
