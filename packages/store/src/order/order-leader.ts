@@ -1,3 +1,4 @@
+import { limits } from '../limits.ts';
 import { orderSession } from '../shard/request-memory.ts';
 import type { PrepareEntry, ShardId, Vote } from '../shard/shard-entry.ts';
 import { type Tally, tallyOf, type VoteTree } from '../shard/vote.ts';
@@ -72,6 +73,7 @@ export class OrderLeader {
     const counts = new Map<ShardId, number>();
     for (const [shard, seq] of this.#seqs) raise(counts, machine, shard, seq);
     const decisions: ProposedDecision[] = [];
+    let bytes = 0;
     for (const [transaction, ballot] of this.#ballots) {
       if (machine.decisionOf(transaction) !== null) {
         this.#ballots.delete(transaction);
@@ -79,6 +81,9 @@ export class OrderLeader {
       }
       const decision = this.#decide(machine, ballot, nowMs);
       if (decision === null) continue;
+      bytes += bytesOf(decision);
+      // The log takes no entry of any size: the rest goes with the next one.
+      if (decisions.length > 0 && bytes > limits.cutDecisionBytes) break;
       decisions.push(decision);
       // A copy of its votes may open the ballot again: the first decision stands.
       this.#ballots.delete(transaction);
@@ -170,6 +175,14 @@ function withErrors(tally: Tally, votes: readonly Vote[]): Tally {
   const error = votes.find((vote) => vote.error !== null)?.error ?? tally.error;
   return { ...tally, error, changes: error === null ? tally.changes : [] };
 }
+
+/** At most, as an entry has it. */
+function bytesOf({ transaction, participants, choices, changes }: ProposedDecision): number {
+  return decisionBytes + transaction.length + 5 * participants.length + choices.length + 15 * changes.length;
+}
+
+/** What a decision takes beside its lists. */
+const decisionBytes = 64;
 
 function raise(counts: Map<ShardId, number>, machine: OrderMachine, shard: ShardId, seq: number): void {
   const numbered = machine.numbered(shard);
