@@ -37,8 +37,7 @@ test('an answer that names a write waits for that one where the order has forgot
   const [machine, order, leader] = [machineOf(), orderOf(), new ShardLeader(1)];
   for (const request of [1, 2]) {
     for (const effect of machine.apply(put(request), request)) {
-      if (effect.kind === 'outcome' && request === 2)
-        leader.outcome(machine, effect.origin, effect.outcome);
+      if (effect.kind === 'outcome' && request === 2) leader.outcome(machine, effect.origin, effect.outcome);
     }
   }
   const cut = (upTo: number, logged: number, index: number): unknown =>
