@@ -1,5 +1,5 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/platform';
-import { noOrigin } from '@flotilla/store';
+import { limits as storeLimits, noOrigin } from '@flotilla/store';
 import {
   CompactionRequest,
   DeleteRangeRequest,
@@ -12,6 +12,7 @@ import { expect, test } from 'vitest';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
 import { toEtcdError } from '../member/failures.ts';
 import { Deadline } from './deadline.ts';
+import type { PinnedPart } from './pinned-parts.ts';
 import { allRecords } from './record-parts.ts';
 import { ShardedBackend } from './sharded-backend.ts';
 import type { NodeShard } from './types.ts';
@@ -212,6 +213,26 @@ test('what is pinned after a reading was given up is let go of', async () => {
   shards.stop();
   await shards.platform.advance(10_000);
   expect(pinned).toBe(0);
+});
+
+test('no more readings are open than the storage has views for', async () => {
+  const { shards, all } = await filled(11);
+  const { services } = all[0] as ShardedBackend;
+  const at = services.place;
+  const span = { from: Buffer.from('a'), to: Buffer.from('b') };
+  const what = { kind: 'pages', revision: at.revision } as const;
+  const open = (): Promise<PinnedPart[]> =>
+    services.pinned.open(span, at, what, new Deadline(shards.platform, 5_000));
+  const opened: PinnedPart[][] = [];
+  for (let i = 0; i < storeLimits.pinnedReads; i += 1) opened.push(await open());
+  await expect(open()).rejects.toBe(etcdErrors.tooManyRequests);
+  const [first] = opened[0] as [PinnedPart];
+  first.close();
+  first.close();
+  opened.push(await open());
+  await expect(open()).rejects.toBe(etcdErrors.tooManyRequests);
+  for (const parts of opened) for (const part of parts) part.close();
+  for (const part of await open()) part.close();
 });
 
 test('a serializable stream needs nobody else', async () => {
