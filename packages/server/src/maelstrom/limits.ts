@@ -2,6 +2,8 @@
 export const limits = {
   /** Longest line that is read. What a node sends in one message is far shorter. */
   lineBytes: 8 * 1024 * 1024,
+  /** Of keys and values, which may be any JSON. */
+  jsonDepth: 64,
   /** Unread output beyond which messages between nodes are dropped, as a network would: they are sent again. */
   outputBytes: 64 * 1024 * 1024,
   /** Requests of clients that are answered at a time. */
