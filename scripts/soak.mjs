@@ -63,6 +63,8 @@ do {
     'packages/server/test/process/transaction-soak.ts',
     ...transactions,
   ]);
+  const maelstrom = ['packages/server/test/maelstrom/soak.ts', '--seed', seed];
+  run("Maelstrom's workloads", ['--import', 'tsx', ...maelstrom]);
   if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
   round += 1;
 } while (Date.now() < endsAtMs);

@@ -156,7 +156,7 @@ export class MaelstromNode {
           try {
             reject(failureOf(error, readsOnly));
           } catch (bug) {
-            reject(bug as Error);
+            reject(bug);
           }
         })
         .finally(() => timer.cancel());
