@@ -65,6 +65,7 @@ do {
   ]);
   const maelstrom = ['packages/server/test/maelstrom/soak.ts', '--seed', seed];
   run("Maelstrom's workloads", ['--import', 'tsx', ...maelstrom]);
+  run('the specification', ['--import', 'tsx', 'packages/raft/test/quint/main.ts', '--seed', seed]);
   if (round === 0) run('mutations', ['--import', 'tsx', 'scripts/mutations/run.ts']);
   round += 1;
 } while (Date.now() < endsAtMs);
