@@ -1,7 +1,7 @@
 // The published specification of consensus, spec/raft.qnt: typechecked, simulated with the invariants of SPEC.md, its
 // traces played to the real core, and bugs put into it on purpose, which it must notice.
 //
-//   npm run spec -- [--samples 300] [--steps 80] [--traces 100] [--seed 1] [--record FILE]
+//   npm run spec -- [--samples 300] [--steps 80] [--traces 300] [--seed 1] [--record FILE]
 //
 // Installs Quint into spec/node_modules when it is not there. Ends with 1 when an invariant does not hold, the core does
 // something else than a trace says, or a bug is not noticed. `--record` writes the trace in which most is committed.
@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     samples: { type: 'string', default: '300' },
     steps: { type: 'string', default: '80' },
-    traces: { type: 'string', default: '100' },
+    traces: { type: 'string', default: '300' },
     seed: { type: 'string', default: '1' },
     record: { type: 'string' },
   },
