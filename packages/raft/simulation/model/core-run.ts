@@ -30,7 +30,8 @@ export class CoreRun {
   firstSent: readonly PeerMessage[] = [];
   readonly #core: RaftCore;
 
-  constructor(id: NodeId, disk: Disk, members: number) {
+  /** `changes`: of the configuration of a core that campaigns at once and never asks who would vote for it. */
+  constructor(id: NodeId, disk: Disk, members: number, changes: Partial<CoreConfig> = {}) {
     this.id = id;
     this.disk = disk;
     const voters = Array.from({ length: members }, (_, at) => (at + 1) as NodeId);
@@ -46,7 +47,7 @@ export class CoreRun {
       applied: 0 as Index,
       membership: [],
     };
-    const { core, state } = createOpenCore({ ...config, id }, restored, noRandom);
+    const { core, state } = createOpenCore({ ...config, ...changes, id }, restored, noRandom);
     this.#core = core;
     this.state = state;
     this.#finish();

@@ -3,6 +3,8 @@ export interface Mutant {
   readonly name: string;
   readonly find: string;
   readonly replace: string;
+  /** It can only be seen with pre-votes. */
+  readonly preVote?: true;
 }
 
 /** Bugs that real implementations have had; those of the code itself are in `mutations/`. */
@@ -38,6 +40,12 @@ export const mutants: readonly Mutant[] = [
     replace: 'request.previousIndex <= length(now.log)',
   },
   {
+    name: 'a pre-vote is taken for a vote (I1, I2)',
+    find: 'if (m.role == "candidate") lead(counted, self) else stand(counted, self)',
+    replace: 'lead(counted, self)',
+    preVote: true,
+  },
+  {
     name: 'one member is a quorum (I1, I4)',
     find: '2 * size(those) > size(Servers)',
     replace: 'size(those) > 0',
@@ -45,6 +53,15 @@ export const mutants: readonly Mutant[] = [
 ];
 
 export function mutated(text: string, { name, find, replace }: Mutant): string {
+  return replacedOnce(text, find, replace, name);
+}
+
+/** The specification of a group that is configured to ask who would vote for a member before it stands. */
+export function withPreVotes(text: string): string {
+  return replacedOnce(text, 'pure val PreVote = false', 'pure val PreVote = true', 'pre-votes');
+}
+
+function replacedOnce(text: string, find: string, replace: string, name: string): string {
   if (text.split(find).length !== 2)
     throw new Error(`«${name}»: what it replaces stands not once in raft.qnt`);
   return text.replace(find, () => replace);

@@ -42,7 +42,7 @@ export function typecheck(file: string): void {
 }
 
 /** Draws runs of a specification, and looks at its invariants in every state. Throws where it cannot be evaluated. */
-export function simulate(file: string, { samples, steps, seed, traces }: SimulateOptions): Simulated {
+function simulate(file: string, { samples, steps, seed, traces }: SimulateOptions): Simulated {
   const out = mkdtempSync(join(tmpdir(), 'flotilla-quint-'));
   try {
     const { status, text } = quint([

@@ -3,7 +3,15 @@ interface Trace {
 }
 
 /** What is compared with a core, and what leads from state to state. */
-const kept = ['mbt::actionTaken', 'members', 'voteRequests', 'voteResponses', 'appendResponses'];
+const kept = [
+  'mbt::actionTaken',
+  'members',
+  'preVoteRequests',
+  'preVoteResponses',
+  'voteRequests',
+  'voteResponses',
+  'appendResponses',
+];
 
 /** Of some traces the one in which most is committed, without what a replay does not look at. */
 export function recordable(traces: readonly unknown[]): Trace {

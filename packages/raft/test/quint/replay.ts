@@ -27,12 +27,14 @@ export class Divergence extends Error {
  * member after every step, and each request for a vote and each answer that a core sends. What a leader appends when is
  * the core's own choice: it must be one that the specification would allow.
  *
+ * `preVote`: whether members ask who would vote for them before they stand, as the trace has it.
+ *
  * Throws a {@link Divergence} at the first difference, or what the core itself throws.
  */
-export function replay(steps: readonly SpecStep[]): void {
+export function replay(steps: readonly SpecStep[], preVote = false): void {
   const [first] = steps;
   const ids = [...present(first, 'an initial state').members.keys()];
-  const cluster = new ReplayedCluster(ids);
+  const cluster = new ReplayedCluster(ids, preVote);
   for (const [number, step] of steps.entries()) {
     if (number > 0) cluster.play(number, present(steps[number - 1], 'a step before'), step);
     cluster.compare(number, step);
@@ -41,11 +43,13 @@ export function replay(steps: readonly SpecStep[]): void {
 
 class ReplayedCluster {
   readonly #runs: Map<number, CoreRun>;
+  readonly #preVote: boolean;
   #proposed = 0;
 
-  constructor(ids: readonly number[]) {
+  constructor(ids: readonly number[], preVote: boolean) {
+    this.#preVote = preVote;
     const empty = { term: 0, vote: 0, commit: 0, entries: [] };
-    this.#runs = new Map(ids.map((id) => [id, new CoreRun(id as NodeId, empty, ids.length)]));
+    this.#runs = new Map(ids.map((id) => [id, new CoreRun(id as NodeId, empty, ids.length, { preVote })]));
   }
 
   play(number: number, before: SpecStep, step: SpecStep): void {
@@ -54,11 +58,17 @@ class ReplayedCluster {
       case 'campaign':
         this.#turn(number, before, step, picks['candidate'], { type: 'campaign' });
         return;
+      case 'receivePreVote':
+        this.#receive(number, before, step, voteRequest('pre-vote', picks['preVoteRequest']));
+        return;
+      case 'receivePreVoteResponse':
+        this.#receive(number, before, step, voteResponse('pre-vote-response', picks['preVoteResponse']));
+        return;
       case 'receiveVoteRequest':
-        this.#receive(number, before, step, voteRequest(picks['voteRequest'] as SpecVoteRequest));
+        this.#receive(number, before, step, voteRequest('vote', picks['voteRequest']));
         return;
       case 'receiveVoteResponse':
-        this.#receive(number, before, step, voteResponse(picks['voteResponse'] as SpecVoteResponse));
+        this.#receive(number, before, step, voteResponse('vote-response', picks['voteResponse']));
         return;
       case 'propose':
         this.#proposed += 1;
@@ -82,7 +92,10 @@ class ReplayedCluster {
         const id = picks['crashed'] as number;
         const commit = picks['recorded'] as number;
         const { disk } = this.#run(id);
-        this.#runs.set(id, new CoreRun(id as NodeId, { ...disk, commit }, this.#runs.size));
+        this.#runs.set(
+          id,
+          new CoreRun(id as NodeId, { ...disk, commit }, this.#runs.size, { preVote: this.#preVote }),
+        );
         return;
       }
       // The specification's leaders send and its network loses: nothing happens in a core.
@@ -158,30 +171,34 @@ function specEntry({ term, kind, payload }: Entry): SpecEntry {
 }
 
 /** All requests for votes and answers that are on their way. */
-function wordsOf({ voteRequests, voteResponses, appendResponses }: SpecStep): readonly string[] {
+function wordsOf(step: SpecStep): readonly string[] {
+  const said = (type: string, messages: readonly unknown[]): readonly string[] =>
+    messages.map((message) => `${type} ${textOf(message)}`);
   return [
-    ...voteRequests.map((request) => `vote ${textOf(request)}`),
-    ...voteResponses.map((response) => `vote-response ${textOf(response)}`),
-    ...appendResponses.map((response) => `append-response ${textOf(response)}`),
+    ...said('pre-vote', step.preVoteRequests),
+    ...said('pre-vote-response', step.preVoteResponses),
+    ...said('vote', step.voteRequests),
+    ...said('vote-response', step.voteResponses),
+    ...said('append-response', step.appendResponses),
   ];
 }
 
 /** The same of a core; null: of an append, whose time is the core's to choose. */
 function told(message: PeerMessage, step: SpecStep): string | null {
-  const { from, to, term } = message;
-  if (message.type === 'vote') {
+  const { type, from, to, term } = message;
+  if (message.type === 'vote' || message.type === 'pre-vote') {
     const { lastIndex, lastTerm } = message;
-    return `vote ${textOf({ from, to, term, lastIndex, lastTerm })}`;
+    return `${type} ${textOf({ from, to, term, lastIndex, lastTerm })}`;
   }
-  if (message.type === 'vote-response') {
+  if (message.type === 'vote-response' || message.type === 'pre-vote-response') {
     const { granted, commit, commitTerm } = message;
-    return `vote-response ${textOf({ from, to, term, granted, commit, commitTerm })}`;
+    return `${type} ${textOf({ from, to, term, granted, commit, commitTerm })}`;
   }
   if (message.type === 'append-response') {
     const { index, rejected } = message;
-    return `append-response ${textOf({ from, to, term, index, rejected })}`;
+    return `${type} ${textOf({ from, to, term, index, rejected })}`;
   }
-  if (message.type !== 'append') return `a ${message.type}`;
+  if (message.type !== 'append') return `a ${type}`;
   return isAllowed(message, present(step.members.get(from), 'a leader')) ? null : `append ${textOf(message)}`;
 }
 
@@ -199,26 +216,16 @@ function isAllowed(message: Extract<PeerMessage, { type: 'append' }>, leader: Sp
   );
 }
 
-function voteRequest({ from, to, term, lastIndex, lastTerm }: SpecVoteRequest): PeerMessage {
+function voteRequest(type: 'pre-vote' | 'vote', request: unknown): PeerMessage {
+  const { from, to, term, lastIndex, lastTerm } = request as SpecVoteRequest;
   const addressed = addressedOf(from, to, term);
-  return {
-    type: 'vote',
-    ...addressed,
-    lastIndex: lastIndex as Index,
-    lastTerm: lastTerm as Term,
-    forced: false,
-  };
+  return { type, ...addressed, lastIndex: lastIndex as Index, lastTerm: lastTerm as Term, forced: false };
 }
 
-function voteResponse({ from, to, term, granted, commit, commitTerm }: SpecVoteResponse): PeerMessage {
+function voteResponse(type: 'pre-vote-response' | 'vote-response', response: unknown): PeerMessage {
+  const { from, to, term, granted, commit, commitTerm } = response as SpecVoteResponse;
   const addressed = addressedOf(from, to, term);
-  return {
-    type: 'vote-response',
-    ...addressed,
-    granted,
-    commit: commit as Index,
-    commitTerm: commitTerm as Term,
-  };
+  return { type, ...addressed, granted, commit: commit as Index, commitTerm: commitTerm as Term };
 }
 
 function append({ from, to, term, previousIndex, previousTerm, entries, commit }: SpecAppend): PeerMessage {

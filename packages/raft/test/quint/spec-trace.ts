@@ -56,6 +56,8 @@ export interface SpecStep {
   readonly action: string;
   readonly picks: Readonly<Record<string, unknown>>;
   readonly members: ReadonlyMap<number, SpecMember>;
+  readonly preVoteRequests: readonly SpecVoteRequest[];
+  readonly preVoteResponses: readonly SpecVoteResponse[];
   readonly voteRequests: readonly SpecVoteRequest[];
   readonly voteResponses: readonly SpecVoteResponse[];
   readonly appendResponses: readonly SpecAppendResponse[];
@@ -72,6 +74,8 @@ export function specTrace(json: unknown): readonly SpecStep[] {
       action,
       picks: picksOf(itfValue(state['mbt::nondetPicks'])),
       members: new Map(itfValue(state['members']) as unknown as [number, SpecMember][]),
+      preVoteRequests: itfValue(state['preVoteRequests']) as unknown as SpecVoteRequest[],
+      preVoteResponses: itfValue(state['preVoteResponses']) as unknown as SpecVoteResponse[],
       voteRequests: itfValue(state['voteRequests']) as unknown as SpecVoteRequest[],
       voteResponses: itfValue(state['voteResponses']) as unknown as SpecVoteResponse[],
       appendResponses: itfValue(state['appendResponses']) as unknown as SpecAppendResponse[],
