@@ -24,6 +24,10 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 });
+if (values.workload !== undefined && !(values.workload in workloads)) {
+  console.error(`no workload is named ${values.workload}: there are ${Object.keys(workloads).join(', ')}`);
+  process.exit(2);
+}
 const names = values.workload === undefined ? Object.keys(workloads) : [values.workload];
 const ids = Array.from({ length: Number(values.nodes) }, (_, index) => `n${index + 1}`);
 let failed = 0;
