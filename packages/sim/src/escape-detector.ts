@@ -1,5 +1,7 @@
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { FlotillaError } from '@flotilla/platform';
+import { addTick, takeTicks } from './tick-queue.ts';
+import type { Tick } from './tick-queue.ts';
 
 /**
  * While a simulation runs, whatever reaches around the platform throws `FLOTILLA_ESCAPED_SIMULATION` with a stack:
@@ -24,6 +26,22 @@ export function leaveSimulation(): void {
   if (depth > 0) return;
   for (const guard of guards ?? []) Reflect.set(guard.target, guard.key, guard.original);
   syncBuiltinESMExports();
+  // Node's own, such as those of what the console writes to.
+  for (const { callback, values } of takeTicks()) process.nextTick(callback, ...values);
+}
+
+/** Calls what is knowingly let through. */
+export function outsideSimulation<T>(action: () => T): T {
+  const before = depth;
+  if (before === 0) return action();
+  depth = 1;
+  leaveSimulation();
+  try {
+    return action();
+  } finally {
+    enterSimulation();
+    depth = before;
+  }
 }
 
 /** How many simulations are going on, one inside the other. */
@@ -82,7 +100,8 @@ function allGuards(): Guard[] {
   add(globalThis, '', ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'fetch']);
   add(Math, 'Math.', ['random']);
   add(performance, 'performance.', ['now']);
-  add(process, 'process.', ['nextTick', 'hrtime', 'cpuUsage', 'memoryUsage', 'uptime']);
+  found.push({ target: process, key: 'nextTick', original: process.nextTick, replacement: guardedTick() });
+  add(process, 'process.', ['hrtime', 'cpuUsage', 'memoryUsage', 'uptime']);
   add(globalThis.crypto, 'crypto.', ['getRandomValues', 'randomUUID']);
   found.push({ target: globalThis, key: 'Date', original: Date, replacement: guardedDate() });
   const require = createRequire(import.meta.url);
@@ -106,6 +125,16 @@ function guarded(name: string, original: AnyFunction): AnyFunction {
     return escape(name);
   };
   return Object.assign(guard, original);
+}
+
+/** Node's own streams put off work in this way, which is in order: it is done within the event. */
+function guardedTick(): AnyFunction {
+  const guard = (callback: unknown, ...values: unknown[]): unknown => {
+    if (!calledByNode(guard)) return escape('process.nextTick');
+    addTick(callback as Tick, values);
+    return undefined;
+  };
+  return guard;
 }
 
 /** A date from parts is a pure computation; only the current time is not. */

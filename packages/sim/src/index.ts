@@ -6,6 +6,7 @@ export * from './fault-log.ts';
 export * from './fault-mix.ts';
 export * from './frame-cutter.ts';
 export * from './nemesis.ts';
+export * from './program/index.ts';
 export * from './report/index.ts';
 export * from './scenario.ts';
 export * from './settings.ts';

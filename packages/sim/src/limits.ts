@@ -54,4 +54,15 @@ export const limits = {
   shrinkFaultAttemptsMax: 90,
   /** Attempts of one shrink. */
   shrinkAttemptsMax: 2_000,
+  /** What of a program is unlike under simulation: a turn of its loop, an operation of its file threads. */
+  immediateMs: 0.01,
+  fileThreadMs: 1,
+  /** As Linux tries with its usual settings: six times, each wait twice as long as the one before. */
+  programConnectMs: 127_000,
+  /** Lines that are kept of what a program writes to its output; older ones are given up. */
+  programOutputLinesMax: 1_000,
+  /** Characters of one such line. */
+  programLineCharactersMax: 10_000,
+  /** Uses of what is not controlled that one run tells. */
+  uncontrolledUsesMax: 100,
 } as const;

@@ -5,6 +5,12 @@ import { limits } from './limits.ts';
 import { SimPipe } from './sim-pipe.ts';
 import { withoutStack } from './without-stack.ts';
 
+/** Of an owner that goes on writing after the other side has ended its half of the stream, as sockets can. */
+export interface HalfOpenHandler extends ConnectionHandler {
+  /** The other side writes nothing more. `closed` comes when this side has ended, too, or when the stream is cut. */
+  ended(): void;
+}
+
 /** One end of a simulated byte stream. */
 export class SimConnection implements Connection {
   readonly life: Life;
@@ -24,6 +30,9 @@ export class SimConnection implements Connection {
   #ending: Error | null | undefined = undefined;
   #flushing = false;
   #answered = false;
+  /** Its own half of the stream is over, or the other one: a half-open connection. */
+  #writeEnded = false;
+  #readEnded = false;
 
   constructor(life: Life, remote: Address, protocol: string | null) {
     this.life = life;
@@ -47,7 +56,7 @@ export class SimConnection implements Connection {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#state !== 'open' || this.life.dead) return false;
+    if (this.#state !== 'open' || this.#writeEnded || this.life.dead) return false;
     if (bytes.length === 0) return !this.#full;
     this.outgoing.send(bytes);
     if (this.outgoing.to.life.dead) this.life.node.world.network.wroteToTheDead(this);
@@ -82,6 +91,27 @@ export class SimConnection implements Connection {
     this.#dropUnread();
     this.outgoing.reset(0);
     this.life.node.world.after(0, () => this.#finish(null), this.life);
+  }
+
+  /** Ends its own half of the stream, as shutdown(2) does; the other half goes on. For a {@link HalfOpenHandler}. */
+  shutdown(): void {
+    if (this.#state !== 'open' || this.#writeEnded || this.life.dead) return;
+    this.#writeEnded = true;
+    this.outgoing.end();
+    if (this.#readEnded) this.#finish(null);
+  }
+
+  /**
+   * Gives the connection up, as close(2) does: what was written is still sent, unless there is something unread, which
+   * the other side is told by a reset.
+   */
+  release(): void {
+    if (this.#state === 'closed' || this.life.dead) return;
+    const unread = this.#unread.length > 0;
+    this.#dropUnread();
+    if (unread) this.outgoing.reset(this.outgoing.inFlightBytes);
+    else if (!this.#writeEnded) this.outgoing.end();
+    this.#finish(null);
   }
 
   receiveBytes(bytes: Uint8Array): void {
@@ -163,8 +193,18 @@ export class SimConnection implements Connection {
     if (this.#ending === undefined || this.#unread.length > 0) return;
     // An orderly end is seen by reading up to it; a cut is seen in any case.
     if (this.#ending === null && this.#paused) return;
-    if (this.#ending === null) this.outgoing.end();
-    this.#finish(this.#ending);
+    if (this.#ending === null && 'ended' in this.#handler) this.#endReading(this.#handler as HalfOpenHandler);
+    else {
+      if (this.#ending === null) this.outgoing.end();
+      this.#finish(this.#ending);
+    }
+  }
+
+  #endReading(handler: HalfOpenHandler): void {
+    if (this.#readEnded) return;
+    this.#readEnded = true;
+    handler.ended();
+    if (this.#writeEnded) this.#finish(null);
   }
 
   #dropUnread(): void {

@@ -6,6 +6,7 @@ import { Links } from './links.ts';
 import type { Link } from './links.ts';
 import type { SimConnection } from './sim-connection.ts';
 import type { SimNode } from './sim-node.ts';
+import { unacknowledged } from './sim-pipe.ts';
 import type { World } from './world.ts';
 
 export interface SimListener {
@@ -125,6 +126,18 @@ export class SimNetwork {
     life.connections.clear();
   }
 
+  /** A process has ended in good order: its kernel still sends what was written, and then ends each stream. */
+  processExited(life: Life): void {
+    for (const [key, listener] of this.listeners) if (listener.life === life) this.listeners.delete(key);
+    for (const connection of life.connections) {
+      connection.outgoing.end();
+      const peer = connection.outgoing.to;
+      this.#orphans.set(peer, false);
+      if (peer.outgoing.waiting) this.wroteToTheDead(peer);
+    }
+    life.connections.clear();
+  }
+
   /** A write to a process that is gone: its machine answers with a reset, or nobody answers and the writer gives up. */
   wroteToTheDead(connection: SimConnection): void {
     const written = this.#orphans.get(connection);
@@ -142,7 +155,7 @@ export class SimNetwork {
     const giveUp = (): void => {
       if (!this.#orphans.delete(connection)) return;
       world.coverage.count('connection timed out');
-      connection.receiveReset('nothing was acknowledged for too long');
+      connection.receiveReset(unacknowledged);
     };
     world.after(afterMs, giveUp, connection.life);
   }

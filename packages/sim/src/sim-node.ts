@@ -93,7 +93,7 @@ export class SimNode {
 
   /** An error reached the top of `life`. */
   failed(life: Life, cause: unknown): void {
-    if (life.dead) return;
+    if (life.dead || life.handlesError?.(cause) === true) return;
     const { world } = this;
     const error = cause instanceof Error ? cause : new FlotillaError('FLOTILLA_ASSERTION', messageOf(cause));
     if (!world.stopsNode(this, error)) {
@@ -104,6 +104,15 @@ export class SimNode {
     const lost = this.crash();
     world.fault('node stopped by an error', `${this.name} stopped by itself (${error.message}): ${lost}`);
     this.onStopped?.(error);
+  }
+
+  /** The process ends by itself: nothing on the disk is lost, and its kernel closes what is open. */
+  exit(): void {
+    const { life } = this;
+    if (life === null) return;
+    this.#end(life);
+    this.world.recorder?.lifeEnded(this.name, 'exit');
+    this.world.network.processExited(life);
   }
 
   /** Ends the process without any consequence in the world. */

@@ -7,6 +7,9 @@ import { SimEvent } from './sim-event.ts';
 import type { MessageRecord } from './trace/trace.ts';
 import type { World } from './world.ts';
 
+/** Why a connection broke that nobody has reset. */
+export const unacknowledged = 'nothing was acknowledged for too long';
+
 /** What travels: bytes, the stream's orderly end, or a reset. */
 type Parcel =
   | { readonly kind: 'bytes'; bytes: Uint8Array; dueMs: number; readonly record: MessageRecord | null }
@@ -208,7 +211,7 @@ export class SimPipe {
       () => {
         if (!this.#givingUp || this.link.cuts === 0) return;
         this.world.coverage.count('connection timed out');
-        end.receiveReset('nothing was acknowledged for too long');
+        end.receiveReset(unacknowledged);
       },
       end.life,
     );

@@ -14,12 +14,13 @@ export class SimPlatform implements Platform {
   readonly network: Network;
   readonly disk: Disk;
   readonly log: Logger;
-  readonly #life: Life;
+  /** @internal For what stands in for Node itself, which needs more of a life than a platform shows. */
+  readonly life: Life;
   readonly #world: World;
   #turn: TurnEvent | null = null;
 
   constructor(life: Life) {
-    this.#life = life;
+    this.life = life;
     this.#world = life.node.world;
     this.nodeName = life.node.name;
     const seed = this.#world.tape.choose(0x8000_0000, 'random seed of a life');
@@ -31,11 +32,11 @@ export class SimPlatform implements Platform {
   }
 
   now(): number {
-    return this.#life.node.clock.now();
+    return this.life.node.clock.now();
   }
 
   wallClock(): number {
-    return this.#life.node.clock.wall();
+    return this.life.node.clock.wall();
   }
 
   timer(delayMs: number, label: string, callback: () => void): Timer {
@@ -47,21 +48,21 @@ export class SimPlatform implements Platform {
             recorder.timerFired(this.nodeName, label);
             callback();
           };
-    const event = new TimerEvent(this.#life, fired);
-    if (!this.#life.dead) {
-      this.#world.schedule(this.#life.node.clock.worldDuration(Math.max(delayMs, 0)), event);
+    const event = new TimerEvent(this.life, fired);
+    if (!this.life.dead) {
+      this.#world.schedule(this.life.node.clock.worldDuration(Math.max(delayMs, 0)), event);
     }
     return event;
   }
 
   defer(callback: () => void): void {
-    if (this.#life.dead) return;
+    if (this.life.dead) return;
     const turn = this.#turn;
     if (turn !== null && !turn.fired) {
       turn.callbacks.push(callback);
       return;
     }
-    const next = new TurnEvent(this.#life);
+    const next = new TurnEvent(this.life);
     next.callbacks.push(callback);
     this.#turn = next;
     const { turnMaxMs } = this.#world.settings;
@@ -72,8 +73,8 @@ export class SimPlatform implements Platform {
   }
 
   spawn(_label: string, task: () => Promise<void>): void {
-    if (this.#life.dead) return;
-    const life = this.#life;
+    if (this.life.dead) return;
+    const life = this.life;
     task().catch((cause: unknown) => life.node.failed(life, cause));
   }
 
@@ -82,7 +83,7 @@ export class SimPlatform implements Platform {
   }
 
   trace(kind: string, detail: TraceDetail): void {
-    if (this.#world.tracing) this.#world.emit(this.#life, kind, detail);
+    if (this.#world.tracing) this.#world.emit(this.life, kind, detail);
   }
 
   get tracing(): boolean {

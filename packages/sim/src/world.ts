@@ -15,6 +15,7 @@ import { SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
 import type { NodeMain } from './sim-node.ts';
 import type { Tape } from './tape.ts';
+import { runTicks, ticksWait } from './tick-queue.ts';
 import { TraceHash } from './trace-hash.ts';
 import type { Recorder } from './trace/recorder.ts';
 import { takeRecorder } from './trace/recording.ts';
@@ -31,6 +32,18 @@ export interface Violation {
   readonly stack: string | null;
   /** The calls of the run's history that it is about, by their ids. */
   readonly calls?: readonly number[];
+}
+
+/** A function of the outside that a program under simulation has called, so that a run may depend on the machine. */
+export interface UncontrolledUse {
+  /** The module and the function, such as `node:child_process exec`. */
+  readonly what: string;
+  /** Who used it first. */
+  readonly node: string;
+  /** Where in the program, as `file:line:column`. */
+  readonly place: string;
+  /** False: it was refused, and the run ended with that. */
+  readonly allowed: boolean;
 }
 
 export interface TraceRecord {
@@ -70,6 +83,8 @@ export class World {
   /** Delivered messages, timers, disk completions, client steps, faults. */
   events = 0;
   violation: Violation | null = null;
+  /** What programs have used that the simulation has no say in, in the order of their first use. */
+  readonly uncontrolled: UncontrolledUse[] = [];
   /** Whose event is happening. */
   current: Life | null = null;
   /** Writes down what happens, when somebody asked for that. */
@@ -180,6 +195,17 @@ export class World {
     };
   }
 
+  /** A program uses something of the outside: reports of this run say so. */
+  usesUncontrolled(use: UncontrolledUse): void {
+    this.coverage.count(`not controlled: ${use.what}`);
+    if (this.uncontrolled.length < limits.uncontrolledUsesMax) this.uncontrolled.push(use);
+    this.recorder?.line(
+      use.node,
+      'warn',
+      `uses ${use.what} at ${use.place}, which the simulation does not control`,
+    );
+  }
+
   /** An error that nothing in the current node has caught. */
   failed(cause: unknown): void {
     const life = this.current;
@@ -241,6 +267,10 @@ export class World {
         life.held.push(event);
         return false;
       }
+      if (life.blockedUntilMs > time) {
+        this.#heap.push(life.blockedUntilMs, event);
+        return false;
+      }
     }
     this.current = life;
     this.#account(time);
@@ -250,7 +280,10 @@ export class World {
     } catch (cause) {
       this.failed(cause);
     }
-    drainPromises();
+    do {
+      runTicks((cause) => this.failed(cause));
+      drainPromises();
+    } while (ticksWait());
     this.current = null;
     if (this.recorder?.eventHappened(life === null ? null : life.node.name) === false)
       this.violate('ended as asked', `the run was ended after ${this.events} events, as asked`);

@@ -105,7 +105,7 @@ const drawLane = (svg, plot, lane) => {
     end = life.to === null ? Infinity : life.to;
     drawRoles(plot, lane, life, y);
     if (life.number > 1 && within(life.from, life.from)) draw(plot, 'text', { class: 'lifemark start', x: layout.x(life.from) - 4, y: y - half - 2 }, '▲');
-    if (life.to !== null && within(life.to, life.to)) draw(plot, 'text', { class: 'lifemark crash', x: layout.x(life.to) - 4, y: y - half - 2 }, life.ending === 'power cut' ? '⚡' : '✖');
+    if (life.to !== null && within(life.to, life.to)) draw(plot, 'text', { class: 'lifemark crash', x: layout.x(life.to) - 4, y: y - half - 2 }, life.ending === 'power cut' ? '⚡' : life.ending === 'exit' ? '■' : '✖');
   }
   drawDown(plot, lane, end, endMs, half);
   for (const p of pausesOf[lane]) {

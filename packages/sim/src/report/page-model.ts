@@ -42,7 +42,7 @@ const add = (at, lanes, kind, words, more) => happenings.push({ at, lanes, kind,
 data.story.forEach((step, i) => add(step.timeMs, step.nodes.map((n) => data.nodes.indexOf(n)), 'fault', '[' + (i + 1) + '] ' + step.text, { step: i }));
 for (const l of lives) {
   add(l.from, [l.lane], 'life', l.number === 1 ? 'starts' : 'starts again (life ' + l.number + ')');
-  if (l.to !== null) add(l.to, [l.lane], 'life', l.ending === 'power cut' ? 'loses its power' : 'crashes');
+  if (l.to !== null) add(l.to, [l.lane], 'life', l.ending === 'power cut' ? 'loses its power' : l.ending === 'exit' ? 'exits' : 'crashes');
 }
 for (const p of pauses) { add(p.from, [p.lane], 'life', 'stands still'); if (p.to !== null) add(p.to, [p.lane], 'life', 'goes on'); }
 for (const m of messages) {

@@ -1,5 +1,6 @@
 import { Script } from 'node:vm';
 import { enterSimulation, escapeDepth, leaveSimulation } from '../escape-detector.ts';
+import { takeTicks } from '../tick-queue.ts';
 
 /**
  * Runs `action` for at most `limitMs` of real time; with Infinity nobody watches. Promises that wake each other for ever, or a loop without an end,
@@ -29,6 +30,7 @@ export function finishesWithin(limitMs: number, action: () => void): boolean {
     script.runInThisContext({ timeout: limitMs });
   } catch (cause) {
     if (codeOf(cause) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
+    takeTicks();
     while (escapeDepth() > depth) leaveSimulation();
     while (escapeDepth() < depth) enterSimulation();
     process.removeAllListeners('unhandledRejection');

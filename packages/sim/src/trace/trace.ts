@@ -32,7 +32,7 @@ export interface LifeSpan {
   ending: LifeEnding | null;
 }
 
-export type LifeEnding = 'crash' | 'power cut';
+export type LifeEnding = 'crash' | 'power cut' | 'exit';
 
 export interface PauseSpan {
   readonly node: string;

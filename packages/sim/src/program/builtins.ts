@@ -1,0 +1,84 @@
+import { createRequire } from 'node:module';
+import type { GlobalName } from './global-names.ts';
+import { globalsOf, performanceOf } from './globals.ts';
+import type { ProgramRuntime } from './runtime.ts';
+import { ProgramCrypto } from './shims/crypto.ts';
+import { dnsOf } from './shims/dns.ts';
+import { FileSystem } from './shims/fs.ts';
+import { netOf } from './shims/net.ts';
+import { osOf } from './shims/os.ts';
+import { processOf } from './shims/process.ts';
+import { ProgramTimers } from './shims/timers.ts';
+import { trackedModule } from './tracked.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Modules that compute and neither wait, draw nor reach the outside. */
+const pureModules = new Set([
+  'assert', 'assert/strict', 'buffer', 'constants', 'diagnostics_channel', 'events', 'path', 'path/posix', 'path/win32',
+  'punycode', 'querystring', 'readline', 'readline/promises', 'stream', 'stream/consumers', 'stream/promises',
+  'stream/web', 'string_decoder', 'sys', 'url', 'util', 'util/types',
+]); // prettier-ignore
+
+/** What is pure of the others. The rest of `node:zlib` works on threads of the machine. */
+const pureParts: Readonly<Record<string, readonly string[]>> = {
+  zlib: ['codes', 'constants', 'crc32', 'brotliCompressSync', 'brotliDecompressSync', 'deflateRawSync', 'deflateSync', 'gunzipSync', 'gzipSync', 'inflateRawSync', 'inflateSync', 'unzipSync'],
+  http: ['METHODS', 'STATUS_CODES'],
+  worker_threads: ['isMainThread', 'parentPort', 'threadId', 'workerData', 'resourceLimits', 'SHARE_ENV'],
+  cluster: ['isMaster', 'isPrimary', 'isWorker'],
+  tty: ['isatty'],
+}; // prettier-ignore
+
+/** Node's modules as one life of a program sees them, each made when it is asked for. */
+export class Builtins {
+  readonly globals: Readonly<Record<GlobalName, unknown>>;
+  readonly #runtime: ProgramRuntime;
+  readonly #made = new Map<string, object>();
+  readonly #own: Readonly<Record<string, () => object>>;
+
+  constructor(runtime: ProgramRuntime) {
+    this.#runtime = runtime;
+    const timers = new ProgramTimers(runtime);
+    const crypto = new ProgramCrypto(runtime);
+    const process = processOf(runtime);
+    this.globals = globalsOf(runtime, { timers, crypto, process });
+    const files = once(() => new FileSystem(runtime));
+    const dns = once(() => dnsOf(runtime));
+    this.#own = {
+      console: () => this.globals.console as object,
+      crypto: () => crypto.module,
+      dns: () => dns().module,
+      'dns/promises': () => dns().promises,
+      fs: () => files().module,
+      'fs/promises': () => files().promises,
+      net: () => netOf(runtime),
+      os: () => osOf(runtime),
+      perf_hooks: () => this.#tracked('perf_hooks', { performance: performanceOf(runtime) }),
+      process: () => process,
+      timers: () => timers.module,
+      'timers/promises': () => timers.promises,
+    };
+  }
+
+  /** @param name without `node:`. */
+  module(name: string): object {
+    let made = this.#made.get(name);
+    if (made === undefined) {
+      made = pureModules.has(name)
+        ? (require(`node:${name}`) as object)
+        : (this.#own[name]?.() ?? this.#tracked(name, {}));
+      this.#made.set(name, made);
+    }
+    return made;
+  }
+
+  #tracked(name: string, own: Record<string, unknown>): object {
+    const real = require(`node:${name}`) as object;
+    return trackedModule(this.#runtime, `node:${name}`, real, { own, pure: pureParts[name] ?? [] });
+  }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
+}

@@ -1,0 +1,32 @@
+/** The globals that each node has its own of. Every other one is the language's, and has neither state nor a clock. */
+export const globalNames = [
+  'AbortSignal',
+  'Atomics',
+  'BroadcastChannel',
+  'CompressionStream',
+  'Date',
+  'DecompressionStream',
+  'EventSource',
+  'FinalizationRegistry',
+  'Math',
+  'MessageChannel',
+  'WeakRef',
+  'WebAssembly',
+  'WebSocket',
+  'clearImmediate',
+  'clearInterval',
+  'clearTimeout',
+  'console',
+  'crypto',
+  'fetch',
+  'global',
+  'globalThis',
+  'performance',
+  'process',
+  'queueMicrotask',
+  'setImmediate',
+  'setInterval',
+  'setTimeout',
+] as const;
+
+export type GlobalName = (typeof globalNames)[number];
