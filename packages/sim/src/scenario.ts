@@ -1,6 +1,6 @@
 import type { FaultRecord } from './fault-log.ts';
 import type { Tape } from './tape.ts';
-import type { Violation } from './world.ts';
+import type { UncontrolledUse, Violation } from './world.ts';
 
 /** What one run was. Everything in it is a function of the tape. */
 export interface RunResult {
@@ -13,6 +13,8 @@ export interface RunResult {
   /** How often what was injected, met or done. */
   readonly coverage: Readonly<Record<string, number>>;
   readonly faults: readonly FaultRecord[];
+  /** What programs have used that the simulation has no say in: with it, equal tapes may give different runs. */
+  readonly uncontrolled?: readonly UncontrolledUse[];
 }
 
 /** A simulated experiment: a world, what happens in it, and what must hold. Synchronous and deterministic. */

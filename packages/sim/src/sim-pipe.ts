@@ -159,6 +159,7 @@ export class SimPipe {
       parcel.bytes = bytes.subarray(at);
       parcel.dueMs = this.world.now + settings.delayMinMs * (tape.choose(8, 'gap after a split') / 8);
       bytes = bytes.subarray(0, at);
+      if (parcel.record !== null) parcel.record.splitAtBytes ??= at;
       coverage.count('delivery split');
     } else {
       if (parcel.record !== null) parcel.record.arrivedMs = this.world.now;

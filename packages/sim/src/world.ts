@@ -46,6 +46,13 @@ export interface UncontrolledUse {
   readonly allowed: boolean;
 }
 
+/** One line for each of `uses`. */
+export function describeUncontrolled(uses: readonly UncontrolledUse[]): string {
+  return uses
+    .map(({ what, node, place }) => `not controlled: ${what}, used by ${node} at ${place}`)
+    .join('\n');
+}
+
 export interface TraceRecord {
   readonly timeMs: number;
   readonly node: string;

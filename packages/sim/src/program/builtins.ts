@@ -1,4 +1,6 @@
+import * as diagnostics from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
+import * as util from 'node:util';
 import type { GlobalName } from './global-names.ts';
 import { globalsOf, performanceOf } from './globals.ts';
 import type { ProgramRuntime } from './runtime.ts';
@@ -15,9 +17,9 @@ const require = createRequire(import.meta.url);
 
 /** Modules that compute and neither wait, draw nor reach the outside. */
 const pureModules = new Set([
-  'assert', 'assert/strict', 'buffer', 'constants', 'diagnostics_channel', 'events', 'path', 'path/posix', 'path/win32',
+  'assert', 'assert/strict', 'buffer', 'constants', 'events', 'path', 'path/posix', 'path/win32',
   'punycode', 'querystring', 'readline', 'readline/promises', 'stream', 'stream/consumers', 'stream/promises',
-  'stream/web', 'string_decoder', 'sys', 'url', 'util', 'util/types',
+  'stream/web', 'string_decoder', 'url', 'util/types',
 ]); // prettier-ignore
 
 /** What is pure of the others. The rest of `node:zlib` works on threads of the machine. */
@@ -47,6 +49,7 @@ export class Builtins {
     this.#own = {
       console: () => this.globals.console as object,
       crypto: () => crypto.module,
+      diagnostics_channel: () => channelsOf(runtime),
       dns: () => dns().module,
       'dns/promises': () => dns().promises,
       fs: () => files().module,
@@ -55,8 +58,10 @@ export class Builtins {
       os: () => osOf(runtime),
       perf_hooks: () => this.#tracked('perf_hooks', { performance: performanceOf(runtime) }),
       process: () => process,
+      sys: () => utilOf(runtime),
       timers: () => timers.module,
       'timers/promises': () => timers.promises,
+      util: () => utilOf(runtime),
     };
   }
 
@@ -76,6 +81,34 @@ export class Builtins {
     const real = require(`node:${name}`) as object;
     return trackedModule(this.#runtime, `node:${name}`, real, { own, pure: pureParts[name] ?? [] });
   }
+}
+
+/** `parseArgs` reads the arguments of the process where it is given none. */
+function utilOf({ options }: ProgramRuntime): object {
+  const parseArgs = (config: util.ParseArgsConfig = {}): unknown =>
+    util.parseArgs({ ...config, args: config.args ?? [...options.argv] });
+  return { ...util, parseArgs };
+}
+
+/** Channels by their names, which every life has to itself. */
+function channelsOf(runtime: ProgramRuntime): object {
+  const names = new Map<string | symbol, symbol>();
+  const own = (name: string | symbol): symbol => {
+    const known = names.get(name) ?? Symbol(String(name));
+    names.set(name, known);
+    return known;
+  };
+  const { channel, hasSubscribers, subscribe, unsubscribe, Channel } = diagnostics;
+  return trackedModule(runtime, 'node:diagnostics_channel', diagnostics, {
+    own: {
+      Channel,
+      channel: (name: string) => channel(own(name)),
+      hasSubscribers: (name: string) => hasSubscribers(own(name)),
+      subscribe: (name: string, listener: diagnostics.ChannelListener) => subscribe(own(name), listener),
+      unsubscribe: (name: string, listener: diagnostics.ChannelListener) => unsubscribe(own(name), listener),
+    },
+    pure: [],
+  });
 }
 
 function once<T>(make: () => T): () => T {

@@ -72,7 +72,7 @@ export function globalsOf(
       });
     },
   };
-  for (const name of outside) result[name] = tracked(runtime, 'the global', name, originals[name]);
+  for (const name of outside) result[name] = tracked(runtime, 'the global', name, originals);
   for (const name of globalNames) if (name in timers) result[name] = timers[name];
   // What a program puts there is its node's own.
   const own: object = Object.create(globalThis) as object;

@@ -7,7 +7,7 @@ import { CallEvent } from '../sim-event.ts';
 import type { SimPlatform } from '../sim-platform.ts';
 import { addTick } from '../tick-queue.ts';
 import type { Tick } from '../tick-queue.ts';
-import { outsideSimulation } from '../escape-detector.ts';
+import { freeTicks, outsideSimulation } from '../escape-detector.ts';
 import type { World } from '../world.ts';
 import { Handles } from './handles.ts';
 import type { ModuleUnits } from './module-unit.ts';
@@ -42,7 +42,8 @@ export class ProgramRuntime {
   readonly handles = new Handles(() => this.#idle());
   /** The last lines that it wrote to its output. */
   readonly output: string[] = [];
-  exitCode: number | null = null;
+  /** The first line of what it wrote last. */
+  said = '';
   /** Called before the process ends: listeners of `exit` and `beforeExit`. Both are set by its `process`. */
   beforeExit: () => number = () => 0;
   exiting: (code: number) => void = () => undefined;
@@ -55,6 +56,7 @@ export class ProgramRuntime {
     this.life = platform.life;
     this.world = platform.life.node.world;
     this.random = platform.random.fork('program');
+    freeTicks();
     this.options = options;
   }
 
@@ -157,8 +159,8 @@ export class ProgramRuntime {
   #end(code: number, how: string): void {
     if (this.life.dead) return;
     const { node, world, options } = this;
-    this.exitCode = code;
-    const text = `${node.name} ${how} (exit code ${code})`;
+    const said = code === 0 || this.said === '' ? '' : `, after it said «${this.said.slice(0, 200)}»`;
+    const text = `${node.name} ${how} (exit code ${code}${said})`;
     world.coverage.count('program ended');
     const excused = this.life.wasInjected || options.exits === 'restarted';
     if (code !== 0 && !excused) {

@@ -23,7 +23,7 @@ export function trackedModule(
   for (const key of new Set([...Object.keys(real), ...Object.keys(own)])) {
     if (key in own) result[key] = own[key];
     else if (pure === 'all' || pure.includes(key)) result[key] = Reflect.get(real, key);
-    else defineTracked(result, key, () => tracked(runtime, name, key, Reflect.get(real, key)));
+    else defineTracked(result, key, () => tracked(runtime, name, key, real));
   }
   return result;
 }
@@ -46,18 +46,24 @@ function defineTracked(target: object, key: string, value: () => unknown): void 
   Object.defineProperty(target, key, { get, set, enumerable: true, configurable: true });
 }
 
-/** A function or class that tells of its use; what is none has no use to tell of. */
-export function tracked(runtime: ProgramRuntime, name: string, key: string, value: unknown): unknown {
+/** A member that tells of its use, where it is a function or a class; what is none has no use to tell of. */
+export function tracked(runtime: ProgramRuntime, name: string, key: string, holder: object): unknown {
+  const value: unknown = Reflect.get(holder, key);
   const what = `${name} ${key}`;
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return isPlain(value) ? value : trackedModule(runtime, what, value, { own: {}, pure: [] });
   }
   if (typeof value !== 'function') return value;
+  // Looked up again at the call: where it is let through, the guards of the simulation are not in the way then.
+  const real = (): AnyFunction => Reflect.get(holder, key) as AnyFunction;
   return new Proxy(value as AnyFunction, {
-    apply: (target, self, values: unknown[]) =>
-      runtime.uncontrolled(what, () => Reflect.apply(target, self, values)),
+    apply: (_target, self, values: unknown[]) =>
+      runtime.uncontrolled(what, () => Reflect.apply(real(), self, values)),
     construct: (target, values: unknown[], newTarget) =>
-      runtime.uncontrolled(what, () => Reflect.construct(target, values, newTarget) as object),
+      runtime.uncontrolled(
+        what,
+        () => Reflect.construct(real(), values, newTarget === target ? real() : newTarget) as object,
+      ),
   });
 }
 

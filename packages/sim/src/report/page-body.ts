@@ -22,6 +22,7 @@ export const pageBody = `
     <section>
       <h2>What was done to the run</h2>
       <p id="shrunk" class="quiet"></p>
+      <pre id="uncontrolled" class="quiet" hidden></pre>
       <ol id="story" class="story"></ol>
     </section>
     <section id="marks-section" hidden>

@@ -31,6 +31,10 @@ const fillHeader = () => {
   for (const o of offending) item($('offenders'), o.id, o.lane === undefined ? o.call : name(o.lane) + ': ' + o.call + ' → ' + o.result, o.called).dataset.call = o.id;
   if (violation !== null) item($('offenders'), '✗', 'found' + (violation.node === null ? '' : ' in ' + violation.node), violation.timeMs);
   $('shrunk').textContent = data.shrunk === null ? '' : data.shrunk;
+  if (data.uncontrolled !== null) {
+    $('uncontrolled').hidden = false;
+    $('uncontrolled').textContent = 'this run may not repeat exactly:\n' + data.uncontrolled;
+  }
   data.story.forEach((step, i) => { item($('story'), String(i + 1), step.text, step.timeMs).dataset.step = i + 1; });
   if (data.story.length === 0) $('story').textContent = 'No faults: the run needs nothing but the order of events.';
   if (data.marks.length > 0) { $('marks-section').hidden = false; for (const [at, words] of data.marks) item($('marks'), '◆', text(words), at); }

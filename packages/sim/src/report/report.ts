@@ -1,4 +1,5 @@
 import type { RunResult } from '../scenario.ts';
+import { describeUncontrolled } from '../world.ts';
 import type { Trace } from '../trace/trace.ts';
 import { milliseconds, packTrace } from './pack.ts';
 import { pageBody } from './page-body.ts';
@@ -32,6 +33,7 @@ export function renderReport(report: Report): string {
     scenario,
     seed,
     shrunk,
+    uncontrolled: result.uncontrolled === undefined ? null : describeUncontrolled(result.uncontrolled),
     replay,
     events: result.events,
     traceHash: result.traceHash,

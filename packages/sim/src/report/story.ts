@@ -25,7 +25,7 @@ export function storyOf(trace: Trace): readonly StoryStep[] {
     const where = first === undefined || nodes.length > 1 ? '' : circumstances(trace, first, timeMs);
     return { timeMs, text: where === '' ? text : `${text} (${where})`, nodes };
   });
-  return [...faults, ...lateDeliveries(trace)].sort((a, b) => a.timeMs - b.timeMs);
+  return [...faults, ...lateDeliveries(trace), ...splitDeliveries(trace)].sort((a, b) => a.timeMs - b.timeMs);
 }
 
 /** The story, a line for each step. */
@@ -78,6 +78,17 @@ function lateDeliveries(trace: Trace): readonly StoryStep[] {
   return first.map((message) => ({
     timeMs: message.sentMs,
     text: `deliver ${wordsOf(message)} to ${message.to} ${Math.round(delayOf(message) - leastMs)} ms late`,
+    nodes: [message.from, message.to],
+  }));
+}
+
+/** A tape of zeros hands over in one piece what was written in one. */
+function splitDeliveries(trace: Trace): readonly StoryStep[] {
+  const split = trace.messages.filter(({ splitAtBytes }) => splitAtBytes !== null);
+  if (split.length > limits.toldDeliveriesMax) return [];
+  return split.map((message) => ({
+    timeMs: message.sentMs,
+    text: `hand ${message.to} the first ${message.splitAtBytes} of ${wordsOf(message)} apart from the rest`,
     nodes: [message.from, message.to],
   }));
 }

@@ -8,6 +8,7 @@ import type { WorldSettings } from '../settings.ts';
 import { strategyNamed } from '../strategies/index.ts';
 import type { Strategy, StrategyName } from '../strategies/index.ts';
 import { replayedTape } from '../tape.ts';
+import type { UncontrolledUse } from '../world.ts';
 import type { TapeFile } from '../tape-file.ts';
 import { SimulatedScenario } from './simulated-scenario.ts';
 import type { SimulationBody } from './simulated-scenario.ts';
@@ -50,6 +51,8 @@ export interface SimulateReport {
   readonly exhausted: boolean;
   /** Faults, marks and situations, and how often they occurred. */
   readonly coverage: Coverage;
+  /** What programs used that the simulation does not control, each once: with any, a run need not repeat. */
+  readonly uncontrolled: readonly UncontrolledUse[];
 }
 
 /**
@@ -80,7 +83,13 @@ export async function simulate(options: SimulateOptions, body: SimulationBody): 
   if (orders.replay !== null) return await replay(scenario, options, orders.replay);
   const strategy =
     typeof options.strategy === 'object' ? options.strategy : strategyNamed(options.strategy ?? 'portfolio');
-  const exploration = await search(scenario, options, strategy, orders.seed);
+  const uncontrolled = new Map<string, UncontrolledUse>();
+  const onSeed = (seed: number, result: RunResult): void => {
+    for (const use of result.uncontrolled ?? [])
+      uncontrolled.set(`${use.what} ${use.node} ${use.place}`, use);
+    options.onSeed?.(seed, result);
+  };
+  const exploration = await search(scenario, { ...options, onSeed }, strategy, orders.seed);
   const { finding } = exploration;
   if (finding !== null) throw await failureOf(scenario, options, strategy.seeded, finding);
   const missed = [...scenario.marks].filter((name) => exploration.coverage.get(name) === 0);
@@ -90,7 +99,7 @@ export async function simulate(options: SimulateOptions, body: SimulationBody): 
       `simulation «${scenario.name}»: in ${exploration.seeds} runs it never came to ${missed.map((name) => `«${name}»`).join(', ')}`,
     );
   }
-  return { strategy: strategy.name, ...exploration };
+  return { strategy: strategy.name, ...exploration, uncontrolled: [...uncontrolled.values()] };
 }
 
 function search(
@@ -135,6 +144,6 @@ async function replay(
   if (result.violation !== null) throw unshrunkFailure(scenario, finding, 'it was replayed', path);
   const coverage = new Coverage();
   coverage.add(result.coverage);
-  const { events, simulatedMs } = result;
-  return { strategy: 'replay', seeds: 1, exhausted: false, events, simulatedMs, coverage };
+  const { events, simulatedMs, uncontrolled = [] } = result;
+  return { strategy: 'replay', seeds: 1, exhausted: false, events, simulatedMs, coverage, uncontrolled };
 }

@@ -92,5 +92,6 @@ function resultOf(world: World): RunResult {
     traceHash: world.hash.toString(),
     coverage: world.coverage.toJSON(),
     faults: world.faults,
+    ...(world.uncontrolled.length === 0 ? {} : { uncontrolled: world.uncontrolled }),
   };
 }

@@ -4,7 +4,8 @@ import { describeFaults, inSeconds } from '../fault-log.ts';
 import type { FaultRecord } from '../fault-log.ts';
 import type { RunResult } from '../scenario.ts';
 import type { TapeLanes } from '../tape.ts';
-import type { Violation } from '../world.ts';
+import { describeUncontrolled } from '../world.ts';
+import type { UncontrolledUse, Violation } from '../world.ts';
 
 /** What a failing search knows. */
 export interface FailureFacts {
@@ -39,6 +40,8 @@ export class SimulationFailure extends FlotillaError {
   readonly lanes: TapeLanes;
   readonly tapePath: string | null;
   readonly reportPath: string | null;
+  /** What a program used that the simulation does not control: each may be why a run does not repeat. */
+  readonly uncontrolled: readonly UncontrolledUse[];
 
   constructor(facts: FailureFacts) {
     super(codeOf(facts.violation), describe(facts));
@@ -49,6 +52,7 @@ export class SimulationFailure extends FlotillaError {
     this.lanes = facts.lanes;
     this.tapePath = facts.tapePath;
     this.reportPath = facts.reportPath;
+    this.uncontrolled = facts.result.uncontrolled ?? [];
     // Where this was thrown explains nothing; where the violation was found may.
     this.stack = `${this.name}: ${this.message}${ownFrames(facts.violation.stack)}`;
   }
@@ -68,7 +72,7 @@ const codes: ReadonlyMap<string, ErrorCode> = new Map([
 ]);
 
 /** Codes of errors that are about the simulation, not about the program's own. */
-const ownCodes = /^FLOTILLA_(ESCAPED_SIMULATION|MONITOR_|SIMULATION_|INVALID_ARGUMENT|TAPE_)/;
+const ownCodes = /^FLOTILLA_(ESCAPED_SIMULATION|MONITOR_|PROGRAM_|SIMULATION_|INVALID_ARGUMENT|TAPE_)/;
 
 function codeOf(violation: Violation): ErrorCode {
   const { name } = violation;
@@ -91,6 +95,8 @@ function describe(facts: FailureFacts): string {
     describeFaults(faults),
     '',
   ];
+  const allowed = result.uncontrolled?.filter((use) => use.allowed) ?? [];
+  if (allowed.length > 0) lines.push(describeUncontrolled(allowed), '');
   if (facts.reportPath !== null) lines.push(`report:  ${facts.reportPath} (open it in a browser)`);
   if (tapePath !== null) {
     lines.push(`tape:    ${tapePath}`);

@@ -121,9 +121,10 @@ export class Recorder {
   }
 
   /** Answers the record, in which its arrival is to be noted. */
-  sent(message: Omit<MessageRecord, 'arrivedMs' | 'sentMs'>): MessageRecord {
+  sent(message: Omit<MessageRecord, 'arrivedMs' | 'sentMs' | 'splitAtBytes'>): MessageRecord {
     const { from, to, dueMs, sizeBytes, label } = message;
-    const record = { from, to, sentMs: this.now(), dueMs, arrivedMs: null, sizeBytes, label };
+    const sent = { from, to, sentMs: this.now(), dueMs, sizeBytes, label };
+    const record: MessageRecord = { ...sent, arrivedMs: null, splitAtBytes: null };
     this.#messages.push(record);
     return record;
   }

@@ -56,6 +56,8 @@ export interface MessageRecord {
   readonly dueMs: number;
   /** Null: it never arrived. */
   arrivedMs: number | null;
+  /** After how many bytes it was first handed over in pieces; null: it was not. */
+  splitAtBytes: number | null;
   readonly sizeBytes: number;
   /** What it is, when the scenario can tell. */
   readonly label: string | null;

@@ -103,9 +103,6 @@ function trackedSubtle(runtime: ProgramRuntime): Record<string, unknown> {
     (name) => name !== 'constructor',
   );
   return Object.fromEntries(
-    names.map((name) => [
-      name,
-      tracked(runtime, 'node:crypto', `webcrypto.subtle.${name}`, Reflect.get(real, name)),
-    ]),
+    names.map((name) => [name, tracked(runtime, 'node:crypto webcrypto.subtle', name, real)]),
   );
 }

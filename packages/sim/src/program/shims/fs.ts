@@ -11,7 +11,7 @@ import { Files } from './files.ts';
 const { ReadStream, WriteStream } = { ...fs };
 
 type Done = (error: unknown, ...values: unknown[]) => void;
-type Named = Record<string, (...values: never[]) => unknown>;
+type Named = Readonly<Record<string, (...values: never[]) => unknown>>;
 
 /** Where a program's relative paths begin, on every node. */
 export const workingDirectory = '/srv';
@@ -210,7 +210,7 @@ export class FileSystem {
       appendFileSync: (to: unknown, data: unknown, options?: unknown) =>
         writeFileSync(to, data, options, 'a'),
       copyFileSync: (from: unknown, to: unknown) => writeFileSync(to, this.#content(this.path(from))),
-    } as Named;
+    };
   }
 
   #promised(): Named {
@@ -235,7 +235,7 @@ export class FileSystem {
         await files.later(() => this.#truncate(this.path(path), size)),
       copyFile: async (from: unknown, to: unknown) =>
         await this.writeFile(to, await files.later(() => this.#content(this.path(from))), undefined, 'w'),
-    } as Named;
+    };
   }
 
   #callbacks(promised: Named): Named {
@@ -278,7 +278,7 @@ export class FileSystem {
       );
     };
     const sync = (fd: number, done: Done): void => this.#settle(files.sync(fd), done);
-    return { ...result, fsync: sync, fdatasync: sync } as Named;
+    return { ...result, fsync: sync, fdatasync: sync };
   }
 
   /** What a callback throws is an error of the program, and no rejection. */

@@ -38,7 +38,7 @@ function constructible(
     const made = make(values);
     return new.target === undefined || new.target === create
       ? made
-      : (Object.setPrototypeOf(made, new.target.prototype as object) as object);
+      : (Object.setPrototypeOf(made, new.target.prototype) as object);
   };
   Object.setPrototypeOf(create, base);
   create.prototype = base.prototype as object;

@@ -17,7 +17,9 @@ export class OutputStream extends Writable {
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
+    const text = this.#decoder.write(chunk);
+    this.#runtime.said = /^\s*(.*)/.exec(text)?.[1] ?? '';
+    const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#print(line);
     done();

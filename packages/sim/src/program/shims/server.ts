@@ -174,7 +174,7 @@ export class ProgramServer extends EventEmitter {
 
 function listenOptions(values: readonly unknown[]): ListenOptions {
   const [first, second] = values;
-  if (typeof first === 'object' && first !== null) return first as ListenOptions;
+  if (typeof first === 'object' && first !== null) return first;
   if (typeof first === 'string' && !/^\d+$/.test(first)) return { path: first };
   const port = typeof first === 'function' || first === undefined ? 0 : Number(first);
   return { port, ...(typeof second === 'string' ? { host: second } : {}) };

@@ -6,6 +6,7 @@ import { limits } from '../../limits.ts';
 import { SimConnection } from '../../sim-connection.ts';
 import type { HalfOpenHandler } from '../../sim-connection.ts';
 import { unacknowledged } from '../../sim-pipe.ts';
+import { withoutStack } from '../../without-stack.ts';
 import type { Handle } from '../handles.ts';
 import { addressOf, lookUp, nameOfAddress } from '../node-address.ts';
 import { nodeError } from '../program-error.ts';
@@ -303,7 +304,12 @@ export class ProgramSocket extends Duplex {
       closed: (error) => {
         if (error === null || this.#connection === null) return;
         const code = error.message.includes(unacknowledged) ? 'ETIMEDOUT' : 'ECONNRESET';
-        this.destroy(Object.assign(systemError(code, { syscall: 'read' }), { message: `read ${code}` }));
+        this.destroy(
+          Object.assign(
+            withoutStack(() => systemError(code, { syscall: 'read' })),
+            { message: `read ${code}` },
+          ),
+        );
       },
     };
     connection.start(handler);
@@ -363,14 +369,14 @@ function connectArguments(values: unknown[]): [options: ConnectOptions, listener
   const [first, second] = values;
   const last = values.at(-1);
   const listener = typeof last === 'function' ? (last as Callback) : null;
-  if (typeof first === 'object' && first !== null) return [first as ConnectOptions, listener];
+  if (typeof first === 'object' && first !== null) return [first, listener];
   if (typeof first === 'string' && !/^\d+$/.test(first)) return [{ path: first }, listener];
   return [{ port: Number(first), ...(typeof second === 'string' ? { host: second } : {}) }, listener];
 }
 
 function connectError(cause: unknown, address: string, port: number): Error {
-  if (isFlotillaError(cause, 'FLOTILLA_CONNECT_REFUSED')) return systemError('ECONNREFUSED', { syscall: 'connect', address, port }); // prettier-ignore
-  if (isFlotillaError(cause, 'FLOTILLA_CONNECT_FAILED')) return systemError('ETIMEDOUT', { syscall: 'connect', address, port }); // prettier-ignore
+  const code = isFlotillaError(cause, 'FLOTILLA_CONNECT_REFUSED') ? 'ECONNREFUSED' : isFlotillaError(cause, 'FLOTILLA_CONNECT_FAILED') ? 'ETIMEDOUT' : null; // prettier-ignore
+  if (code !== null) return withoutStack(() => systemError(code, { syscall: 'connect', address, port }));
   return cause instanceof Error ? cause : new Error(String(cause));
 }
 
