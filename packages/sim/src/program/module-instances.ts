@@ -1,3 +1,4 @@
+import * as nodeModule from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Builtins } from './builtins.ts';
@@ -7,6 +8,9 @@ import type { ModuleTarget } from './module-resolver.ts';
 import type { AnyFunction, CommonJsUnit, EsmUnit, ModuleUnits } from './module-unit.ts';
 import { nodeError } from './program-error.ts';
 import type { ProgramRuntime } from './runtime.ts';
+import { trackedModule } from './tracked.ts';
+
+const { builtinModules, isBuiltin } = nodeModule;
 
 /** A namespace: the exports of a module by their names. */
 export type Namespace = Record<string, unknown>;
@@ -127,17 +131,20 @@ export class ModuleInstances {
     });
   }
 
-  /** What `export * from` adds is known when those modules are. */
+  /** What `export * from` adds is known when those modules are. Names are in order, whosoever they are. */
   #link({ unit, namespace }: EsmInstance): void {
+    const all = Object.getOwnPropertyDescriptors(namespace);
     for (const star of unit.syntax.stars) {
       const target = unit.targets[star] as ModuleTarget;
       for (const name of Object.keys(this.#namespace(target))) {
-        if (name === 'default' || Object.hasOwn(namespace, name)) continue;
-        Object.defineProperty(namespace, name, {
-          enumerable: true,
-          get: () => this.#namespace(target)[name],
-        });
+        if (name === 'default' || Object.hasOwn(all, name)) continue;
+        all[name] = { enumerable: true, configurable: true, get: () => this.#namespace(target)[name] };
       }
+    }
+    if (unit.syntax.stars.length === 0) return;
+    for (const name of Object.keys(all).sort((a, b) => (a < b ? -1 : 1))) {
+      Reflect.deleteProperty(namespace, name);
+      Object.defineProperty(namespace, name, all[name] as PropertyDescriptor);
     }
   }
 
@@ -150,7 +157,7 @@ export class ModuleInstances {
   }
 
   #namespace(target: ModuleTarget): Namespace {
-    if (target.type === 'builtin') return this.#asNamespace(this.#builtins.module(target.name));
+    if (target.type === 'builtin') return this.#asNamespace(this.#builtin(target.name));
     const unit = this.#units.unit(target.path);
     if (unit.type === 'esm') return this.#instance(unit).namespace;
     return this.#asNamespace(this.#require(target));
@@ -199,7 +206,7 @@ export class ModuleInstances {
           throw new ReferenceError(`Cannot access '${name.exported}' before initialization`);
         return getter();
       };
-      Object.defineProperty(namespace, name.exported, { enumerable: true, get });
+      Object.defineProperty(namespace, name.exported, { enumerable: true, configurable: true, get });
     }
     Object.defineProperty(namespace, Symbol.toStringTag, { value: 'Module' });
     return instance;
@@ -219,10 +226,7 @@ export class ModuleInstances {
   }
 
   #require(target: ModuleTarget): unknown {
-    if (target.type === 'builtin') {
-      if (target.name === 'module') return this.#moduleModule();
-      return this.#builtins.module(target.name);
-    }
+    if (target.type === 'builtin') return this.#builtin(target.name);
     const unit = this.#units.unit(target.path);
     switch (unit.type) {
       case 'json':
@@ -268,7 +272,19 @@ export class ModuleInstances {
     if (this.#evaluate(target, new Set()) !== null) {
       throw nodeError('ERR_REQUIRE_ASYNC_MODULE', `require() cannot be used on ${unit.path}, which awaits at its top level: use import()`); // prettier-ignore
     }
-    return this.#namespace(target);
+    return this.#required(this.#namespace(target));
+  }
+
+  /** What `require` makes of a namespace with a default: one that says what it is, as compilers of modules do. */
+  #required(namespace: Namespace): Namespace {
+    if (!('default' in namespace) || '__esModule' in namespace) return namespace;
+    const known = this.#wrapped.get(namespace);
+    if (known !== undefined) return known;
+    const wrapped: Namespace = Object.create(namespace) as Namespace;
+    for (const name of Object.keys(namespace)) Object.defineProperty(wrapped, name, { enumerable: true, get: () => namespace[name] }); // prettier-ignore
+    Object.defineProperty(wrapped, '__esModule', { value: true, enumerable: true });
+    this.#wrapped.set(namespace, wrapped);
+    return wrapped;
   }
 
   #json(path: string, text: string): unknown {
@@ -290,12 +306,19 @@ export class ModuleInstances {
     return Object.assign(require, { resolve, main, cache: this.#cache, extensions: {} });
   }
 
+  #builtin(name: string): object {
+    return name === 'module' ? (this.#module ??= this.#moduleModule()) : this.#builtins.module(name);
+  }
+
+  #module: object | null = null;
+
   /** `node:module`, as far as programs use it. */
   #moduleModule(): object {
     const createRequire = (from: string | URL): object => {
       const path = String(from).startsWith('file:') ? fileURLToPath(from) : String(from);
       return this.#requireOf(path, undefined);
     };
-    return { ...this.#builtins.module('module'), createRequire };
+    const own = { createRequire, builtinModules, isBuiltin };
+    return trackedModule(this.#runtime, 'node:module', nodeModule, { own, pure: [] });
   }
 }

@@ -29,11 +29,14 @@ export interface ModuleSyntax {
   readonly stars: readonly number[];
 }
 
-/** What the changed source calls instead of `import(…)` and `import.meta`, and where `export default` is kept. */
+/**
+ * What the changed source calls instead of `import(…)` and `import.meta`, and where `export default` is kept. No longer
+ * than what they replace, so that columns stay as they are, too.
+ */
 export const moduleNames = {
-  dynamicImport: '__dynamicImport',
-  meta: '__importMeta',
-  defaultExport: '__defaultExport',
+  dynamicImport: '__impt',
+  meta: '__impt_meta',
+  defaultExport: '__dfault',
 } as const;
 
 /**
@@ -169,7 +172,7 @@ class ModuleReader {
       this.#exports.push({ exported: 'default', local: name, stable: true });
       return;
     }
-    this.#blank(from.start, end, `const ${moduleNames.defaultExport} =`);
+    this.#blank(from.start, end, `let ${moduleNames.defaultExport}=`);
     this.#exports.push({ exported: 'default', local: moduleNames.defaultExport, stable: true });
     // What was a declaration is an expression now, which whatever comes behind it must not go on with.
     if (name !== null) this.#endBehindBody();
@@ -273,10 +276,12 @@ class ModuleReader {
     this.#edits.push({ start: token.start, end: token.end, text });
   }
 
-  /** Replaces a piece and keeps its line breaks, so that stacks show the lines of the file. */
+  /** Replaces a piece and keeps its line breaks and its width, so that stacks show the places of the file. */
   #blank(start: number, end: number, text: string): void {
-    const breaks = this.#source.slice(start, end).replaceAll(/[^\n]/g, '');
-    this.#edits.push({ start, end, text: text + breaks });
+    const lines = this.#source.slice(start, end).split('\n');
+    const last = lines.pop() ?? '';
+    const blank = ' '.repeat(Math.max(last.length - (lines.length === 0 ? text.length : 0), 0));
+    this.#edits.push({ start, end, text: text + '\n'.repeat(lines.length) + blank });
   }
 
   #edited(): string {

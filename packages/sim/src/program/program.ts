@@ -80,9 +80,9 @@ export class Program {
    */
   async start(platform: Platform, start: ProgramStart = {}): Promise<RunningProgram> {
     const runtime = this.#runtime(platform, start, true);
+    runtime.endWhenIdle();
     const exports = await this.#load(runtime);
     runtime.loaded = true;
-    if (runtime.handles.count === 0) runtime.soon(() => runtime.endWhenIdle());
     return new Running(runtime, exports);
   }
 
@@ -121,8 +121,8 @@ export class Program {
     try {
       return await new ModuleInstances(runtime).import({ type: 'file', path: this.path });
     } catch (cause) {
-      if (runtime.life.dead || (cause instanceof FlotillaError && cause.code.startsWith('FLOTILLA_PROGRAM_')))
-        throw cause;
+      const isOurs = cause instanceof FlotillaError && /^FLOTILLA_(?:PROGRAM|ESCAPED)_/.test(cause.code);
+      if (runtime.life.dead || isOurs) throw cause;
       const error = new FlotillaError('FLOTILLA_PROGRAM_THREW', `${this.#units.shortName(this.path)} threw while it was loaded: ${thrownWords(cause)}`, { cause }); // prettier-ignore
       if (cause instanceof Error && cause.stack !== undefined) error.stack = cause.stack;
       throw error;

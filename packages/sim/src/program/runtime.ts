@@ -2,7 +2,6 @@ import { FlotillaError, messageOf } from '@flotilla/platform';
 import type { Random } from '@flotilla/platform';
 import type { Life } from '../life.ts';
 import { limits } from '../limits.ts';
-import type { SimEvent } from '../sim-event.ts';
 import { CallEvent } from '../sim-event.ts';
 import type { SimPlatform } from '../sim-platform.ts';
 import { addTick } from '../tick-queue.ts';
@@ -39,7 +38,7 @@ export class ProgramRuntime {
   readonly world: World;
   readonly random: Random;
   readonly options: RuntimeOptions;
-  readonly handles = new Handles(() => this.#idle());
+  readonly handles = new Handles(() => this.endWhenIdle());
   /** The last lines that it wrote to its output. */
   readonly output: string[] = [];
   /** The first line of what it wrote last. */
@@ -65,11 +64,13 @@ export class ProgramRuntime {
     return this.platform.timer(delayMs, label, callback);
   }
 
-  /** Calls back in an event of its own, at once. */
-  soon(callback: () => void): SimEvent {
-    const event = new CallEvent(this.life, callback);
-    if (!this.life.dead) this.world.schedule(0, event);
-    return event;
+  /** Calls back in an event of its own, at once. The process does not end before. */
+  soon(callback: () => void): void {
+    const handle = this.handles.open();
+    this.#event(() => {
+      handle.close();
+      callback();
+    });
   }
 
   /** As `process.nextTick`: within this event, before any promise goes on. */
@@ -141,19 +142,21 @@ export class ProgramRuntime {
     return uncontrolled.some((name) => what === name || what.startsWith(`${name} `));
   }
 
-  /** Nothing is left to do: an event later, if it is still so, the process ends as Node does. */
-  #idle(): void {
-    if (!this.options.endsIdle || this.life.dead) return;
-    this.soon(() => this.endWhenIdle());
+  /** An event later, if nothing is left to do then, the process ends as Node does. */
+  endWhenIdle(): void {
+    if (this.options.endsIdle && !this.life.dead) this.#event(() => this.#endIfIdle());
   }
 
-  endWhenIdle(): void {
-    if (!this.options.endsIdle || this.handles.count > 0) return;
-    const code = this.beforeExit();
+  #endIfIdle(): void {
+    if (this.handles.count > 0) return;
+    const code = this.loaded ? this.beforeExit() : 13;
     if (this.handles.count > 0 || this.life.dead) return;
-    const awaits = !this.loaded;
-    this.exiting(awaits ? 13 : code);
-    this.#end(awaits ? 13 : code, awaits ? 'still awaited something at its top level, which nothing can bring about' : 'had nothing left to do'); // prettier-ignore
+    this.exiting(code);
+    this.#end(code, this.loaded ? 'had nothing left to do' : 'still awaited something at its top level, which nothing can bring about'); // prettier-ignore
+  }
+
+  #event(call: () => void): void {
+    if (!this.life.dead) this.world.schedule(0, new CallEvent(this.life, call));
   }
 
   #end(code: number, how: string): void {

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeError } from '../program-error.ts';
 import type { ProgramRuntime } from '../runtime.ts';
 import { systemError } from '../system-error.ts';
 import { trackedModule } from '../tracked.ts';
@@ -331,11 +332,11 @@ export class FileSystem {
   #remove(path: string, options: { readonly recursive?: boolean; readonly force?: boolean }): void {
     const { files } = this;
     if (!files.exists(path)) {
-      if (options.force !== true) throw systemError('ENOENT', { syscall: 'rm', path });
+      if (options.force !== true) throw systemError('ENOENT', { syscall: 'lstat', path });
       return;
     }
     if (!files.isDirectory(path)) return files.unlink(path);
-    if (options.recursive !== true) throw systemError('EISDIR', { syscall: 'rm', path });
+    if (options.recursive !== true) throw nodeError('ERR_FS_EISDIR', `Path is a directory: rm returned EISDIR (is a directory) ${path}`, { errno: 21, syscall: 'rm', path }); // prettier-ignore
     for (const name of files.list(path)) this.#remove(`${path}/${name}`, options);
     files.removeDirectory(path);
   }

@@ -168,7 +168,7 @@ export class ProgramServer extends EventEmitter {
 
   #closeWhenDrained(): void {
     if (this.#state !== 'closed' || this.#sockets.size > 0) return;
-    this.#runtime.soon(() => this.emit('close'));
+    this.#runtime.tick(() => this.emit('close'));
   }
 }
 

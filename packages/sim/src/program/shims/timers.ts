@@ -165,24 +165,22 @@ export class ProgramTimers {
   }
 
   #promises(): Record<string, unknown> {
-    const wait = <T>(begin: (done: () => void) => { unref(): unknown; close(): unknown }, value: T, options: WaitOptions = {}): Promise<T> =>
-      new Promise((resolve, reject) => {
-        const { signal, ref } = options;
-        if (signal?.aborted === true) {
-          reject(aborted(signal));
-          return;
-        }
-        const stop = (): void => {
+    const wait = async <T>(begin: (done: () => void) => Timeout | Immediate, value: T, options: WaitOptions = {}): Promise<T> => {
+      const { signal, ref } = options;
+      if (signal?.aborted === true) throw aborted(signal);
+      let stop = (): void => undefined;
+      const waited = new Promise<T>((resolve, reject) => {
+        const timer = begin(() => resolve(value));
+        if (ref === false) timer.unref();
+        stop = () => {
           timer.close();
           reject(aborted(signal));
         };
-        const timer = begin(() => {
-          signal?.removeEventListener('abort', stop);
-          resolve(value);
-        });
-        if (ref === false) timer.unref();
-        signal?.addEventListener('abort', stop, { once: true });
-      }); // prettier-ignore
+      });
+      signal?.addEventListener('abort', stop, { once: true });
+      // (With a signal it takes some reactions more, as in Node.)
+      return signal === undefined ? await waited : await waited.finally(() => signal.removeEventListener('abort', stop));
+    }; // prettier-ignore
     const setTimeout = (delayMs?: number, value?: unknown, options?: WaitOptions): Promise<unknown> =>
       wait((done) => this.timeout(done, delayMs, [], false), value, options);
     const setImmediate = (value?: unknown, options?: WaitOptions): Promise<unknown> =>
