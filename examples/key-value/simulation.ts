@@ -29,6 +29,6 @@ export function simulateKeyValue(mistakes: string, options: SimulateOptions = {}
     });
     sim.nemesis();
     const lengths = (): unknown[] => nodes.map(({ instance }) => (instance?.exports['entries'] as unknown[] | undefined)?.length); // prettier-ignore
-    await sim.run({ faultsMs: 5000, convergeMs: 5000, converged: () => new Set(lengths()).size === 1, describe: () => `the logs have ${lengths().join(' and ')} entries` }); // prettier-ignore
+    await sim.run({ faultsMs: 3000, convergeMs: 12_000, converged: () => new Set(lengths()).size === 1, describe: () => `the logs have ${lengths().join(' and ')} entries` }); // prettier-ignore
   });
 }
