@@ -153,6 +153,7 @@ const config = {
         'packages/*/src/cli/**',
         'packages/*/{test,simulation,mutations,bench,scripts}/**',
         'scripts/**',
+        'examples/**',
         '**/*.test.ts',
       ],
       rules: { 'eslint/no-console': 'off', 'typescript/no-non-null-assertion': 'off' },

@@ -3,7 +3,7 @@ import type { RegisterOperation, RegisterResult } from '@flotilla/check';
 import { loadProgram, simulate } from '@flotilla/sim';
 import type { SimulateOptions, SimulateReport } from '@flotilla/sim';
 
-type Client = { ask(host: string, port: number, line: string): Promise<string> };
+type Client = { ask: (host: string, port: number, line: string) => Promise<string> };
 
 const server = loadProgram(new URL('server.mjs', import.meta.url));
 const client = loadProgram(new URL('client.mjs', import.meta.url));

@@ -110,10 +110,17 @@ function allGuards(): Guard[] {
   add(globalThis, '', ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'fetch']);
   add(Math, 'Math.', ['random']);
   add(performance, 'performance.', ['now']);
-  found.push({ target: process, key: 'nextTick', original: process.nextTick, replacement: guardedTick() });
+  found.push({
+    target: process,
+    key: 'nextTick',
+    original: Reflect.get(process, 'nextTick'),
+    replacement: guardedTick(),
+  });
   add(process, 'process.', ['hrtime', 'cpuUsage', 'memoryUsage', 'uptime']);
   add(globalThis.crypto, 'crypto.', ['getRandomValues', 'randomUUID']);
-  found.push({ target: globalThis, key: 'Date', original: Date, replacement: guardedDate() });
+  const date = guardedDate();
+  found.push({ target: globalThis, key: 'Date', original: Date, replacement: date });
+  found.push({ target: Date.prototype, key: 'constructor', original: Date, replacement: date });
   const require = createRequire(import.meta.url);
   add(require('node:crypto') as object, 'node:crypto ', entropy);
   for (const name of guardedModules) {

@@ -64,7 +64,7 @@ test.each([
   'a server that %s is found, and shrunk to five faults at most, which the report shows',
   async (_what, mistake, name, words) => {
     const found = await find(mistake);
-  expect(found.violation.name).toMatch(name);
+    expect(found.violation.name).toMatch(name);
     expect(found.faults.length).toBeLessThanOrEqual(5);
     expect(readFileSync(found.reportPath!, 'utf8')).toMatch(words);
   },
@@ -78,8 +78,9 @@ test('it is a program like any other', async () => {
   try {
     const [line] = (await once(server.stdout, 'data')) as [Buffer];
     const port = Number(/port (\d+)/.exec(String(line))?.[1]);
-    const { ask } = (await import('../../../examples/key-value/client.mjs')) as {
-      ask(host: string, port: number, line: string): Promise<string>;
+    const client = new URL('../../../examples/key-value/client.mjs', import.meta.url).href;
+    const { ask } = (await import(client)) as {
+      ask: (host: string, port: number, line: string) => Promise<string>;
     };
     expect(await ask('127.0.0.1', port, 'set a 1')).toBe('ok');
     expect(await ask('127.0.0.1', port, 'get a')).toBe('value 1');

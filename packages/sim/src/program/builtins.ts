@@ -1,25 +1,29 @@
+import * as buffer from 'node:buffer';
 import * as diagnostics from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
+import * as path from 'node:path';
+import * as url from 'node:url';
 import * as util from 'node:util';
 import type { GlobalName } from './global-names.ts';
 import { globalsOf, performanceOf } from './globals.ts';
 import type { ProgramRuntime } from './runtime.ts';
 import { ProgramCrypto } from './shims/crypto.ts';
 import { dnsOf } from './shims/dns.ts';
-import { FileSystem } from './shims/fs.ts';
+import { FileSystem, workingDirectory } from './shims/fs.ts';
 import { netOf } from './shims/net.ts';
 import { osOf } from './shims/os.ts';
 import { processOf } from './shims/process.ts';
 import { ProgramTimers } from './shims/timers.ts';
 import { trackedModule } from './tracked.ts';
 
+const { posix } = path;
 const require = createRequire(import.meta.url);
 
 /** Modules that compute and neither wait, draw nor reach the outside. */
 const pureModules = new Set([
-  'assert', 'assert/strict', 'buffer', 'constants', 'events', 'path', 'path/posix', 'path/win32',
+  'assert', 'assert/strict', 'constants', 'events', 'path/win32',
   'punycode', 'querystring', 'readline', 'readline/promises', 'stream', 'stream/consumers', 'stream/promises',
-  'stream/web', 'string_decoder', 'url', 'util/types',
+  'stream/web', 'string_decoder', 'util/types',
 ]); // prettier-ignore
 
 /** What is pure of the others. The rest of `node:zlib` works on threads of the machine. */
@@ -46,7 +50,9 @@ export class Builtins {
     this.globals = globalsOf(runtime, { timers, crypto, process });
     const files = once(() => new FileSystem(runtime));
     const dns = once(() => dnsOf(runtime));
+    const paths = pathOf();
     this.#own = {
+      buffer: () => ({ ...buffer, Blob: this.globals.Blob, File: this.globals.File }),
       console: () => this.globals.console as object,
       crypto: () => crypto.module,
       diagnostics_channel: () => channelsOf(runtime),
@@ -56,11 +62,17 @@ export class Builtins {
       'fs/promises': () => files().promises,
       net: () => netOf(runtime),
       os: () => osOf(runtime),
+      path: () => paths,
+      'path/posix': () => paths,
       perf_hooks: () => this.#tracked('perf_hooks', { performance: performanceOf(runtime) }),
       process: () => process,
       sys: () => utilOf(runtime),
       timers: () => timers.module,
       'timers/promises': () => timers.promises,
+      url: () => ({
+        ...url,
+        pathToFileURL: (path: string) => url.pathToFileURL(posix.resolve(workingDirectory, path)),
+      }),
       util: () => utilOf(runtime),
     };
   }
@@ -88,6 +100,15 @@ function utilOf({ options }: ProgramRuntime): object {
   const parseArgs = (config: util.ParseArgsConfig = {}): unknown =>
     util.parseArgs({ ...config, args: config.args ?? [...options.argv] });
   return { ...util, parseArgs };
+}
+
+/** Paths without a beginning begin where the program is, and not where the simulation is. */
+function pathOf(): object {
+  const resolve = (...parts: string[]): string => posix.resolve(workingDirectory, ...parts);
+  const relative = (from: string, to: string): string => posix.relative(resolve(from), resolve(to));
+  const own: Record<string, unknown> = { ...posix, resolve, relative, win32: path.win32 };
+  own['posix'] = own;
+  return own;
 }
 
 /** Channels by their names, which every life has to itself. */

@@ -185,7 +185,11 @@ export const differences: Readonly<Record<string, Readonly<Record<string, string
       console.log(JSON.stringify(parseArgs({ options: { second: { type: 'boolean' } }, allowPositionals: true })), format('%s %d', 'a', 1), inspect({ a: [1] }), crc32('abc'), String(gunzipSync(gzipSync('zip'))));
       const d = new Date(0); console.log(d.toISOString(), new Date(2020, 1, 2) instanceof Date, Date.UTC(2000), typeof Date(), Math.max(1, 2), new (class extends Date {})(5).getTime(), Object.prototype.toString.call(Math));
       const before = process.hrtime(); const [s, ns] = process.hrtime(before); console.log(s, typeof ns, typeof process.hrtime.bigint(), process.uptime() >= 0, performance.now() >= 0, process.argv.length, process.version, process.env.NOTHING, typeof process.pid, process.cwd().length > 0);
+      console.log(new Intl.DateTimeFormat('en', { timeZone: 'UTC' }).format(0), Intl.DateTimeFormat('en').format() === new Date().toLocaleDateString('en'), typeof navigator, new Intl.NumberFormat('en').format(1e4)); const { promisify: p } = await import('util'); console.log(await p((await import('fs')).exists)('none'), (await p((await import('dns')).lookup)('localhost', { family: 4 })).address);
       console.table([{ a: 1 }]); console.group('g'); console.log('indented'); console.groupEnd(); console.log('%o', [1]); console.assert(true); console.dir({ a: 1 }); process.stdout.write('no line break'); process.stdout.write('\\n');
+      const path = await import('node:path'); const url = await import('url'); const { Buffer: B } = await import('buffer');
+      console.log(path.resolve('a', '../b') === path.join(process.cwd(), 'b'), path.relative('a/b', 'a/c'), path.posix.normalize('a//b'), url.fileURLToPath(url.pathToFileURL('x')) === path.resolve('x'), B === Buffer, url.parse('http://h/p').pathname);
+      const fs = await import('fs'); fs.writeFileSync(new URL('beside', import.meta.url), 'beside'); console.log(fs.readFileSync(path.join(import.meta.dirname, 'beside'), 'utf8'), fs.existsSync('nowhere'));
       console.log(typeof globalThis.setTimeout, globalThis === global, typeof structuredClone, os.EOL.length, typeof os.hostname(), [1, 2].at(-1), new Error('e') instanceof Error, Buffer.from('a') instanceof Uint8Array);`,
   },
 };

@@ -12,7 +12,7 @@ const realMath = Math;
 
 /** Those whose every use reaches the outside, or whose answers depend on the collection of garbage. */
 const outside: readonly GlobalName[] = [
-  'BroadcastChannel', 'CompressionStream', 'DecompressionStream', 'EventSource', 'FinalizationRegistry', 'MessageChannel', 'WeakRef', 'WebSocket', 'fetch',
+  'Blob', 'BroadcastChannel', 'CompressionStream', 'DecompressionStream', 'EventSource', 'File', 'FinalizationRegistry', 'MessageChannel', 'PerformanceObserver', 'WeakRef', 'WebSocket', 'fetch',
 ]; // prettier-ignore
 
 /** The real ones, taken when nothing guards them. */
@@ -37,6 +37,7 @@ export function globalsOf(
       pure: Object.getOwnPropertyNames(Atomics).filter((name) => !name.startsWith('wait')),
     }),
     Date: dateWith(() => runtime.platform.wallClock()),
+    Intl: intlWith(() => runtime.platform.wallClock()),
     Math: mathWith(() => runtime.random.float()),
     WebAssembly: trackedModule(
       runtime,
@@ -59,6 +60,7 @@ export function globalsOf(
     ),
     console: consoleOf(runtime, parts.process),
     crypto: parts.crypto.web,
+    navigator: navigatorOf(),
     performance: performanceOf(runtime),
     process: parts.process,
     queueMicrotask: (call: () => void) => {
@@ -87,6 +89,32 @@ export function globalsOf(
 function membersOf(object: object): object {
   const names = Object.getOwnPropertyNames(object);
   return Object.fromEntries(names.map((name) => [name, Reflect.get(object, name) as unknown]));
+}
+
+/** `Intl`, whose formats of dates take the present one where they are given none. */
+function intlWith(wallClock: () => number): typeof Intl {
+  const own: object = Object.create(Object.prototype, Object.getOwnPropertyDescriptors(Intl)) as object;
+  const DateTimeFormat = new Proxy(Intl.DateTimeFormat, {
+    construct: (target, values, newTarget) => withClock(Reflect.construct(target, values, newTarget) as Intl.DateTimeFormat, wallClock), // prettier-ignore
+    apply: (target, _self, values: [string?, Intl.DateTimeFormatOptions?]) =>
+      withClock(new target(...values), wallClock),
+  });
+  return Object.defineProperty(own, 'DateTimeFormat', { value: DateTimeFormat }) as typeof Intl;
+}
+
+function withClock(format: Intl.DateTimeFormat, wallClock: () => number): Intl.DateTimeFormat {
+  const text = format.format.bind(format);
+  const parts = format.formatToParts.bind(format);
+  Object.defineProperty(format, 'format', { value: (date?: Date | number) => text(date ?? wallClock()) });
+  return Object.defineProperty(format, 'formatToParts', {
+    value: (date?: Date | number) => parts(date ?? wallClock()),
+  });
+}
+
+/** There from Node 21 on, where it tells of the machine. */
+function navigatorOf(): object | undefined {
+  if (!('navigator' in globalThis)) return undefined;
+  return { hardwareConcurrency: 1, language: 'en-US', languages: ['en-US'], platform: 'linux', userAgent: `Node.js/${process.versions.node.split('.')[0] ?? ''}` }; // prettier-ignore
 }
 
 function mathWith(random: () => number): typeof Math {

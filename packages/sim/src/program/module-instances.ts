@@ -249,6 +249,7 @@ export class ModuleInstances {
     const module: CommonJsModule = { id: path, filename: path, path: dirname(path), exports: {}, loaded: false, children: [], paths: [] }; // prettier-ignore
     this.#commonJs.set(path, module);
     this.#cache[path] = module;
+    this.#runtime.watchGlobals();
     const globals = [...this.#globals, (request: unknown) => this.#dynamicImport(request, path)];
     const body = Reflect.apply(unit.factory, undefined, globals) as AnyFunction;
     try {

@@ -120,7 +120,7 @@ test('a program is told of connections that are refused, reset and silent by the
     lines.length = 0;
     const [node] = sim.nodes(1, (platform) => server.start(platform));
     sim.clients(1, async (platform, self) => {
-      const { attempt } = await client.import<{ attempt(port: number): void }>(platform);
+      const { attempt } = await client.import<{ attempt: (port: number) => void }>(platform);
       await self.sleep(20);
       attempt(8);
       await self.sleep(500);
@@ -267,6 +267,12 @@ const offences: readonly [string, string, RegExp, Readonly<Record<string, string
     { 'main.cjs': `new WeakRef({});` },
   ],
   [
+    'shares a variable among nodes',
+    'FLOTILLA_PROGRAM_UNCONTROLLED',
+    /n1 uses the global variable leaked, which no node has for itself at main\.js/,
+    { 'main.js': `setTimeout(() => { leaked = 1; }, 5); setTimeout(() => {}, 20);` },
+  ],
+  [
     'listens on what is no part of the network',
     'FLOTILLA_PROGRAM_UNCONTROLLED',
     /n1 uses node:net listen on a path at main\.cjs:1/,
@@ -277,6 +283,12 @@ const offences: readonly [string, string, RegExp, Readonly<Record<string, string
     'FLOTILLA_ESCAPED_SIMULATION',
     /Date\.now was called during a simulation/,
     { 'main.mjs': `new Function('return Date.now()')();` },
+  ],
+  [
+    'finds the real clock behind a date',
+    'FLOTILLA_ESCAPED_SIMULATION',
+    /new Date\(\) was called during a simulation/,
+    { 'main.mjs': `const { constructor } = new Date(0); new constructor(1); new constructor();` },
   ],
   [
     'gives up by itself',
@@ -325,7 +337,9 @@ test.each(offences)(
     expect(found.code).toBe(code);
     expect(found.message).toMatch(message);
     // Nothing of it is left behind for whoever comes next.
-    expect((await output(write({ 'main.mjs': `console.log('fine')` }))).lines).toEqual(['fine']);
+    expect((await output(write({ 'main.cjs': `console.log(typeof leaked, 'fine')` }))).lines).toEqual([
+      'undefined fine',
+    ]);
   },
 );
 

@@ -108,7 +108,10 @@ export class Program {
       endsIdle,
     });
     const { disk } = runtime.life.node;
-    for (const directory of [workingDirectory, '/tmp']) disk.directories.add(directory);
+    for (const directory of [workingDirectory, '/tmp', dirname(this.path)]) {
+      for (let made = directory; !disk.directories.has(made); made = dirname(made))
+        disk.directories.add(made);
+    }
     if (runtime.life.number === 1) {
       const files = new Files(runtime);
       for (const [path, content] of Object.entries(start.files ?? {}))

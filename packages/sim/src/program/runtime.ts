@@ -10,6 +10,7 @@ import { freeTicks, outsideSimulation } from '../escape-detector.ts';
 import type { World } from '../world.ts';
 import { Handles } from './handles.ts';
 import type { ModuleUnits } from './module-unit.ts';
+import { watchSharedGlobals } from './shared-globals.ts';
 
 /** What is done about modules and functions of Node that the simulation does not control. */
 export type UncontrolledPolicy = 'refuse' | 'allow' | readonly string[];
@@ -109,9 +110,8 @@ export class ProgramRuntime {
    *
    * @param what the module and the function, as `node:child_process exec`.
    */
-  uncontrolled<T>(what: string, action: () => T): T {
+  uncontrolled<T>(what: string, action: () => T, place = this.place()): T {
     const allowed = this.#allows(what);
-    const place = this.place();
     if (!this.#used.has(what) || !allowed) {
       this.#used.add(what);
       this.world.usesUncontrolled({ what, node: this.platform.nodeName, place, allowed });
@@ -121,6 +121,20 @@ export class ProgramRuntime {
     const error = new FlotillaError('FLOTILLA_PROGRAM_UNCONTROLLED', message);
     this.world.violate(error.code, message, error.stack ?? null);
     throw error;
+  }
+
+  /** Scripts that are not strict may share variables among nodes by mistake. */
+  watchGlobals(): void {
+    watchSharedGlobals(this.world, (name) => {
+      const what = `the global variable ${name}, which no node has for itself`;
+      const place = this.options.units.shortName(this.options.mainPath);
+      try {
+        this.uncontrolled(what, () => undefined, place);
+      } catch {
+        return false;
+      }
+      return true;
+    });
   }
 
   /** Where the program is just now: the innermost of its own frames. */

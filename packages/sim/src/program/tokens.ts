@@ -14,7 +14,7 @@ export interface Token {
 }
 
 const wordStart = /[\p{ID_Start}$_\\#]/u;
-const word = /[\p{ID_Continue}$\u200c\u200d\\#]+/uy;
+const word = /(?:[\p{ID_Continue}$\\#]|\u200c|\u200d)+/uy;
 const number = /(?:0[xXoObB][\da-fA-F_]+n?|(?:\d[\d_]*)?\.?\d[\d_]*(?:[eE][+-]?\d+)?n?\.?)/y;
 const punctuator = /\?\.(?!\d)|=>|\.\.\.|\+\+|--|[^]/uy;
 

@@ -1,4 +1,5 @@
 import * as dns from 'node:dns';
+import { promisify } from 'node:util';
 import { lookUp } from '../node-address.ts';
 import type { ProgramRuntime } from '../runtime.ts';
 import { trackedModule } from '../tracked.ts';
@@ -53,6 +54,7 @@ export function dnsOf(runtime: ProgramRuntime): {
     },
     pure: [],
   }); // prettier-ignore
+  Object.defineProperty(lookup, promisify.custom, { value: promises['lookup'] });
   const own = { lookup, resolve4, promises, setDefaultResultOrder: () => undefined, getDefaultResultOrder: () => 'verbatim' }; // prettier-ignore
   return { module: trackedModule(runtime, 'node:dns', dns, { own, pure: [] }), promises };
 }

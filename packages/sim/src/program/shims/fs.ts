@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { nodeError } from '../program-error.ts';
 import type { ProgramRuntime } from '../runtime.ts';
 import { systemError } from '../system-error.ts';
@@ -239,7 +240,7 @@ export class FileSystem {
     };
   }
 
-  #callbacks(promised: Named): Named {
+  #callbacks(whole: Named): Named {
     const { files } = this;
     const result: Record<string, unknown> = {};
     for (const [name, step] of Object.entries(this.#steps())) {
@@ -251,7 +252,7 @@ export class FileSystem {
     for (const name of ['readFile', 'writeFile', 'appendFile', 'truncate', 'copyFile']) {
       result[name] = (...values: unknown[]) => {
         const done = callbackOf(values);
-        this.#settle((promised[name] as (...given: unknown[]) => Promise<unknown>)(...values), done);
+        this.#settle((whole[name] as (...given: unknown[]) => Promise<unknown>)(...values), done);
       };
     }
     result['exists'] = (path: unknown, done: (found: boolean) => void) =>
@@ -279,6 +280,13 @@ export class FileSystem {
       );
     };
     const sync = (fd: number, done: Done): void => this.#settle(files.sync(fd), done);
+    // As promises they answer more than their callbacks' second value.
+    const promised = {
+      exists: async (path: unknown) => await files.later(() => files.exists(this.path(path))),
+      read: async (fd: number, ...values: unknown[]) => await this.readInto(fd, values),
+      write: async (fd: number, data: unknown, ...rest: unknown[]) => ({ bytesWritten: await this.writeFrom(fd, data, rest), buffer: data }), // prettier-ignore
+    };
+    for (const [name, value] of Object.entries(promised)) Object.defineProperty(result[name], promisify.custom, { value }); // prettier-ignore
     return { ...result, fsync: sync, fdatasync: sync };
   }
 

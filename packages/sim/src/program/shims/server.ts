@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { isFlotillaError } from '@flotilla/platform';
 import type { Listener } from '@flotilla/platform';
-import { SimConnection } from '../../sim-connection.ts';
+import type { SimConnection } from '../../sim-connection.ts';
 import type { Handle } from '../handles.ts';
 import { lookUp, nameOfAddress } from '../node-address.ts';
 import { nodeError } from '../program-error.ts';
