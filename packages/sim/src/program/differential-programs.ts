@@ -116,6 +116,10 @@ export const differences: Readonly<Record<string, Readonly<Record<string, string
       await serve({}, (s) => { s.on('data', () => s.resetAndDestroy()); s.on('error', () => {}); }, async (port) => {
         const s = log('client', net.connect(port)); s.write('x'); await new Promise((resolve) => s.on('close', resolve));
       });
+      console.log('-- destroyed behind a write');
+      await serve({}, (s) => { s.on('error', () => {}); s.write('last words', () => s.destroy()); }, async (port) => { const s = log('client', net.connect(port)); let got = ''; s.on('data', (d) => { got += d; }); await once(s, 'close'); console.log(got); });
+      console.log('-- destroyed with something unread');
+      await serve({ pauseOnConnect: true }, (s) => { setTimeout(() => s.destroy(), 50); }, async (port) => { const s = log('client', net.connect(port)); s.resume(); s.write('unread'); await new Promise((resolve) => s.on('close', resolve)); });
       console.log('-- refused');
       await serve({}, () => {}, async (port) => { globalThis.free = port; });
       { const s = net.connect({ port: globalThis.free, host: '127.0.0.1' }); s.on('connect', () => console.log('no')); const [error] = await once(s, 'error'); console.log(error.code, error.syscall, error.message.replace(/\\d+$/, 'N')); }

@@ -47,6 +47,8 @@ export class ProgramSocket extends Duplex {
   #connection: SimConnection | null = null;
   #handle: Handle | null = null;
   #hasRef = true;
+  /** Whether the stream has ever asked for data. */
+  #wanted = false;
   #bytesWritten = 0;
   /** A write that the network has no room for; its end comes with `drained`. */
   #blocked: ((error?: Error | null) => void) | null = null;
@@ -206,6 +208,7 @@ export class ProgramSocket extends Duplex {
   }
 
   override _read(): void {
+    this.#wanted = true;
     this.#connection?.resume();
   }
 
@@ -312,6 +315,8 @@ export class ProgramSocket extends Duplex {
         );
       },
     };
+    // What a paused socket does not read stays with the kernel, unless it was asked for before there was any.
+    if (this.isPaused() && !this.#wanted) connection.pause();
     connection.start(handler);
     if (!this.isPaused()) this.read(0);
   }
