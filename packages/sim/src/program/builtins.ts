@@ -10,6 +10,7 @@ import type { ProgramRuntime } from './runtime.ts';
 import { ProgramCrypto } from './shims/crypto.ts';
 import { dnsOf } from './shims/dns.ts';
 import { FileSystem, workingDirectory } from './shims/fs.ts';
+import { httpOf } from './shims/http.ts';
 import { netOf } from './shims/net.ts';
 import { osOf } from './shims/os.ts';
 import { processOf } from './shims/process.ts';
@@ -29,7 +30,6 @@ const pureModules = new Set([
 /** What is pure of the others. The rest of `node:zlib` works on threads of the machine. */
 const pureParts: Readonly<Record<string, readonly string[]>> = {
   zlib: ['codes', 'constants', 'crc32', 'brotliCompressSync', 'brotliDecompressSync', 'deflateRawSync', 'deflateSync', 'gunzipSync', 'gzipSync', 'inflateRawSync', 'inflateSync', 'unzipSync'],
-  http: ['METHODS', 'STATUS_CODES'],
   worker_threads: ['isMainThread', 'parentPort', 'threadId', 'workerData', 'resourceLimits', 'SHARE_ENV'],
   cluster: ['isMaster', 'isPrimary', 'isWorker'],
   tty: ['isatty'],
@@ -60,6 +60,7 @@ export class Builtins {
       'dns/promises': () => dns().promises,
       fs: () => files().module,
       'fs/promises': () => files().promises,
+      http: () => httpOf(runtime),
       net: () => netOf(runtime),
       os: () => osOf(runtime),
       path: () => paths,

@@ -144,6 +144,32 @@ export const differences: Readonly<Record<string, Readonly<Record<string, string
       server_counts: { const server = net.createServer(); server.maxConnections = 1; server.listen(0); await once(server, 'listening'); const { port } = server.address();
         const a = net.connect(port); await once(server, 'connection'); const b = net.connect(port); b.on('error', () => {}); b.resume(); await once(server, 'drop'); server.getConnections((error, count) => console.log(error, count)); a.end(); a.resume(); await new Promise((resolve) => server.close(resolve)); }`,
   },
+  'requests by http': {
+    'main.mjs': `
+      import http from 'node:http';
+      import { once } from 'node:events';
+      import { text } from 'node:stream/consumers';
+      const server = http.createServer(async (request, response) => {
+        if (request.url === '/slow') return;
+        if (request.url === '/gone') return request.socket.destroy();
+        const body = await text(request);
+        response.setHeader('content-type', 'text/plain');
+        if (request.url === '/chunks') { for (let i = 0; i < 3; i += 1) { response.write('chunk ' + i + ' '); await new Promise((resolve) => setTimeout(resolve, 2)); } response.end(); }
+        else { response.writeHead(201, { 'x-own': 'yes' }); response.end(request.method + ' ' + request.url + ' ' + body + ' ' + request.headers.host?.replace(/\\d+$/, 'N')); }
+      });
+      server.listen(0, '127.0.0.1'); await once(server, 'listening'); const { port } = server.address(); console.log(server.listening, typeof port);
+      async function ask(method, path, body, options = {}) {
+        const request = http.request({ port, host: '127.0.0.1', method, path, ...options }); request.end(body);
+        const [response] = await once(request, 'response'); const answer = await text(response);
+        console.log(response.statusCode, Object.keys(response.headers).sort().join(), answer, typeof response.headers.date, request.reusedSocket);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      await ask('GET', '/a'); await ask('POST', '/b', 'body'); await ask('PUT', '/chunks', 'x'); await ask('GET', '/c', undefined, { agent: false }); await ask('GET', '/d', undefined, { agent: new http.Agent() });
+      console.log(await new Promise((resolve) => http.get('http://127.0.0.1:' + port + '/e', (response) => resolve(text(response)))));
+      for (const path of ['/gone', '/slow']) { const request = http.get({ port, host: '127.0.0.1', path, timeout: 50, agent: false }); request.on('timeout', () => { console.log('timeout'); request.destroy(new Error('too slow')); }); const [error] = await once(request, 'error'); console.log(error.code, error.message); }
+      const refused = http.get({ port: 1, host: '127.0.0.1' }); const [error] = await once(refused, 'error'); console.log(error.code);
+      await new Promise((resolve) => server.close(resolve)); console.log('closed', server.listening, http.STATUS_CODES[404]);`,
+  },
   'files, in all three forms': {
     'main.mjs': `
       import fs, { promises } from 'node:fs';

@@ -223,6 +223,31 @@ test('faults of the disk are errors of Node, and a program that gives up because
   expect(codes).toEqual(new Set(['ENOSPC', 'EIO']));
 });
 
+test('requests by http repeat exactly, whatever the network does to them', async () => {
+  const path = write({
+    'main.mjs': `
+      import http from 'node:http';
+      import os from 'node:os';
+      let asked = 0;
+      http.createServer((request, response) => { asked += 1; setTimeout(() => response.end('x'.repeat(5000) + asked), 5); }).listen(80);
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 2 });
+      setInterval(() => {
+        const peer = os.hostname() === 'n1' ? 'n2' : 'n1';
+        const request = http.get({ host: peer, path: '/', agent, timeout: 500 }, async (response) => {
+          let size = 0;
+          try { for await (const chunk of response) size += chunk.length; console.log('got', size, response.headers.date, request.reusedSocket); }
+          catch (error) { console.log('broken', error.code); }
+        });
+        request.on('timeout', () => request.destroy());
+        request.on('error', (error) => console.log('failed', error.code, error.message));
+      }, 50);`,
+  });
+  const { lines, report } = await output(path, { nodes: 2, simulate: { seeds: 6, world: { splitPerMille: 50, lossPerMille: 20, refusePerMille: 500 } }, faultsMs: 1500 }); // prettier-ignore
+  expect(report.uncontrolled).toEqual([]);
+  expect(lines.filter((line) => /^n[12]: got 500\d .* true$/.test(line)).length).toBeGreaterThan(5);
+  expect(lines.some((line) => /: failed ECONN(?:REFUSED|RESET) /.test(line))).toBe(true);
+});
+
 test('listeners of the process are asked about errors that nobody has caught', async () => {
   const path = write({
     'main.mjs': `

@@ -48,6 +48,11 @@ export class ProgramServer extends EventEmitter {
     return this.#state === 'listening';
   }
 
+  /** Those that are connected. */
+  get sockets(): ReadonlySet<ProgramSocket> {
+    return this.#sockets;
+  }
+
   /** `listen(port, host, backlog)` or `listen(options)`, each with a listener behind it. */
   listen(...values: unknown[]): this {
     if (this.#state === 'starting' || this.#state === 'listening') {
@@ -59,7 +64,7 @@ export class ProgramServer extends EventEmitter {
     const last = values.at(-1);
     if (typeof last === 'function') this.once('listening', last as Callback);
     const options = listenOptions(values);
-    if (options.path !== undefined) {
+    if (typeof options.path === 'string') {
       this.#runtime.uncontrolled('node:net listen on a path', () => undefined);
       return this;
     }

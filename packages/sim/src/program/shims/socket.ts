@@ -19,7 +19,7 @@ const { isIP } = { ...net };
 export interface ConnectOptions {
   readonly host?: string;
   readonly port?: number | string;
-  readonly path?: string;
+  readonly path?: string | null;
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
@@ -86,7 +86,7 @@ export class ProgramSocket extends Duplex {
 
   connect(...values: unknown[]): this {
     const [options, listener] = connectArguments(values);
-    if (options.path !== undefined) {
+    if (typeof options.path === 'string') {
       this.#runtime.uncontrolled('node:net connect to a path', () => undefined);
       return this;
     }
