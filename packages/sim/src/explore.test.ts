@@ -97,3 +97,20 @@ test('every kind of fault can be drawn', () => {
   }
   expect(seen.size).toBe(faultKinds.length);
 });
+
+test('a second run that was broken off counts as stuck, and not as another one', async () => {
+  const whole = { violation: null, events: 9, simulatedMs: 9, traceHash: 'a', coverage: {}, faults: [] };
+  const stuck = {
+    name: 'stuck',
+    message: 'n1 does not give control back',
+    node: 'n1',
+    timeMs: 5,
+    event: 5,
+    stack: null,
+  };
+  const broken = { ...whole, violation: stuck, events: 5, traceHash: 'b' };
+  const results = [whole, broken];
+  const scenario = { name: 'slow', run: () => results.shift() ?? whole };
+  const { finding } = await explore({ scenario, from: 0, seeds: 1, repeatEvery: 1 });
+  expect(finding?.result.violation).toEqual(stuck);
+});

@@ -34,7 +34,7 @@ interface Trial {
 async function output(path: string, trial: Trial = {}): Promise<{ lines: string[]; report: SimulateReport }> {
   const program = loadProgram(path, trial.program);
   let lines: string[] = [];
-  const report = await simulate({ name: 'program', seeds: 1, repeatEvery: 1, world: {}, tapeDirectory: null, shrinkMs: 0, ...trial.simulate }, async (sim) => {
+  const report = await simulate({ name: 'program', seeds: 1, repeatEvery: 1, world: {}, tapeDirectory: null, shrinkMs: 0, runRealMaxMs: Infinity, ...trial.simulate }, async (sim) => {
     lines = [];
     sim.nodes(trial.nodes ?? 1, (platform) => program.start(platform, trial.start));
     sim.onTrace(({ node, kind, detail }) => {
@@ -84,13 +84,16 @@ test('each node and each life has modules, clock, files, names and random number
   });
   const program = loadProgram(path);
   const lines: string[] = [];
-  await simulate({ seeds: 1, repeatEvery: 0, world: { skewMaxMs: 500 } }, async (sim) => {
-    sim.nodes(2, (platform) => program.start(platform));
-    sim.onTrace(({ detail }) => lines.push(String(detail['message'])));
-    sim.world.after(100, () => sim.world.node('n1').crash());
-    sim.world.after(200, () => sim.world.node('n1').start());
-    await sim.run({ faultsMs: 300 });
-  });
+  await simulate(
+    { runRealMaxMs: Infinity, seeds: 1, repeatEvery: 0, world: { skewMaxMs: 500 } },
+    async (sim) => {
+      sim.nodes(2, (platform) => program.start(platform));
+      sim.onTrace(({ detail }) => lines.push(String(detail['message'])));
+      sim.world.after(100, () => sim.world.node('n1').crash());
+      sim.world.after(200, () => sim.world.node('n1').start());
+      await sim.run({ faultsMs: 300 });
+    },
+  );
   expect(lines.filter((line) => line.startsWith('1 '))).toEqual([
     '1 n1 n1 1001 false',
     '1 n2 n2 2001 false',
@@ -116,7 +119,7 @@ test('a program is told of connections that are refused, reset and silent by the
     }),
   );
   const lines: string[] = [];
-  await simulate({ seeds: 1, repeatEvery: 1 }, async (sim) => {
+  await simulate({ runRealMaxMs: Infinity, seeds: 1, repeatEvery: 1 }, async (sim) => {
     lines.length = 0;
     const [node] = sim.nodes(1, (platform) => server.start(platform));
     sim.clients(1, async (platform, self) => {
@@ -214,7 +217,7 @@ test('faults of the disk are errors of Node, and a program that gives up because
     }),
   );
   const codes = new Set<string>();
-  await simulate({ seeds: 30, repeatEvery: 10 }, async (sim) => {
+  await simulate({ runRealMaxMs: Infinity, seeds: 30, repeatEvery: 10 }, async (sim) => {
     sim.nodes(1, (platform) => program.start(platform));
     sim.onTrace(({ detail }) => codes.add(String(detail['message'])));
     sim.nemesis('disks', { intervalMs: [10, 300] });
@@ -344,14 +347,14 @@ const offences: readonly [string, string, RegExp, Readonly<Record<string, string
     'FLOTILLA_SIMULATION_STUCK',
     /n1 does not give control back/,
     { 'main.mjs': `for (;;) await null;` },
-    { simulate: { runRealMaxMs: 300 } },
+    { simulate: { runRealMaxMs: 600 } },
   ],
   [
     'never lets ticks come to an end',
     'FLOTILLA_SIMULATION_STUCK',
     /n1 does not give control back/,
     { 'main.mjs': `const again = () => process.nextTick(again); again();` },
-    { simulate: { runRealMaxMs: 300 } },
+    { simulate: { runRealMaxMs: 600 } },
   ],
 ];
 

@@ -99,7 +99,7 @@ export function httpOf(runtime: ProgramRuntime): Record<string, unknown> {
 
 /** Node would ask the clock of the machine for the date of a response. */
 function stamp(runtime: ProgramRuntime, response: http.ServerResponse): void {
-  Object.defineProperty(response, 'sendDate', { get: () => false, set: () => undefined });
+  Object.defineProperty(response, 'sendDate', { get: () => false, set() {} });
   response.setHeader('Date', new Date(runtime.platform.wallClock()).toUTCString());
 }
 
