@@ -31,6 +31,7 @@ export function finishesWithin(limitMs: number, action: () => void): boolean {
   } catch (cause) {
     if (codeOf(cause) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw cause;
     takeTicks();
+    forgetAsyncContexts();
     while (escapeDepth() > depth) leaveSimulation();
     while (escapeDepth() < depth) enterSimulation();
     process.removeAllListeners('unhandledRejection');
@@ -42,6 +43,21 @@ export function finishesWithin(limitMs: number, action: () => void): boolean {
   const failed = thrown as { readonly cause: unknown } | null;
   if (failed !== null) throw failed.cause;
   return true;
+}
+
+/**
+ * What was broken off has left no asynchronous context, where somebody uses `AsyncLocalStorage`, and Node ends a process
+ * in which the contexts do not match. It clears them itself when it is told of an uncaught error that is handled.
+ */
+function forgetAsyncContexts(): void {
+  const fatal: unknown = Reflect.get(process, '_fatalException');
+  if (typeof fatal !== 'function' || process.hasUncaughtExceptionCaptureCallback()) return;
+  process.setUncaughtExceptionCaptureCallback(() => {});
+  try {
+    Reflect.apply(fatal, process, [new Error('a simulation was broken off'), false]);
+  } finally {
+    process.setUncaughtExceptionCaptureCallback(null);
+  }
 }
 
 const slot = Symbol.for('flotilla.simulation.phase');
