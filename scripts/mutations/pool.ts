@@ -29,7 +29,7 @@ export async function runJobs(
 async function runJob(job: Job): Promise<JobResult> {
   let file: string;
   try {
-    file = await bundle(job);
+    file = await bundle(entryOf(job), job.patches);
   } catch (error) {
     return { type: 'broken', message: `the patched code does not build: ${String(error)}` };
   }
@@ -40,6 +40,14 @@ async function runJob(job: Job): Promise<JobResult> {
     await thread.terminate();
     rmSync(dirname(file), { recursive: true, force: true });
   }
+}
+
+function entryOf({ scenario }: Job): string {
+  return `
+    import { perform } from './scripts/mutations/perform.ts';
+    import * as scenario from './${scenario}';
+    perform(scenario);
+  `;
 }
 
 function resultOf(thread: Worker, secondsMax: number): Promise<JobResult> {

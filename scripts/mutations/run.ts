@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import type { Job, JobResult } from './job.ts';
 import type { Mutation } from './mutation.ts';
 import { runJobs } from './pool.ts';
-import { loadMutations, title } from './registry.ts';
+import { loadMutations, patchesOf, title } from './registry.ts';
 
 export interface MutationsRun {
   /** One row for each mutation. */
@@ -51,9 +51,9 @@ export async function runMutations(
   options: MutationsOptions,
 ): Promise<MutationsRun> {
   const jobs = mutations.map((mutation): Job => {
-    const { scenario, name, file, find, replace } = mutation;
     const seeds = seedsOf(mutation, options.killingSeeds);
-    return { scenario, mutation: { name, file, find, replace }, seeds, secondsMax: options.secondsMax };
+    const { secondsMax } = options;
+    return { scenario: mutation.scenario, patches: patchesOf(mutation), seeds, secondsMax };
   });
   const results = await runJobs(jobs, options.parallel, (index, result) => {
     options.onRow?.({ mutation: mutations[index]!, result });
@@ -95,7 +95,7 @@ async function runBaselines(
     seeds: [...seeds].sort((a, b) => a - b),
   }));
   const results = await runJobs(
-    baselines.map(({ scenario, seeds }) => ({ scenario, mutation: null, seeds, secondsMax })),
+    baselines.map(({ scenario, seeds }) => ({ scenario, patches: [], seeds, secondsMax })),
     options.parallel,
   );
   return baselines.map((baseline, index) => ({ ...baseline, result: results[index]! }));

@@ -1,4 +1,5 @@
 import {
+  contestedScenario,
   coreScenario,
   hostLeasesScenario,
   hostScenario,
@@ -35,6 +36,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     orderingScenario,
     coreScenario,
     stormScenario,
+    contestedScenario,
     hostScenario,
     hostSnapshotsScenario,
     hostLeasesScenario,

@@ -22,7 +22,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .option(
       '--scenario <name>',
       'cluster (the whole database), members (while its members come and go), bank, list-append, long-fork, ' +
-        'write-skew, phantom or registers (transactions on it), core (consensus alone), storm (its members change), ' +
+        'write-skew, phantom or registers (transactions on it), core (consensus alone), storm (its members change), contested (its leaders do), ' +
         'host, host-membership, host-snapshots, host-leases, replica, or placement',
       'cluster',
     )
