@@ -25,8 +25,13 @@ export type JobResult =
       readonly seconds: number;
       readonly timedOut: boolean;
     }
-  /** Nothing was shown: the patch or the scenario does not work. */
-  | { readonly type: 'broken'; readonly message: string };
+  | Broken;
+
+/** Nothing was shown: the patch or the scenario does not work. */
+export interface Broken {
+  readonly type: 'broken';
+  readonly message: string;
+}
 
 /** An array on the thread's global object, to which patched modules add their files: the scenario does load them. */
 export const loadedMark = '__flotillaMutationLoaded';

@@ -100,8 +100,9 @@ export const mutations: readonly Mutation[] = [
     description: 'The network delivers one vote twice, and a minority elects a leader.',
     file: election,
     find: 'if (!state.votes.has(from)) state.votes.set(from, granted);',
-    replace: `const missing = state.configuration.voters.find((voter) => !state.votes.has(voter));
-  state.votes.set(state.votes.has(from) ? (missing ?? from) : from, granted);`,
+    replace: `const again = from !== state.id && state.votes.has(from);
+  const missing = state.configuration.voters.find((voter) => !state.votes.has(voter));
+  state.votes.set(again ? (missing ?? from) : from, granted);`,
     scenario,
     seeds: 2_000,
   },

@@ -310,7 +310,8 @@ export class Monitor {
       if (match < firstIndex) continue;
       // A later leader may have replaced what was true in this term.
       if (disk.hardState.term > leader.view.term) continue;
-      if (!disk.holds(match, leader.view.termAt(match as Entry['index']) as number)) {
+      // (One that was let go of its log keeps its word for that until the leader hears of its removal, too.)
+      if (!this.#holdersOf(match, leader.view.termAt(match as Entry['index']) as number)(id)) {
         fail(
           'I5 match truth',
           `${leader.id} believes that ${id} has ${match}, its disk ends at ${disk.lastIndex}`,

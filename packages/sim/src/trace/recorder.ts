@@ -122,8 +122,7 @@ export class Recorder {
 
   /** Answers the record, in which its arrival is to be noted. */
   sent(message: Omit<MessageRecord, 'arrivedMs' | 'sentMs'>): MessageRecord {
-    const { from, to, dueMs, sizeBytes, label } = message;
-    const record = { from, to, sentMs: this.now(), dueMs, arrivedMs: null, sizeBytes, label };
+    const record = { ...message, sentMs: this.now(), arrivedMs: null };
     this.#messages.push(record);
     return record;
   }
