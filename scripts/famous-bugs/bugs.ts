@@ -24,10 +24,10 @@ export const famousBugs: readonly FamousBug[] = [
     name: 'A vote is counted as often as it is heard',
     source: {
       name: "Coyote's Raft sample",
-      url: 'https://github.com/microsoft/coyote/tree/main/Samples',
+      url: 'https://github.com/microsoft/coyote/tree/main/Samples/CloudMessaging',
     },
     there:
-      'A candidate asks again with every timer, a follower answers each request, and the candidate counts answers in a number. The sample has the bug on purpose, for Coyote to find.',
+      'Now and then a request for a vote is delivered twice, the follower answers twice, and the candidate counts answers. The sample has the bug on purpose, for Coyote to find.',
     mutation: '4 counts a repeated vote response again',
     here: 'The map from voters to votes gives a repeated answer to somebody who has not voted yet.',
     explanation:

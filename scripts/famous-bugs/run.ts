@@ -1,10 +1,11 @@
 // Brings about bugs of other Raft implementations in our own code, one at a time: searches for each in the simulation,
 // shrinks what it finds, and says what is left in words, what it violates, and why.
 //
-//   node --import tsx scripts/famous-bugs/run.ts [--only ID,ID] [--reports DIRECTORY] [--record] [--check]
+//   node --import tsx scripts/famous-bugs/run.ts [--only ID,ID] [--reports DIRECTORY] [--record]
+//   node --import tsx scripts/famous-bugs/run.ts --page | --check
 //
 // --reports leaves a page for each, which a browser shows; --record writes down what was found, and docs/famous-bugs.md;
-// --check only says whether that page is what was recorded. The exit code is 1 when a bug is not found, or the code
+// --page only writes that page anew, from what was recorded; --check says whether it is that already. The exit code is 1 when a bug is not found, or the code
 // without it is not clean on the same seeds.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,11 +25,16 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       reports: { type: 'string' },
       record: { type: 'boolean', default: false },
+      page: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
     },
   });
   const all = await loadHunted();
   if (values.check) return check(all);
+  if (values.page) {
+    writePage(all);
+    return 0;
+  }
   const found: Record<string, Found> = { ...readFound() };
   let isComplete = true;
   for (const hunted of selected(all, values.only)) {
@@ -105,12 +111,16 @@ async function isCleanWithout({ bug, mutation, scenario }: Hunted, { seedsTried 
 function record(all: readonly Hunted[], found: Readonly<Record<string, Found>>): void {
   const inOrder = all.flatMap(({ bug }) => (found[bug.id] === undefined ? [] : [[bug.id, found[bug.id]]]));
   writeFileSync(foundFile, `${JSON.stringify(Object.fromEntries(inOrder), null, 2)}\n`);
+  writePage(all);
+}
+
+function writePage(all: readonly Hunted[]): void {
   writeFileSync(pageFile, renderPage(all, readFound()));
 }
 
 function check(all: readonly Hunted[]): number {
   if (readFileSync(pageFile, 'utf8') === renderPage(all, readFound())) return 0;
-  console.log('docs/famous-bugs.md is not what was recorded: npm run famous-bugs -- --record');
+  console.log('docs/famous-bugs.md is not what was recorded: npm run famous-bugs -- --page');
   return 1;
 }
 

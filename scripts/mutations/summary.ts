@@ -28,7 +28,13 @@ export function summaryTable(mutations: readonly Mutation[], seeds: KillingSeeds
   for (const name of packages) if (areas[name] === undefined) throw new Error(`no words for ${name}`);
   const rows = Object.entries(areas)
     .filter(([name]) => packages.has(name))
-    .map(([name, words]) => row(words, mutations.filter((mutation) => packageOf(mutation) === name), seeds));
+    .map(([name, words]) =>
+      row(
+        words,
+        mutations.filter((mutation) => packageOf(mutation) === name),
+        seeds,
+      ),
+    );
   return [
     '| bugs planted in | mutations | noticed | seeds until noticed: median | nine of ten within | most |',
     '| --- | ---: | ---: | ---: | ---: | ---: |',
