@@ -314,7 +314,7 @@ export class Monitor {
       // A later leader may have replaced what was true in this term.
       if (disk.hardState.term > leader.view.term) continue;
       // (One that was let go of its log keeps its word for that until the leader hears of its removal, too.)
-      if (!this.#holdersOf(match, leader.view.termAt(match as Entry['index']) as number)(id)) {
+      if (!this.#holdersOf(match, leader.view.termAt(match) as number)(id)) {
         fail(
           'I5 match truth',
           `${leader.id} believes that ${id} has ${match}, its disk ends at ${disk.lastIndex}`,
