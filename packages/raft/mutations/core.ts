@@ -599,7 +599,7 @@ export const mutations: readonly Mutation[] = [
     file: liveness,
     find: '  if (state.leader !== nobody && state.electionElapsed < state.config.electionTicks) return true;\n',
     replace: '',
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
 ];
