@@ -16,6 +16,7 @@ const longest = [
   'packages/server/test/compatibility/snapshot.test.ts',
   'packages/server/test/process/kv-scenarios.test.ts',
   'packages/server/src/cli/simulate.test.ts',
+  'packages/server/test/maelstrom/maelstrom.test.ts',
   'packages/server/test/compatibility/etcdctl.test.ts',
   'packages/server/test/compatibility/etcdctl-auth.test.ts',
 ];

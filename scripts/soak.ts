@@ -136,6 +136,8 @@ function processes(): void {
   tsx('a lost node', 'packages/server/test/process/node-loss-soak.ts', '--repair-minutes', '0');
   const transactions = ['--seconds', '300', '--seed', seed];
   tsx('transactions', 'packages/server/test/process/transaction-soak.ts', ...transactions);
+  tsx("Maelstrom's workloads", 'packages/server/test/maelstrom/soak.ts', '--seed', seed);
+  tsx('the specification', 'packages/raft/test/quint/main.ts', '--seed', seed);
   if (round === 0) tsx('mutations', 'scripts/mutations/run.ts');
 }
 

@@ -69,6 +69,22 @@ it('a snapshot goes on from where it was after a cut', () =>
     expect(sent).toMatchObject({ snapshotResumes: 2, snapshotsSent: 1 });
   }));
 
+it('a snapshot that a former leader has sent is enough for the next one, whose log goes on from there', () =>
+  SimulatedHosts.run({ config: { ...throttle, tailEntries: 100 } }, (hosts) => {
+    const { leader } = hosts;
+    const [behind, heir] = hosts.followers;
+    hosts.leaveBehind(behind, values);
+    untilPartlyIn(hosts, behind, 20);
+    const transfer = (): Promise<void> => leader.group.transferLeadership(heir.id, { timeoutMs: 1_000 });
+    hosts.world.after(0, () => void transfer().catch(() => undefined), leader.node.life);
+    hosts.until('another leader', () => hosts.findLeader() === heir);
+    hosts.converge();
+    hosts.append(heir, 10);
+    hosts.converge();
+    expect(behind.host.metrics.snapshotsReceived).toBe(1);
+    expect(heir.host.metrics.snapshotsSent).toBe(0);
+  }));
+
 it('a snapshot begins again when its sender has not waited, and when its receiver starts anew', () =>
   SimulatedHosts.run({ config: { ...throttle, limits: { ...limits, snapshotResumeMs: 500 } } }, (hosts) => {
     const [behind] = hosts.followers;

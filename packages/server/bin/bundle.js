@@ -1,4 +1,4 @@
-// Bundles the sources of `flotilla serve` and `flotilla dev` in a checkout; published packages have `dist`.
+// Bundles the sources of `flotilla serve`, `dev` and `maelstrom` in a checkout; published packages have `dist`.
 import { createHash } from 'node:crypto';
 import {
   existsSync,

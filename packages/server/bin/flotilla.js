@@ -9,7 +9,7 @@ const isCheckout = existsSync(new URL('../tsconfig.build.json', import.meta.url)
 if (!isCheckout) {
   await import(new URL('../dist/cli/main.js', import.meta.url).href);
 } else {
-  const bundle = ['serve', 'dev'].includes(process.argv[2]) ? await findBundle() : null;
+  const bundle = ['serve', 'dev', 'maelstrom'].includes(process.argv[2]) ? await findBundle() : null;
   if (bundle === null) {
     const { register } = await import('tsx/esm/api');
     register();

@@ -138,7 +138,7 @@ export const mutations: readonly Mutation[] = [
     'A shard that is to change its range gives its locks up; the others commit.',
     machine,
     '    this.barrier = change;\n  }',
-    '    this.barrier = change;\n    this.#prepared.clear();\n  }',
+    '    this.barrier = change;\n    this.#prepared = new PreparedTransactions();\n  }',
   ),
   bug(
     36,

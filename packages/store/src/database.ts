@@ -443,9 +443,11 @@ export class Database implements StateMachine<ApplyResult> {
 
   snapshot(): SnapshotSource {
     assert(!this.#installing, 'a member that is being given a state has none to give');
+    const { keys, order } = this.#state;
     const stored = this.#state.stored(this.#applied);
-    const pinned = new Pinned(this.#state.keys, this.#storage);
-    return new DatabaseSnapshot(this.#platform, pinned, stored);
+    const compactRevision = order === null ? keys.compactRevision : order.own.keptFrom;
+    const summary = { ...stored.summary, compactRevision };
+    return new DatabaseSnapshot(this.#platform, new Pinned(keys, this.#storage), { ...stored, summary });
   }
 
   async install(meta: SnapshotMeta): Promise<SnapshotSink> {

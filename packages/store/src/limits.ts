@@ -154,6 +154,8 @@ export const limits = {
   /** Sessions that the order group knows, and numbers of expired ones that shards refuse beside them. */
   orderSessions: 16_384,
   expiredSessions: 16_384,
+  /** Of transactions that one cut decides upon: more than one of them wait for the next cut beyond it. Less than any bound of the log. */
+  cutDecisionBytes: 48 * 1024,
   /** Configurations of a sharded cluster that can be asked for, back from the present one. */
   orderConfigurations: 1_024,
 } as const;

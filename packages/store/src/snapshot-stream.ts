@@ -12,12 +12,16 @@ import { limits } from './limits.ts';
 import { formatOf, readState, storedFormats, writeState } from './mvcc/meta.ts';
 import type { StoredState } from './mvcc/meta.ts';
 import type { Pinned } from './mvcc/pinned.ts';
+import type { ReadPoint } from './mvcc/range.ts';
 import { writePastVersion, writeVersion } from './mvcc/records.ts';
 import { readSpan, writeSpan } from './shard/entry-fields.ts';
 import type { KeySpan } from './shard/key-span.ts';
 import { checkSnapshotFormat, chunksOf, type SnapshotEntry, SnapshotFrames } from './snapshot-frames.ts';
 
-/** Streams a pinned state. Releases it at the end, or when told to. Its format is that of the stored state. */
+/**
+ * Streams a pinned state, with the history from the compaction revision of `state` on. Releases it at the end, or when told
+ * to. Its format is that of the stored state.
+ */
 export class DatabaseSnapshot implements SnapshotSource {
   readonly index: Index;
   readonly term: Term;
@@ -47,8 +51,9 @@ export class DatabaseSnapshot implements SnapshotSource {
 
   *#frames(): Iterable<Uint8Array> {
     const frames = new SnapshotFrames(this.#platform);
-    const { layers, compactRevision } = this.#pinned;
-    const { isSharded } = this.#state;
+    const { layers } = this.#pinned;
+    const { isSharded, summary } = this.#state;
+    const { compactRevision } = summary;
     yield frames.head('header', (writer) => {
       writer.byte(formatOf(this.#state));
       writeState(writer, this.#state);
@@ -56,7 +61,7 @@ export class DatabaseSnapshot implements SnapshotSource {
     });
     yield* frames.table('latest', latestEntries(layers));
     yield* frames.table('history', historyEntries(layers, compactRevision));
-    yield* frames.table('events', isSharded ? eventChunks(this.#pinned) : this.#events());
+    yield* frames.table('events', isSharded ? eventChunks({ layers, compactRevision }) : this.#events());
     yield* frames.table('system', systemEntries(layers));
     yield frames.end();
   }
@@ -100,7 +105,10 @@ export function* historyEntries(layers: Layers, compactRevision: number): Iterab
 }
 
 /** The events from the compaction revision on, as chunks of one log whatever logs they are in. */
-export function* eventChunks({ layers, compactRevision }: Pinned): Iterable<SnapshotEntry> {
+export function* eventChunks({
+  layers,
+  compactRevision,
+}: Pick<ReadPoint, 'layers' | 'compactRevision'>): Iterable<SnapshotEntry> {
   const chunk = new EventChunkWriter(limits.eventSlabBytes);
   const place = (): Uint8Array => eventKey(0, chunk.firstRevision, chunk.firstSub);
   const cursor = new EventCursor(layers, Math.max(compactRevision, 0));

@@ -15,7 +15,7 @@ import { ShardRowName, shardRowKey } from '../src/node-store/shard-rows.ts';
 import { decodeStoreRow, encodeStoreRow } from '../src/node-store/store-row.ts';
 import { holdsKey, type KeySpan, rangeEndOf, touches } from '../src/shard/key-span.ts';
 import { liveBytesOf } from '../src/snapshot-frames.ts';
-import { historyEntries, latestEntries, systemEntries } from '../src/snapshot-stream.ts';
+import { eventChunks, historyEntries, latestEntries, systemEntries } from '../src/snapshot-stream.ts';
 import { eventText, type ModelChange, NodeModel } from './node-model.ts';
 import { toBytes } from './model.ts';
 import { VirtualPlatform } from './virtual-platform.ts';
@@ -242,7 +242,7 @@ class Run {
     const tables = [
       [Table.LATEST, copied(latestEntries(pinned.layers))],
       [Table.HISTORY, copied(historyEntries(pinned.layers, pinned.compactRevision))],
-      [Table.EVENTS, copied(store.eventChunks(pinned))],
+      [Table.EVENTS, copied(eventChunks(pinned))],
       [Table.SYSTEM, copied(systemEntries(pinned.layers))],
     ] as const;
     const { revision, compactRevision } = pinned;

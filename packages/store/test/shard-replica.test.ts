@@ -1,7 +1,7 @@
 import { seededRandom } from '@flotilla/platform';
 import type { Entry, Index, NodeId, SnapshotMeta, Term } from '@flotilla/raft';
 import { configurationOf, encodeMembershipChange, groupOrigin } from '@flotilla/raft';
-import { PutRequest } from '@flotilla/wire';
+import { PutRequest, RangeRequest, TxnRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
 import { SimulatedAccess } from '../simulation/ordering/memory-shard-store.ts';
 import { textToBytes } from '../src/encoding/text.ts';
@@ -10,6 +10,8 @@ import { storageTables } from '../src/mvcc/tables.ts';
 import { NodeStore } from '../src/node-store/node-store.ts';
 import { emptyFact } from '../src/order/fact-chain.ts';
 import type { KeySpan } from '../src/shard/key-span.ts';
+import type { CommittedOutcome } from '../src/shard/request-memory.ts';
+import type { Fact, ShardEntry } from '../src/shard/shard-entry.ts';
 import { ShardMachine } from '../src/shard/shard-machine.ts';
 import { encodeShardEntry } from '../src/shard/shard-entry-codec.ts';
 import type { ReplicaParts } from '../src/shard/replica-parts.ts';
@@ -184,6 +186,73 @@ test('the child of a split in a joint change begins with those that stay', () =>
   expect(children.map(({ initialConfiguration }) => initialConfiguration)).toEqual([
     configurationOf([3, 4, 5]),
   ]);
+});
+
+test('a snapshot has what a transaction that is prepared wants to read, compacted or not', async () => {
+  const [giver, taker] = [opened(), opened()];
+  let index: number = groupOrigin.index;
+  const command = (entry: ShardEntry): Entry => {
+    index += 1;
+    return { index: index as Index, term: 1 as Term, kind: 'command', payload: encodeShardEntry(entry) };
+  };
+  let ordered = 0;
+  const say = (fact: Partial<Fact>): Entry => {
+    const empty = emptyFact(ordered + 1, ordered);
+    ordered += 1;
+    return command({ kind: 'ordered', fact: { ...empty, revision: ordered + 1, ...fact } });
+  };
+  const key = textToBytes('k');
+  const write = (request: number): Entry => {
+    const put = PutRequest.create({ key, value: textToBytes(`${request}`) });
+    const origin = { session: 1, request, floor: 1 };
+    const of = { kind: 'request', origin, user: null, range: 1, absent: [] } as const;
+    return command({ ...of, write: { kind: 'put', request: put } });
+  };
+  for (const request of [1, 2, 3]) {
+    giver.replica.apply([write(request), say({ base: ordered + 1, count: 1 })]);
+  }
+  const transaction = '1.4.1';
+  const origin = { session: 1, request: 4, floor: 1 };
+  const range = RangeRequest.create({ key, revision: 2 });
+  const fragment = TxnRequest.create({ success: [{ request: { case: 'requestRange', value: range } }] });
+  const of = { transaction, origin, revokes: null } as const;
+  const participants = [{ shard: 5, range: 1 }];
+  giver.replica.apply([
+    command({ kind: 'prepare', ...of, user: null, participants, fragment, absent: [] }),
+    say({ revision: 4, change: { kind: 'compacted', revision: 4 } }),
+  ]);
+  await giver.platform.advance(500);
+  const { machine, applied } = giver.replica;
+  const chunks: Uint8Array[] = [];
+  const streamed = (async () => {
+    for await (const chunk of giver.replica.snapshot().chunks()) chunks.push(chunk.slice());
+  })();
+  await giver.platform.advance(10);
+  await streamed;
+  const installed = (async () => {
+    const sink = await taker.replica.install({ ...applied, configuration });
+    for (const chunk of chunks) await sink.write(chunk);
+    await sink.finish();
+  })();
+  await taker.platform.advance(1_000);
+  await installed;
+  expect(taker.replica.machine.encode()).toEqual(machine.encode());
+  const outcome = { choices: [true], effective: false, changes: [], error: null, revision: 4 };
+  const decision = { ...of, participants: [5], verdict: 'commit', ...outcome } as const;
+  const decided = say({ revision: 4, decisions: [decision] });
+  for (const { replica, platform } of [giver, taker]) {
+    replica.apply([decided]);
+    const known = replica.machine.memory.outcomeOf(origin) as CommittedOutcome;
+    expect(known.parts.get(5)?.responses[0]?.response?.value).toMatchObject({
+      kvs: [{ modRevision: 2, value: textToBytes('1') }],
+    });
+    await platform.advance(1_000);
+    // Nothing of it is left where nobody wants it any more.
+    const history = replica.store.keys.layers.scanHistory({ from: null, to: null, reverse: false });
+    expect(history.key).toBeNull();
+    expect(replica.store.keys.compactedThrough).toBe(4);
+  }
+  expect(taker.replica.store.keys.liveBytes).toBe(giver.replica.store.keys.liveBytes);
 });
 
 test('every entry is held where a replica has ended', async () => {

@@ -281,14 +281,14 @@ export class GroupSnapshots<Result> {
   }
 
   /**
-   * A core's answer to a snapshot that this member has asked for itself goes to the leader that had offered one, as if it
-   * were that one's: otherwise the leader would not know, and offer the next.
+   * A core's answer to a snapshot that this member has asked for itself, or that a former leader has sent, goes to the
+   * leader that has offered one since, as if it were that one's: otherwise the leader would not know, and offer the next.
    */
   #tellCore({ link, begin }: SnapshotReceive): void {
     const { installed } = this.#options;
     const offer = this.#offer;
     this.#offer = null;
-    if (begin.session > 0 || offer === null || offer.begin.term !== this.#view.term) installed(link, begin);
+    if (offer === null || offer.begin.term !== this.#view.term) installed(link, begin);
     else installed(offer.link, { ...offer.begin, meta: begin.meta });
   }
 

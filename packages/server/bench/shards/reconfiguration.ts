@@ -14,6 +14,8 @@ const every = Array.from({ length: SHARDS }, (_, place) => place);
 const PLACE = 5;
 /** Of the rate in the shard that is changed, in each other one. */
 const SHARE_OF_OTHERS = 0.1;
+/** Members that have just started run code that nobody has compiled yet. */
+const WARM_UP_MS = 20_000;
 const BEFORE_MS = 5_000;
 /** What an operation has begun may go on for a moment. */
 const AFTER_MS = 500;
@@ -96,7 +98,7 @@ export async function reconfiguration({ directory, basePort, rounds, rate }: Par
     });
     const samples: Sample[] = [];
     const stops = new MachineStops();
-    await pause(BEFORE_MS);
+    await pause(WARM_UP_MS);
     const cpu = new CpuClock(cluster.pids);
     const putsBefore = load.probes.length;
     for (let round = 1; round <= rounds; round += 1) {

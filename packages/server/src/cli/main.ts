@@ -42,6 +42,11 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./shard.ts'),
   },
   { name: 'node', description: 'nodes that have shards', load: () => import('./node.ts') },
+  {
+    name: 'maelstrom',
+    description: 'be a node of a Maelstrom test, on standard input and output',
+    load: () => import('./maelstrom.ts'),
+  },
 ];
 
 interface CommandEntry {

@@ -62,7 +62,7 @@ export interface GroupBackendParts {
   readonly meters: Meters;
 }
 
-/** What the API reaches: the whole keyspace in one group, group 0. */
+/** What the API reaches: group 0, and the shards of the cluster where it has any. */
 export class GroupBackend implements Backend {
   readonly settings: ApiSettings;
   readonly access: Access;

@@ -6,6 +6,7 @@ import {
   encodePlain,
   intersection,
   type KeySpan,
+  limits as storeLimits,
   type Page,
   type PageRequest,
   type PinnedKeys,
@@ -86,6 +87,8 @@ export class PinnedParts {
   /** For other nodes, which may forget them. */
   readonly #open = new Map<number, OpenPin>();
   #lastPinned = 0;
+  /** Of this node's own clients: what each has pinned here shares a view or few. */
+  #readings = 0;
 
   constructor(platform: Platform, node: ShardNode, changes: Changes) {
     this.#platform = platform;
@@ -95,20 +98,56 @@ export class PinnedParts {
   }
 
   /**
-   * In the order of their keys; each has to be closed. Throws `etcdErrors.compacted` when compaction has overtaken it, and
-   * `FLOTILLA_READ_TIMEOUT` when nobody has a part in time.
+   * In the order of their keys; each has to be closed. Throws `etcdErrors.compacted` when compaction has overtaken it,
+   * `FLOTILLA_READ_TIMEOUT` when nobody has a part in time, and `etcdErrors.tooManyRequests` when so many readings are open
+   * that the storage has no view to spare.
    */
   async open(span: KeySpan, at: ReadPlace, what: PinnedFor, deadline: Deadline): Promise<PinnedPart[]> {
+    if (this.#readings >= storeLimits.pinnedReads) throw etcdErrors.tooManyRequests;
+    this.#readings += 1;
+    try {
+      return this.#counted(await this.#openAll(span, at, what, deadline));
+    } catch (error) {
+      this.#readings -= 1;
+      throw error;
+    }
+  }
+
+  /** The reading is over with the last of its parts. */
+  #counted(parts: readonly PinnedPart[]): PinnedPart[] {
+    const open = new Set(parts);
+    return parts.map((part) => ({
+      ...part,
+      close: () => {
+        if (!open.delete(part)) return;
+        part.close();
+        if (open.size === 0) this.#readings -= 1;
+      },
+    }));
+  }
+
+  async #openAll(
+    span: KeySpan,
+    at: ReadPlace,
+    what: PinnedFor,
+    deadline: Deadline,
+  ): Promise<readonly PinnedPart[]> {
     const { order } = this.#node;
     if (order === null) throw etcdErrors.unhealthy;
     const spans = order.map.of([span]).map((row) => intersection(row.span, span) as KeySpan);
     const opened: PinnedPart[] = [];
+    let isGivenUp = false;
     try {
       const parts = await inParallel(spans, limits.shardReadsAtOnce, async (one) => {
         const own: PinnedPart[] = [];
         // Ranges may change meanwhile: what is pinned stays as it is, and the rest is where the map says by then.
         for (let left: KeySpan | null = one; left !== null;) {
           const part: PinnedPart = await this.#part(left, at, what, deadline);
+          if (isGivenUp) {
+            // Another one has failed meanwhile: nobody else closes this one.
+            part.close();
+            break;
+          }
           opened.push(part);
           own.push(part);
           left = isSameEnd(part.span.to, one.to) ? null : { from: part.span.to as Uint8Array, to: one.to };
@@ -117,6 +156,7 @@ export class PinnedParts {
       });
       return parts.flat();
     } catch (error) {
+      isGivenUp = true;
       for (const part of opened) part.close();
       throw error;
     }

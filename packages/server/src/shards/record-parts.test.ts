@@ -1,5 +1,5 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/platform';
-import { noOrigin } from '@flotilla/store';
+import { limits as storeLimits, noOrigin } from '@flotilla/store';
 import {
   CompactionRequest,
   DeleteRangeRequest,
@@ -12,8 +12,10 @@ import { expect, test } from 'vitest';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
 import { toEtcdError } from '../member/failures.ts';
 import { Deadline } from './deadline.ts';
+import type { PinnedPart } from './pinned-parts.ts';
 import { allRecords } from './record-parts.ts';
 import { ShardedBackend } from './sharded-backend.ts';
+import type { NodeShard } from './types.ts';
 
 function backendOf(shards: MemoryShards, node: MemoryNode): ShardedBackend {
   return new ShardedBackend({
@@ -176,6 +178,61 @@ test('a streamed range goes on at its revision, whatever is written, compacted a
     if (lost) await reading;
     else await expect(reading).rejects.toBe(etcdErrors.compacted);
   }
+});
+
+test('what is pinned after a reading was given up is let go of', async () => {
+  const { shards, all } = await filled(10);
+  const [node] = shards.nodes as [MemoryNode];
+  const { services } = all[0] as ShardedBackend;
+  let pinned = 0;
+  for (const { held } of shards.nodes) {
+    for (const { machine } of held.values()) {
+      const pin = machine.store.pin.bind(machine.store);
+      machine.store.pin = () => {
+        pinned += 1;
+        return { ...pin(), release: () => (pinned -= 1) };
+      };
+    }
+  }
+  const at = services.place;
+  (node.replica(0) as NodeShard).machine.compactRevision += 1;
+  const ask = node.ask.bind(node);
+  node.ask = async (to, path, body) => {
+    const answer = await ask(to, path, body);
+    if (path !== '/shards/pinned') return answer;
+    await new Promise<void>((resolve) => {
+      shards.platform.timer(2_000, 'late', resolve);
+    });
+    return answer;
+  };
+  const deadline = new Deadline(shards.platform, 600_000);
+  const reading = allRecords(services.pinned, at, at.revision, deadline).next();
+  await expect(shards.run(reading)).rejects.toBe(etcdErrors.compacted);
+  // One node has opened what it was asked for, and its answer is on its way.
+  expect(pinned).toBe(1);
+  shards.stop();
+  await shards.platform.advance(10_000);
+  expect(pinned).toBe(0);
+});
+
+test('no more readings are open than the storage has views for', async () => {
+  const { shards, all } = await filled(11);
+  const { services } = all[0] as ShardedBackend;
+  const at = services.place;
+  const span = { from: Buffer.from('a'), to: Buffer.from('b') };
+  const what = { kind: 'pages', revision: at.revision } as const;
+  const open = (): Promise<PinnedPart[]> =>
+    services.pinned.open(span, at, what, new Deadline(shards.platform, 5_000));
+  const opened: PinnedPart[][] = [];
+  for (let i = 0; i < storeLimits.pinnedReads; i += 1) opened.push(await open());
+  await expect(open()).rejects.toBe(etcdErrors.tooManyRequests);
+  const [first] = opened[0] as [PinnedPart];
+  first.close();
+  first.close();
+  opened.push(await open());
+  await expect(open()).rejects.toBe(etcdErrors.tooManyRequests);
+  for (const parts of opened) for (const part of parts) part.close();
+  for (const part of await open()) part.close();
 });
 
 test('a serializable stream needs nobody else', async () => {

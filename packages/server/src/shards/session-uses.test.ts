@@ -42,6 +42,24 @@ test('while a member has not looked for long enough all of them live', async () 
   other.stop();
 });
 
+test('sessions that are used at a member without shards live', async () => {
+  const shards = new MemoryShards(1, 3, [], 1);
+  const uses = shards.nodes.map((node) => new SessionUses({ platform: shards.platform, node, idleMs }));
+  const [first] = shards.nodes as [MemoryNode];
+  const used = await shards.run(first.openSession('used'));
+  for (const state of ['draining', 'left'] as const) {
+    const { number: configuration } = first.order.configuration;
+    await shards.run(first.propose({ kind: 'node', node: 3, state, zone: '', labels: [], configuration }));
+  }
+  expect(first.order.map.row(0)?.nodes).toEqual([1, 2]);
+  for (let i = 0; i < aWhileMs; i += 10) {
+    uses[2]?.used(used);
+    await shards.platform.advance(10);
+  }
+  expect([...first.order.sessionNumbers]).toEqual([used]);
+  for (const one of uses) one.stop();
+});
+
 test('a member whose session has ended goes on with another', async () => {
   const shards = new MemoryShards(1, 1, ['m'], 1);
   const [node] = shards.nodes as [MemoryNode];

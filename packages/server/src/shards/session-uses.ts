@@ -1,5 +1,4 @@
 import { messageOf, type Platform, type Timer } from '@flotilla/platform';
-import type { NodeId } from '@flotilla/raft';
 import { decodePlain, encodePlain, type OrderMachine, orderShard } from '@flotilla/store';
 import { limits } from '../limits.ts';
 import type { ShardNode } from './types.ts';
@@ -77,8 +76,9 @@ export class SessionUses {
     const idle = new Set(order.sessionNumbers);
     const patience = { timeoutMs: limits.shardReadCallMs };
     const nothing = new Uint8Array(0);
-    for (const id of order.map.row(orderShard)?.nodes ?? []) {
-      const answer = await node.ask(id as NodeId, path, nothing, patience);
+    // A member that has no shards, not yet or no more, has clients all the same.
+    for (const id of node.nodesOf(orderShard)) {
+      const answer = await node.ask(id, path, nothing, patience);
       const { upMs, sessions } = decodePlain<Uses>(answer);
       if (upMs < idleMs) return;
       for (const session of sessions) idle.delete(session);

@@ -345,9 +345,14 @@ export class ShardedBackend {
     return { kind: 'lease-renew', response: { ttls: ttls ?? present() } };
   }
 
+  /** Each with an entry of its own, which is the number of the request that its end is (`orderSession`). */
   async #expire({ term, leases }: LeaseExpiry, deadline: Deadline): Promise<ApplyResult> {
-    const ended = leases.map(({ id, generation }) => ({ lease: id, generation }));
-    await this.#parts.node.propose({ kind: 'expire', term, leases: ended }, deadline.patience());
+    const { node } = this.#parts;
+    await Promise.all(
+      leases.map(({ id: lease, generation }) =>
+        node.propose({ kind: 'expire', term, leases: [{ lease, generation }] }, deadline.patience()),
+      ),
+    );
     return noAnswer;
   }
 

@@ -66,6 +66,8 @@ export class NodeStore {
   /** Removals under way, each to be waited for by whoever wants to install the same shard. */
   readonly #removals = new Map<ShardId, Promise<void>>();
   readonly #rowGarbage: RowGarbage;
+  /** Everything is on its way out, or in. */
+  #isReplacing = false;
   readonly #sums: SumFinder;
   readonly #warm = new WarmStates();
 
@@ -197,8 +199,12 @@ export class NodeStore {
     return SharedShardStore.open(this.#shared, shard, row);
   }
 
-  /** Whether no replica here claims a key of the span, `except` one's; nor are rows of it being removed. */
+  /**
+   * Whether no replica here claims a key of the span, `except` one's; nor are rows of it being removed. While everything is
+   * replaced it is not known which keys there will be.
+   */
   hasRoom(span: KeySpan, except: ShardId | null = null): boolean {
+    if (this.#isReplacing) return false;
     for (const store of this.#shards.values()) {
       if (store.shard !== except && overlaps(store.span, span)) return false;
     }
@@ -320,10 +326,13 @@ export class NodeStore {
   /** From here on nothing is committed: the whole storage is replaced. */
   async beginReplacement(): Promise<void> {
     assert(this.isAlone, 'rows of others are not replaced');
+    this.#isReplacing = true;
     await this.commits.suspend();
   }
 
   endReplacement(): void {
+    this.#isReplacing = false;
+    this.#rowGarbage.restart();
     this.#parts.clear();
     this.#changed.clear();
     this.#shards.clear();

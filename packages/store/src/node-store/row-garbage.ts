@@ -14,6 +14,8 @@ export class RowGarbage {
   /** Event logs that nobody lists. */
   readonly #logs: number[] = [];
   #isCollecting = false;
+  /** Counts the states that the storage has had. */
+  #states = 0;
 
   constructor(platform: Platform, stack: LayerStack, commits: Commits) {
     this.#platform = platform;
@@ -29,10 +31,18 @@ export class RowGarbage {
     this.#platform.spawn('event-log-removal', async () => {
       for (let next = this.#logs.shift(); next !== undefined; next = this.#logs.shift()) {
         const removal = new LogRemoval(this.#stack, next);
-        await this.#inSlices(() => removal.slice(limits.compactionSliceEvents));
+        const state = this.#states;
+        const isOver = (): boolean => this.#states !== state;
+        await this.#inSlices(() => isOver() || removal.slice(limits.compactionSliceEvents));
       }
       this.#isCollecting = false;
     });
+  }
+
+  /** The storage has got another state: logs of the one before are gone, and one of this may have the number of one of those. */
+  restart(): void {
+    this.#states += 1;
+    this.#logs.length = 0;
   }
 
   /** What a shard has. Resolves when it is removed from the layers, stored or not. */

@@ -15,8 +15,6 @@ import { MultiVersionState, type StateSummary } from '../mvcc/state.ts';
 import { covers, holdsKey, type KeySpan, touches } from '../shard/key-span.ts';
 import type { ShardId } from '../shard/shard-entry.ts';
 import type { ShardStore } from '../shard/shard-store.ts';
-import type { SnapshotEntry } from '../snapshot-frames.ts';
-import { eventChunks } from '../snapshot-stream.ts';
 import type { OrderedStorage } from '../storage.ts';
 import { Namespace } from '../system/namespaces.ts';
 import { SystemTable } from '../system/system-table.ts';
@@ -230,11 +228,6 @@ export class SharedShardStore implements ShardStore {
     // How far it has come alone need not be stored.
     if (isLess || this.#shared.stack.active.operations > 0) this.#shared.changed(this.shard);
     return isDone;
-  }
-
-  /** For snapshots: the events from the compaction revision on as chunks of one log. From a pinned view. */
-  eventChunks(pinned: Pinned): Iterable<SnapshotEntry> {
-    return eventChunks(pinned);
   }
 }
 

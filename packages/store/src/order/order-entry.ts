@@ -80,7 +80,10 @@ export type OrderEntry =
       readonly user: RequestUser | null;
       readonly lease: bigint;
     }
-  /** The leader of this term has seen the time of these generations run out. */
+  /**
+   * The leader of this term has seen the time of these generations run out. There is one in an entry: by its index the end
+   * of a lease is known as a request, and a shard that had keys of two would have carried out one request twice.
+   */
   | { readonly kind: 'expire'; readonly term: number; readonly leases: readonly OrderedGeneration[] }
   /** What is left of the time of leases, in seconds, so that the next leader does not begin anew. */
   | {

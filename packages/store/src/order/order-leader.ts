@@ -1,3 +1,4 @@
+import { limits } from '../limits.ts';
 import { orderSession } from '../shard/request-memory.ts';
 import type { PrepareEntry, ShardId, Vote } from '../shard/shard-entry.ts';
 import { type Tally, tallyOf, type VoteTree } from '../shard/vote.ts';
@@ -13,6 +14,8 @@ interface Ballot {
 
 interface Revocation {
   readonly sinceMs: number;
+  /** The same lease may be granted, and revoked, once more. */
+  readonly revokedAt: number;
   readonly transaction: string;
   readonly prepares: readonly { readonly shard: ShardId; readonly entry: PrepareEntry }[];
 }
@@ -27,7 +30,8 @@ export class OrderLeader {
   readonly #seqs = new Map<ShardId, number>();
   readonly #ordered = new Map<ShardId, number>();
   readonly #ballots = new Map<string, Ballot>();
-  readonly #revocations = new Map<bigint, Revocation>();
+  /** Of leases that are about to end, and of no others. */
+  #revocations = new Map<bigint, Revocation>();
   #attempts = 0;
 
   /** A transaction that is not decided by then is aborted. */
@@ -69,6 +73,7 @@ export class OrderLeader {
     const counts = new Map<ShardId, number>();
     for (const [shard, seq] of this.#seqs) raise(counts, machine, shard, seq);
     const decisions: ProposedDecision[] = [];
+    let bytes = 0;
     for (const [transaction, ballot] of this.#ballots) {
       if (machine.decisionOf(transaction) !== null) {
         this.#ballots.delete(transaction);
@@ -76,6 +81,9 @@ export class OrderLeader {
       }
       const decision = this.#decide(machine, ballot, nowMs);
       if (decision === null) continue;
+      bytes += bytesOf(decision);
+      // The log takes no entry of any size: the rest goes with the next one.
+      if (decisions.length > 0 && bytes > limits.cutDecisionBytes) break;
       decisions.push(decision);
       // A copy of its votes may open the ballot again: the first decision stands.
       this.#ballots.delete(transaction);
@@ -100,16 +108,15 @@ export class OrderLeader {
 
   /** Prepares that are to be sent, again and again, for leases that are about to end. */
   revocations(machine: OrderMachine, nowMs: number): Revocation['prepares'] {
-    const prepares: { readonly shard: ShardId; readonly entry: PrepareEntry }[] = [];
+    const before = this.#revocations;
+    this.#revocations = new Map();
     for (const { lease, revokedAt, shards } of machine.leases.revoking()) {
-      let revocation = this.#revocations.get(lease);
-      if (revocation === undefined || this.#isOver(machine, revocation, nowMs)) {
-        revocation = this.#attempt(machine, lease, revokedAt, shards, nowMs);
-        this.#revocations.set(lease, revocation);
-      }
-      prepares.push(...revocation.prepares);
+      const known = before.get(lease);
+      const isKnown = known?.revokedAt === revokedAt && !this.#isOver(machine, known, nowMs);
+      const revocation = isKnown ? known : this.#attempt(machine, lease, revokedAt, shards, nowMs);
+      this.#revocations.set(lease, revocation);
     }
-    return prepares;
+    return [...this.#revocations.values()].flatMap(({ prepares }) => prepares);
   }
 
   #isOver(machine: OrderMachine, { transaction, sinceMs }: Revocation, nowMs: number): boolean {
@@ -144,7 +151,7 @@ export class OrderLeader {
         absent: [],
       } as const,
     }));
-    return { sinceMs: nowMs, transaction, prepares };
+    return { sinceMs: nowMs, revokedAt, transaction, prepares };
   }
 
   #decide(machine: OrderMachine, { sinceMs, vote, votes }: Ballot, nowMs: number): ProposedDecision | null {
@@ -168,6 +175,14 @@ function withErrors(tally: Tally, votes: readonly Vote[]): Tally {
   const error = votes.find((vote) => vote.error !== null)?.error ?? tally.error;
   return { ...tally, error, changes: error === null ? tally.changes : [] };
 }
+
+/** At most, as an entry has it. */
+function bytesOf({ transaction, participants, choices, changes }: ProposedDecision): number {
+  return decisionBytes + transaction.length + 5 * participants.length + choices.length + 15 * changes.length;
+}
+
+/** What a decision takes beside its lists. */
+const decisionBytes = 64;
 
 function raise(counts: Map<ShardId, number>, machine: OrderMachine, shard: ShardId, seq: number): void {
   const numbered = machine.numbered(shard);

@@ -236,7 +236,7 @@ export class RequestMemory {
     return this.#expired.size;
   }
 
-  /** How many outcomes and decisions are kept, to be bounded. */
+  /** How many outcomes and decisions are kept. */
   get size(): number {
     let size = this.#decided.size;
     for (const { outcomes } of this.#sessions.values()) size += outcomes.size;
@@ -277,7 +277,7 @@ export class RequestMemory {
     this.#changed.take();
   }
 
-  /** Plain data. */
+  /** Stored nowhere: simulations keep it, and states are compared by it with those that {@link restore} has made. */
   toPlain(): unknown {
     return {
       sessions: sorted(this.#sessions).map(([session, { floor, outcomes }]) => ({

@@ -154,7 +154,7 @@ export class ShardLeader {
   }
 }
 
-/** As soon as the cut is seen here, whether the shard's own log has it or not. */
+/** As soon as the cut is seen here, whether the shard's own log has it or not. Null: later. */
 function writeAnswer(
   machine: ShardMachine,
   order: OrderMachine,
@@ -166,14 +166,16 @@ function writeAnswer(
   if (revision !== null) return { origin, result, revision, effective: true };
   const early = order.revisionOf(machine.shard, seq);
   if (early === null) return null;
-  const revisionOf = (other: number): number =>
-    other > machine.numbered ? (order.revisionOf(machine.shard, other) as number) : machine.revisionOf(other);
-  return {
-    origin,
-    result: settle(result, { own: early, effective: true, revisionOf }),
-    revision: early,
-    effective: true,
+  // The order forgets what the shard's leader has logged, and this replica may not have applied that.
+  let isKnown = true;
+  const revisionOf = (other: number): number => {
+    if (other <= machine.numbered) return machine.revisionOf(other);
+    const known = order.revisionOf(machine.shard, other);
+    isKnown &&= known !== null;
+    return known ?? 0;
   };
+  const settled = settle(result, { own: early, effective: true, revisionOf });
+  return isKnown ? { origin, result: settled, revision: early, effective: true } : null;
 }
 
 function hasAll(machine: ShardMachine, order: OrderMachine, index: number): boolean {

@@ -6,10 +6,10 @@ import { limits } from '../limits.ts';
 import type { MultiVersionState } from '../mvcc/state.ts';
 import { executeChosen, executeTxn, type TxnState } from '../mvcc/txn.ts';
 import { covers, type KeySpan, spanOfKey } from './key-span.ts';
-import { NumberRuns } from './number-runs.ts';
+import type { NumberRuns } from './number-runs.ts';
 import { type Evaluation, leasedKeys, Overlay, type PendingWrite } from './overlay.ts';
-import { ownRevision } from './pending.ts';
-import { type Claim, conflicts, type Prepared } from './prepared.ts';
+import type { Claim, Prepared } from './prepared.ts';
+import { PreparedTransactions } from './prepared-transactions.ts';
 import {
   type RequestOrigin,
   RequestMemory,
@@ -36,8 +36,10 @@ import { type ShardLife, shardLives } from './shard-life.ts';
 import { shardPartKeys, type ShardRecords, sortedShardParts, type WriteShardPart } from './shard-parts.ts';
 import type { ShardAccess, ShardStore } from './shard-store.ts';
 import { type TransactionLife, transactionLives } from './transaction-life.ts';
+import { UnsettledAnswers } from './unsettled-answers.ts';
 import { errorOf, firstPlaces, type VoteError, voteErrorOf, voteOn, type VoteTree } from './vote.ts';
-import { type Footprint, footprintOf, type WriteRequest } from './write-request.ts';
+import { type StoredWaiting, WaitingEntries, type WaitingEntry, waitingEntry } from './waiting-entries.ts';
+import type { Footprint, WriteRequest } from './write-request.ts';
 
 /** Where the order group's own shard takes its revisions from: its writes are numbered where the log has them. */
 export interface OwnOrder {
@@ -66,26 +68,6 @@ export interface ShardParts {
   /** That are registered here from the beginning. */
   readonly leases?: readonly bigint[];
   readonly bounds?: ShardBounds;
-}
-
-/** A request or a Prepare that may have to wait. */
-interface Item {
-  readonly entry: RequestEntry | PrepareEntry;
-  readonly footprint: Footprint;
-  /** In the shard's log. */
-  readonly position: number;
-  /** A frontier that was fetched after it was applied first. */
-  fresh: number | null;
-  /** Whether it was let in before: a barrier does not hold it up. */
-  admitted: boolean;
-}
-
-/** An outcome whose answer names writes that have no revision yet. */
-interface Unsettled {
-  readonly session: number;
-  readonly outcome: WrittenOutcome | UnchangedOutcome;
-  /** It is settled when this seq is numbered. */
-  readonly at: number;
 }
 
 /**
@@ -118,15 +100,9 @@ export class ShardMachine {
   readonly #order: OwnOrder | null;
   readonly #bounds: ShardBounds;
   #overlay: Overlay | null = null;
-  #numbers = new NumberRuns();
-  /** In the order in which they were evaluated. */
-  #unsettled: Unsettled[] = [];
-  readonly #prepared = new Map<string, Prepared>();
-  #preparedBytes = 0;
-  /** Transactions that were ever prepared here. */
-  #preparedCount = 0;
-  /** In the order of the log. */
-  #waiting: Item[] = [];
+  #answers: UnsettledAnswers;
+  #prepared = new PreparedTransactions();
+  #waiting = new WaitingEntries();
   readonly #leases = new RegisteredLeases();
   /** Since it was written down. */
   #accessChanged = true;
@@ -139,6 +115,7 @@ export class ShardMachine {
     this.store = parts.store;
     this.access = parts.access;
     this.memory = memory;
+    this.#answers = new UnsettledAnswers(memory);
     this.#order = parts.order;
     this.#bounds = parts.bounds ?? defaultBounds;
     this.#leases.addAll(parts.leases ?? []);
@@ -153,16 +130,16 @@ export class ShardMachine {
   }
 
   get prepared(): ReadonlyMap<string, Prepared> {
-    return this.#prepared;
+    return this.#prepared.all;
   }
 
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** Of requests that wait and transactions that are prepared. */
   get heldBytes(): number {
-    return this.#waiting.reduce((sum, { footprint }) => sum + footprint.bytes, this.#preparedBytes);
+    return this.#waiting.bytes + this.#prepared.bytes;
   }
 
   get overlayBytes(): number {
@@ -179,7 +156,7 @@ export class ShardMachine {
 
   /** Whether everything that the barrier waits for is over: the range can be changed. */
   get isDrained(): boolean {
-    return this.#prepared.size === 0 && this.#waiting.length === 0 && this.seq === this.numbered;
+    return this.#prepared.size === 0 && this.#waiting.size === 0 && this.seq === this.numbered;
   }
 
   owns(spans: readonly KeySpan[]): boolean {
@@ -196,26 +173,32 @@ export class ShardMachine {
    * is there: whoever led when it came may have gone without asking.
    */
   get frontierWantedAt(): number | null {
-    let position: number | null = null;
-    for (const item of this.#waiting) {
-      if (item.fresh === null && item.footprint.newestRead > this.known) position = item.position;
-    }
-    return position;
+    return this.#waiting.frontierWantedAt(this.known);
   }
 
   /** Whether history may be dropped now: no transaction that is prepared wants to read below the compaction. */
   get mayCompact(): boolean {
-    for (const { oldestRead } of this.#prepared.values()) if (oldestRead > 0) return false;
-    return true;
+    return this.#prepared.oldestRead === null;
+  }
+
+  /**
+   * From which revision on a snapshot has the history: that of the compaction, or the oldest that a transaction reads which
+   * was prepared before it.
+   */
+  get keptFrom(): number {
+    const { compactRevision, compactedThrough } = this.store.keys;
+    const oldest = this.#prepared.oldestRead ?? compactRevision;
+    // What was gone before is an error by then, and nobody's to read.
+    return Math.min(compactRevision, Math.max(oldest, compactedThrough));
   }
 
   votes(): Vote[] {
-    return [...this.#prepared.values()].map((prepared) => this.#voteOf(prepared));
+    return [...this.prepared.values()].map((prepared) => this.#voteOf(prepared));
   }
 
   /** Revisions of seqs that an answer of this shard may still name. */
   revisionOf(seq: number): number {
-    return this.#numbers.revisionOf(seq);
+    return this.#answers.revisionOf(seq);
   }
 
   /** What has to be there before an entry can be applied: a neighbour that has drained, on this node. */
@@ -278,7 +261,7 @@ export class ShardMachine {
   revokeAlone(lease: bigint): boolean {
     const keys = this.keysOf(lease);
     const claim = { spans: keys.map(spanOfKey), leases: [], revokes: lease };
-    for (const prepared of this.#prepared.values()) if (conflicts(prepared, claim)) return false;
+    if (this.#prepared.meets(claim)) return false;
     const state = this.#current();
     const before = state.revision;
     this.#revoke(state, lease, null);
@@ -287,15 +270,13 @@ export class ShardMachine {
   }
 
   #arrive(entry: RequestEntry | PrepareEntry, position: number): void {
-    const footprint = entry.kind === 'request' ? footprintOf(entry.write) : fragmentFootprint(entry);
-    const item: Item = { entry, footprint, position, fresh: null, admitted: false };
+    const item = waitingEntry(entry, position);
     if (this.#attempt(item)) return;
-    if (this.#waiting.length >= this.#bounds.waitingEntries || this.#isTooMuch(footprint)) {
+    if (this.#waiting.size >= this.#bounds.waitingEntries || this.#isTooMuch(item.footprint)) {
       this.#refuse(entry, 'overloaded');
       return;
     }
-    item.admitted = true;
-    this.#waiting.push(item);
+    this.#waiting.add(item);
     if (entry.kind === 'prepare') this.#live(entry.transaction, 'wait', 'unknown');
   }
 
@@ -307,25 +288,22 @@ export class ShardMachine {
 
   /** After something that others may have waited for. */
   #resume(): void {
-    const queue = this.#waiting;
-    this.#waiting = [];
-    for (const item of queue) {
+    this.#waiting.retry((item) => {
       const { entry } = item;
-      // Decided meanwhile.
-      if (entry.kind === 'prepare' && this.memory.isDecided(entry.transaction)) continue;
-      if (!this.#attempt(item)) this.#waiting.push(item);
-    }
+      const isDecided = entry.kind === 'prepare' && this.memory.isDecided(entry.transaction);
+      return isDecided || this.#attempt(item);
+    });
   }
 
   /** False: it has to wait. */
-  #attempt(item: Item): boolean {
+  #attempt(item: WaitingEntry): boolean {
     const { entry } = item;
     return entry.kind === 'request' ? this.#request(item, entry) : this.#prepare(item, entry);
   }
 
   // Requests of this shard alone: rules 1, 5, 6, 7, 9.
 
-  #request(item: Item, entry: RequestEntry): boolean {
+  #request(item: WaitingEntry, entry: RequestEntry): boolean {
     const { origin, write, user } = entry;
     const isMine = entry.range === this.epoch.range && this.owns(item.footprint.spans);
     // What must know its own revision is decided upon like a transaction of several shards, and never comes here.
@@ -416,7 +394,7 @@ export class ShardMachine {
     const { seq, numbered: from } = this;
     if (this.#overlay === null) return { kind: 'written', seq, from, revision: this.known, result };
     const outcome: WrittenOutcome = { kind: 'written', seq, from, revision: null, result };
-    this.#unsettled.push({ session, outcome, at: seq });
+    this.#answers.add(session, outcome, seq);
     return outcome;
   }
 
@@ -428,10 +406,10 @@ export class ShardMachine {
       result,
       from,
       seen,
-      prepared: this.#preparedCount,
+      prepared: this.#prepared.ever,
       bound,
     };
-    if (seen > from) this.#unsettled.push({ session, outcome, at: seen });
+    if (seen > from) this.#answers.add(session, outcome, seen);
     return outcome;
   }
 
@@ -441,17 +419,11 @@ export class ShardMachine {
   }
 
   #isHeldUp(claim: Claim): boolean {
-    for (const prepared of this.#prepared.values()) if (conflicts(prepared, claim)) return true;
-    return this.#isBehind(claim);
-  }
-
-  /** Whether something waits that came before and must not be overtaken. */
-  #isBehind(claim: Claim): boolean {
-    return this.#waiting.some((item) => conflicts(claimOf(item), claim));
+    return this.#prepared.meets(claim) || this.#waiting.holdsUp(claim);
   }
 
   /** Whether it names revisions beyond those that the shard can tell apart: rule 7. Says so, then. */
-  #needsNumber({ footprint, fresh }: Item): boolean {
+  #needsNumber({ footprint, fresh }: WaitingEntry): boolean {
     const overlay = this.#overlay;
     if (overlay === null) return false;
     const { horizon, newestRead, spans } = footprint;
@@ -464,7 +436,7 @@ export class ShardMachine {
   }
 
   /** That a lease is not registered says nothing: the error needs the word of the order group. */
-  #lacksLease({ entry, footprint }: Item): boolean {
+  #lacksLease({ entry, footprint }: WaitingEntry): boolean {
     return footprint.leases.some((lease) => !this.#leases.has(lease) && !entry.absent.includes(lease));
   }
 
@@ -480,10 +452,10 @@ export class ShardMachine {
 
   // Transactions of several shards: rule 8.
 
-  #prepare(item: Item, entry: PrepareEntry): boolean {
+  #prepare(item: WaitingEntry, entry: PrepareEntry): boolean {
     const { transaction } = entry;
     const voted = this.#prepared.get(transaction);
-    if (voted !== undefined) {
+    if (voted !== null) {
       this.#live(transaction, 'repeat');
       this.#effects.push({ kind: 'vote', vote: this.#voteOf(voted) });
       return true;
@@ -493,7 +465,7 @@ export class ShardMachine {
       this.#live(transaction, 'repeat');
       return true;
     }
-    if (this.#waiting.some(({ entry: other }) => isPrepareOf(other, transaction))) return true;
+    if (this.#waiting.hasPrepare(transaction)) return true;
     const range = entry.participants.find(({ shard }) => shard === this.shard)?.range;
     if (range !== this.epoch.range || !this.owns(item.footprint.spans)) {
       this.#refuse(entry, 'epoch');
@@ -506,13 +478,12 @@ export class ShardMachine {
       return true;
     }
     const claim = this.#claimOf(item, entry);
-    for (const other of this.#prepared.values()) {
-      if (!conflicts(other, claim)) continue;
+    if (this.#prepared.meets(claim)) {
       // Waiting could be for ever: the other one may wait for this one elsewhere.
       this.#voteNo(entry);
       return true;
     }
-    if (this.#isBehind(claim)) return this.#wait('lock');
+    if (this.#waiting.holdsUp(claim)) return this.#wait('lock');
     if (this.#needsNumber(item)) return false;
     if (this.#lacksLease(item)) {
       this.#refuse(entry, 'lease-unregistered');
@@ -530,7 +501,7 @@ export class ShardMachine {
     return true;
   }
 
-  #lock(item: Item, entry: PrepareEntry, claim: Claim): void {
+  #lock(item: WaitingEntry, entry: PrepareEntry, claim: Claim): void {
     const { transaction, origin, participants, fragment } = entry;
     const { tree, error } = this.#evaluateVote(entry, claim);
     const { seq } = this;
@@ -542,18 +513,16 @@ export class ShardMachine {
       fragment,
       ...claim,
       oldestRead: item.footprint.oldestRead,
-      order: this.#preparedCount,
+      order: this.#prepared.ever,
       tree,
       error,
       seq,
     };
-    this.#preparedCount += 1;
-    this.#prepared.set(transaction, prepared);
-    this.#preparedBytes += item.footprint.bytes;
+    this.#prepared.add(prepared);
     this.#effects.push({ kind: 'vote', vote: this.#voteOf(prepared) });
   }
 
-  #claimOf({ footprint }: Item, { revokes }: PrepareEntry): Claim {
+  #claimOf({ footprint }: WaitingEntry, { revokes }: PrepareEntry): Claim {
     const { spans, leases } = footprint;
     if (revokes === null) return { spans, leases, revokes };
     const keys = this.keysOf(revokes);
@@ -604,18 +573,17 @@ export class ShardMachine {
     const prepared = this.#prepared.get(transaction);
     this.memory.raiseFloor(origin.session, origin.floor);
     assert(
-      verdict === 'abort' || prepared !== undefined,
+      verdict === 'abort' || prepared !== null,
       () => `shard ${this.shard} has prepared what is committed: ${transaction}`,
     );
-    if (prepared === undefined) {
+    if (prepared === null) {
       // A copy of its Prepare may still come, and must find that it is over.
       if (!this.memory.isDecided(transaction)) this.#live(transaction, 'abort');
       this.memory.decided(decision);
       return;
     }
     this.#live(transaction, verdict);
-    this.#prepared.delete(transaction);
-    this.#preparedBytes -= fragmentFootprint(prepared).bytes;
+    this.#prepared.delete(prepared);
     this.memory.decided(decision);
     if (verdict === 'commit') this.#commit(prepared, decision);
   }
@@ -662,9 +630,9 @@ export class ShardMachine {
   }
 
   #lifeOf(transaction: string): TransactionLife {
-    if (this.#prepared.has(transaction)) return 'prepared';
+    if (this.#prepared.get(transaction) !== null) return 'prepared';
     if (this.memory.isDecided(transaction)) return 'over';
-    return this.#waiting.some(({ entry }) => isPrepareOf(entry, transaction)) ? 'waiting' : 'unknown';
+    return this.#waiting.hasPrepare(transaction) ? 'waiting' : 'unknown';
   }
 
   // What the order group says: rules 4, 13.
@@ -694,31 +662,8 @@ export class ShardMachine {
     const { seq, origin } = this.#overlay.number(revision);
     this.numbered = seq;
     this.#effects.push({ kind: 'numbered', origin, revision });
-    this.#numbers.add(seq, revision);
     this.memory.close((outcome) => outcome.seen < seq, revision - 1);
-    this.#settle(revision);
-  }
-
-  /** Answers that wait for nothing more than what was numbered now. */
-  #settle(revision: number): void {
-    const numbers = { revisionOf: (seq: number): number => this.#numbers.revisionOf(seq) };
-    // In the order of the log, which is that of what they wait for.
-    let count = 0;
-    for (const { session, outcome, at } of this.#unsettled) {
-      if (at > this.numbered) break;
-      count += 1;
-      this.memory.settled(session);
-      if (outcome.kind === 'written') {
-        outcome.revision = revision;
-        outcome.result = settle(outcome.result, { ...numbers, own: revision, effective: true });
-      } else {
-        // At which revision it is answered is known only then.
-        outcome.result = settle(outcome.result, { ...numbers, own: ownRevision, effective: false });
-      }
-    }
-    this.#unsettled.splice(0, count);
-    const [oldest] = this.#unsettled;
-    this.#numbers.forgetThrough(oldest === undefined ? this.numbered : oldest.outcome.from);
+    this.#answers.number(seq, revision);
   }
 
   #change(fact: Fact, change: FactChange, drained: ShardMachine | null): void {
@@ -826,15 +771,16 @@ export class ShardMachine {
   #frontier(after: number, revision: number, asked: number): void {
     if (after > this.ordered) return;
     this.#know(revision);
-    for (const item of this.#waiting) {
-      if (item.position <= asked) item.fresh = Math.max(item.fresh ?? 0, revision);
-    }
+    this.#waiting.frontier(asked, revision);
     this.#resume();
   }
 
   // Its state, whole.
 
-  /** Everything but the numbered versions, which the store has. */
+  /**
+   * Everything but the numbered versions, which the store has. Equal for equal states. Stored nowhere, see {@link flush}:
+   * simulations keep it, and states are compared by it.
+   */
   encode(): Uint8Array {
     return encodePlain({
       ...this.#plainCore(),
@@ -901,14 +847,14 @@ export class ShardMachine {
       seq: this.seq,
       compactRevision: this.compactRevision,
       pending: this.#overlay?.pending ?? [],
-      numbers: this.#numbers.runs,
-      prepared: [...this.#prepared.values()],
-      preparedCount: this.#preparedCount,
-      waiting: this.#waiting.map(({ entry, position, fresh }) => ({ entry, position, fresh })),
+      numbers: this.#answers.runs,
+      prepared: [...this.prepared.values()],
+      preparedCount: this.#prepared.ever,
+      waiting: this.#waiting.stored,
     };
   }
 
-  /** `access`: opens what its `encode` has written. */
+  /** What {@link encode} has written. `access`: opens what its `encode` has written. */
   static decode(
     bytes: Uint8Array,
     store: ShardStore,
@@ -945,24 +891,16 @@ export class ShardMachine {
     this.ordered = stored.ordered;
     this.numbered = stored.numbered;
     this.compactRevision = stored.compactRevision;
+    const { keys } = this.store;
+    // A snapshot may have come with more history: see `keptFrom`.
+    keys.compactRevision = Math.max(keys.compactRevision, stored.compactRevision);
     this.#leases.addAll(leases);
     this.#bind(stored.seq);
     this.#know(stored.known);
     this.#overlay?.restore(stored.pending);
-    this.#numbers = new NumberRuns(stored.numbers);
-    for (const prepared of stored.prepared) {
-      this.#prepared.set(prepared.transaction, prepared);
-      this.#preparedBytes += fragmentFootprint(prepared).bytes;
-    }
-    this.#preparedCount = stored.preparedCount;
-    this.#waiting = stored.waiting.map(({ entry, position, fresh }) => ({
-      entry,
-      footprint: entry.kind === 'request' ? footprintOf(entry.write) : fragmentFootprint(entry),
-      position,
-      fresh,
-      admitted: true,
-    }));
-    this.#unsettled = unsettledOf(this.memory, this.numbered);
+    this.#prepared = new PreparedTransactions(stored.prepared, stored.preparedCount);
+    this.#waiting = new WaitingEntries(stored.waiting);
+    this.#answers = new UnsettledAnswers(this.memory, this.numbered, stored.numbers);
   }
 
   /** Numbered versions have another home. */
@@ -1042,7 +980,7 @@ interface StoredCore {
   readonly numbers: NumberRuns['runs'];
   readonly prepared: readonly Prepared[];
   readonly preparedCount: number;
-  readonly waiting: readonly Pick<Item, 'entry' | 'position' | 'fresh'>[];
+  readonly waiting: readonly StoredWaiting[];
 }
 
 function execute(keys: MultiVersionState, write: WriteRequest): ApplyResult {
@@ -1056,31 +994,4 @@ function execute(keys: MultiVersionState, write: WriteRequest): ApplyResult {
     default:
       return unreachable(write);
   }
-}
-
-function fragmentFootprint({ fragment }: Pick<PrepareEntry, 'fragment'>): Footprint {
-  if (fragment === null)
-    return { spans: [], leases: [], horizon: 0, newestRead: 0, oldestRead: 0, filtersOwn: false, bytes: 0 };
-  return footprintOf({ kind: 'txn', request: fragment });
-}
-
-function claimOf({ entry, footprint }: Item): Claim {
-  return { ...footprint, revokes: entry.kind === 'prepare' ? entry.revokes : null };
-}
-
-function isPrepareOf(entry: RequestEntry | PrepareEntry, transaction: string): boolean {
-  return entry.kind === 'prepare' && entry.transaction === transaction;
-}
-
-function unsettledOf(memory: RequestMemory, numbered: number): Unsettled[] {
-  const unsettled: Unsettled[] = [];
-  for (const [session, outcome] of memory.outcomes()) {
-    if (outcome.kind === 'written' && outcome.revision === null) {
-      unsettled.push({ session, outcome, at: outcome.seq });
-    }
-    if (outcome.kind === 'unchanged' && outcome.seen > numbered) {
-      unsettled.push({ session, outcome, at: outcome.seen });
-    }
-  }
-  return unsettled.sort((a, b) => a.at - b.at);
 }

@@ -5,7 +5,7 @@ import type { LogPosition } from '../mvcc/meta.ts';
 import type { Pinned } from '../mvcc/pinned.ts';
 import type { SharedShardStore } from '../node-store/node-store.ts';
 import { checkSnapshotFormat, chunksOf, SnapshotFrames } from '../snapshot-frames.ts';
-import { historyEntries, latestEntries, systemEntries } from '../snapshot-stream.ts';
+import { eventChunks, historyEntries, latestEntries, systemEntries } from '../snapshot-stream.ts';
 import { readBytes, readList, readSpan, writeList, writeSpan } from './entry-fields.ts';
 import type { KeySpan } from './key-span.ts';
 import type { ShardMachine } from './shard-machine.ts';
@@ -17,6 +17,7 @@ const shardSnapshotFormat = 1;
 export interface ShardSnapshotHeader {
   readonly span: KeySpan;
   readonly revision: number;
+  /** Of what comes: that of the machine may be greater. */
   readonly compactRevision: number;
   /** As `ShardMachine.flush` hands them out: they are stored as they are. */
   readonly records: readonly ShardRecord[];
@@ -29,17 +30,16 @@ export class ShardSnapshot implements SnapshotSource {
   readonly index: Index;
   readonly term: Term;
   readonly #platform: Platform;
-  readonly #store: SharedShardStore;
   readonly #pinned: Pinned;
   readonly #header: ShardSnapshotHeader;
   #isReleased = false;
 
   constructor(platform: Platform, machine: ShardMachine, store: SharedShardStore, applied: LogPosition) {
     this.#platform = platform;
-    this.#store = store;
     this.#pinned = store.pin();
-    const { revision, compactRevision } = this.#pinned;
-    this.#header = { span: machine.span, revision, compactRevision, records: recordsOf(machine) };
+    const { revision } = this.#pinned;
+    const { span, keptFrom: compactRevision } = machine;
+    this.#header = { span, revision, compactRevision, records: recordsOf(machine) };
     this.index = applied.index as Index;
     this.term = applied.term as Term;
   }
@@ -75,7 +75,7 @@ export class ShardSnapshot implements SnapshotSource {
     });
     yield* frames.table('latest', latestEntries(layers));
     yield* frames.table('history', historyEntries(layers, compactRevision));
-    yield* frames.table('events', this.#store.eventChunks(this.#pinned));
+    yield* frames.table('events', eventChunks({ layers, compactRevision }));
     yield* frames.table('system', systemEntries(layers));
     yield frames.end();
   }

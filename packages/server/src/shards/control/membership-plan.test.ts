@@ -32,9 +32,13 @@ it('a learner that nobody wants any more goes', () => {
   });
 });
 
-it('a leader that goes hands over to one that stays, or makes a newcomer vote first', () => {
+it('a leader that goes makes a newcomer vote first, hands over to one that stays, and is removed by it', () => {
   const members = { learners: [4] };
-  expect(membershipStep(view({ self: 3, members }))).toEqual({ kind: 'transfer-leader', to: 1 });
+  expect(membershipStep(view({ self: 3, members }))).toEqual({ kind: 'promote', nodes: [4], removes: [] });
+  const voters = [1, 2, 3, 4];
+  expect(membershipStep(view({ self: 3, members: { voters } }))).toEqual({ kind: 'transfer-leader', to: 1 });
+  const heir = view({ self: 1, members: { voters } });
+  expect(membershipStep(heir)).toEqual({ kind: 'promote', nodes: [], removes: [3] });
   const alone = view({ self: 1, wanted: [4], members: { voters: [1], learners: [4] } });
   expect(membershipStep(alone)).toEqual({ kind: 'promote', nodes: [4], removes: [] });
 });

@@ -49,15 +49,17 @@ export function membershipStep(view: MembershipView): MembershipStep | null {
   return { kind: 'promote', nodes: newcomers, removes };
 }
 
-/** A leader that goes hands over first: to one that stays, or to a newcomer that votes by then. */
+/**
+ * A leader that goes sees to the newcomers first: another one in the middle of what they are sent would begin with it anew.
+ * Then it hands over, to one that stays or to one of them.
+ */
 function withoutSelf(
-  { self, configuration, isLive, ...view }: MembershipView,
+  { self, configuration, wanted, isLive }: MembershipView,
   newcomers: readonly number[],
   removes: readonly number[],
 ): MembershipStep {
-  const heirs = configuration.voters.filter((node) => view.wanted?.includes(node) === true);
-  const heir = heirs.find((node) => isLive(node));
-  if (heir !== undefined) return { kind: 'transfer-leader', to: heir };
+  const heir = configuration.voters.find((node) => wanted?.includes(node) === true && isLive(node));
+  if (newcomers.length === 0 && heir !== undefined) return { kind: 'transfer-leader', to: heir };
   return { kind: 'promote', nodes: newcomers, removes: removes.filter((node) => node !== self) };
 }
 
