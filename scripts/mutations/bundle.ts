@@ -2,24 +2,18 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { loadedMark, type Job } from './job.ts';
-import { applyMutation, repository } from './registry.ts';
+import { loadedMark } from './job.ts';
+import type { Patch } from './mutation.ts';
+import { applyPatches, repository } from './registry.ts';
 
 /**
- * One file with the scenario, the patched module and all that they import: a thread has it running in a tenth of the
- * time that it takes to load the modules one by one. Answers its path.
+ * One file with `entry` (a module's text, at the root of the repository), the patched modules and all that they import:
+ * a thread has it running in a tenth of the time that it takes to load the modules one by one. Answers its path.
  */
-export async function bundle(job: Job): Promise<string> {
+export async function bundle(entry: string, patches: readonly Patch[]): Promise<string> {
   const outfile = join(mkdtempSync(join(tmpdir(), 'mutation-')), 'job.mjs');
   await build({
-    stdin: {
-      contents: `
-        import { perform } from './scripts/mutations/perform.ts';
-        import * as scenario from './${job.scenario}';
-        perform(scenario);
-      `,
-      resolveDir: repository,
-    },
+    stdin: { contents: entry, resolveDir: repository },
     outfile,
     bundle: true,
     platform: 'node',
@@ -27,7 +21,7 @@ export async function bundle(job: Job): Promise<string> {
     target: 'node20.19',
     keepNames: true,
     logLevel: 'silent',
-    plugins: job.mutation === null ? [] : [patch(job.mutation)],
+    plugins: [...applyPatches(patches)].map(([file, text]) => patch(file, text)),
     // Bundled CommonJS asks for Node's modules by `require`.
     banner: {
       js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
@@ -37,13 +31,13 @@ export async function bundle(job: Job): Promise<string> {
 }
 
 /** Serves the patched text of one module; everything else is read as always. */
-function patch(mutation: NonNullable<Job['mutation']>): Plugin {
+function patch(file: string, text: string): Plugin {
+  const mark = `(globalThis.${loadedMark} ??= []).push(${JSON.stringify(file)});`;
   return {
     name: 'mutation',
     setup(building) {
-      const path = join(repository, mutation.file);
-      building.onLoad({ filter: new RegExp(`^${escapeRegExp(path)}$`) }, () => ({
-        contents: `globalThis.${loadedMark} = true;${applyMutation(mutation)}`,
+      building.onLoad({ filter: new RegExp(`^${escapeRegExp(join(repository, file))}$`) }, () => ({
+        contents: mark + text,
         loader: 'ts',
       }));
     },

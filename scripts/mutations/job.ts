@@ -1,12 +1,10 @@
+import type { Patch } from './mutation.ts';
+
 /** What the runner asks of one thread: run these seeds, on patched or plain code, up to the first violation. */
 export interface Job {
   readonly scenario: string;
-  readonly mutation: {
-    readonly name: string;
-    readonly file: string;
-    readonly find: string;
-    readonly replace: string;
-  } | null;
+  /** None: the plain code. */
+  readonly patches: readonly Patch[];
   readonly seeds: readonly number[];
   /** No seed is begun after this long. */
   readonly secondsMax: number;
@@ -27,8 +25,13 @@ export type JobResult =
       readonly seconds: number;
       readonly timedOut: boolean;
     }
-  /** Nothing was shown: the patch or the scenario does not work. */
-  | { readonly type: 'broken'; readonly message: string };
+  | Broken;
 
-/** Set on the thread's global object by the patched module, to show that the scenario loads it. */
+/** Nothing was shown: the patch or the scenario does not work. */
+export interface Broken {
+  readonly type: 'broken';
+  readonly message: string;
+}
+
+/** An array on the thread's global object, to which patched modules add their files: the scenario does load them. */
 export const loadedMark = '__flotillaMutationLoaded';

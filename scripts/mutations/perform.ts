@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadedMark, type Job, type JobResult } from './job.ts';
-import type { Scenario } from './mutation.ts';
+import type { Patch, Scenario } from './mutation.ts';
 
 /** What runs in a job's thread: seeds of the scenario, up to the first violation. */
 export function perform(scenario: Scenario): void {
@@ -20,12 +20,19 @@ async function result(scenario: Scenario, job: Job): Promise<JobResult> {
     if (seedsTried > 0 && seconds() > job.secondsMax) break;
     seedsTried += 1;
     const violation = await violationOf(scenario, seed);
-    if (job.mutation !== null && !(loadedMark in globalThis)) {
-      return { type: 'broken', message: `${job.scenario} does not load ${job.mutation.file}` };
+    const missing = unloaded(job.patches);
+    if (missing !== undefined) {
+      return { type: 'broken', message: `${job.scenario} does not load ${missing}` };
     }
     if (violation !== null) return { type: 'caught', ...violation, seed, seedsTried, seconds: seconds() };
   }
   return { type: 'clean', seedsTried, seconds: seconds(), timedOut: seedsTried < job.seeds.length };
+}
+
+/** A patched file that nothing has imported. */
+export function unloaded(patches: readonly Patch[]): string | undefined {
+  const loaded = (globalThis as { readonly [loadedMark]?: readonly string[] })[loadedMark] ?? [];
+  return patches.find(({ file }) => !loaded.includes(file))?.file;
 }
 
 async function violationOf(

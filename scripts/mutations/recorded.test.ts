@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Mutation } from './mutation.ts';
 import { loadMutations, title } from './registry.ts';
-import { readKillingSeeds, runMutations } from './run.ts';
+import { readKillingSeeds } from './killing-seeds.ts';
+import { runMutations } from './run.ts';
 
 describe('a mutation of every number', () => {
   // What a seed draws changes with every change of the simulated code, so a recorded seed is where to look first and

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { Mutation } from './mutation.ts';
+import type { Mutation, Patch } from './mutation.ts';
 
 export const repository: string = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,7 +18,7 @@ export async function loadMutations(): Promise<Mutation[]> {
     const name = title(mutation);
     if (names.has(name)) throw new Error(`two mutations are called "${name}"`);
     names.add(name);
-    applyMutation(mutation);
+    applyPatches(patchesOf(mutation));
   }
   return mutations.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
 }
@@ -27,15 +27,25 @@ export function title(mutation: Mutation): string {
   return `${mutation.number} ${mutation.name}`;
 }
 
-/** The patched source text. A patch that does not fit exactly once is an error: it would test nothing. */
-export function applyMutation(mutation: Pick<Mutation, 'file' | 'find' | 'replace' | 'name'>): string {
-  const source = readFileSync(join(repository, mutation.file), 'utf8');
-  const parts = source.split(mutation.find);
-  if (parts.length !== 2) {
-    const times = parts.length - 1;
-    throw new Error(`"${mutation.name}" fits ${times} times into ${mutation.file}: ${mutation.find}`);
+/** Every patch of a mutation, the bug itself first. */
+export function patchesOf(mutation: Mutation): readonly Patch[] {
+  const { file, find, replace, circumstances = [] } = mutation;
+  return [{ file, find, replace }, ...circumstances];
+}
+
+/**
+ * The patched text of every file that the patches change. A patch that does not fit exactly once is an error: it would
+ * test nothing.
+ */
+export function applyPatches(patches: readonly Patch[]): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>();
+  for (const { file, find, replace } of patches) {
+    const source = texts.get(file) ?? readFileSync(join(repository, file), 'utf8');
+    const parts = source.split(find);
+    if (parts.length !== 2) throw new Error(`a patch fits ${parts.length - 1} times into ${file}: ${find}`);
+    texts.set(file, parts.join(replace));
   }
-  return parts.join(mutation.replace);
+  return texts;
 }
 
 function mutationFiles(): string[] {

@@ -1,14 +1,18 @@
 // Switches known bugs on, one at a time, and shows what notices them.
 //
-//   node --import tsx scripts/mutations/run.ts [--only 3,7] [--seconds 120] [--parallel 2] [--recorded] [--record]
+//   node --import tsx scripts/mutations/run.ts [--only 3,7] [--seconds 120] [--parallel 2] [--recorded | --record]
+//   node --import tsx scripts/mutations/run.ts --summary
 //
-// --recorded tries the seed that killed a mutation before first; --record writes those seeds down.
-import { readFileSync, writeFileSync } from 'node:fs';
+// --recorded tries the seed that killed a mutation before first; --record writes those seeds down: the first of 1, 2,
+// 3… that kills. --summary runs nothing: it prints what was recorded of all mutations, and writes it into the README.
 import { parseArgs } from 'node:util';
 import type { Job, JobResult } from './job.ts';
+import { readKillingSeeds, writeKillingSeeds } from './killing-seeds.ts';
+import type { KillingSeeds } from './killing-seeds.ts';
 import type { Mutation } from './mutation.ts';
 import { runJobs } from './pool.ts';
-import { loadMutations, title } from './registry.ts';
+import { loadMutations, patchesOf, title } from './registry.ts';
+import { summaryTable, writeSummary } from './summary.ts';
 
 export interface MutationsRun {
   /** One row for each mutation. */
@@ -28,15 +32,6 @@ export interface BaselineRow {
   readonly result: JobResult;
 }
 
-/** Title of a mutation to the seed that killed it. */
-export type KillingSeeds = Readonly<Record<string, number>>;
-
-const killingSeedsFile = new URL('./killing-seeds.json', import.meta.url);
-
-export function readKillingSeeds(): KillingSeeds {
-  return JSON.parse(readFileSync(killingSeedsFile, 'utf8')) as KillingSeeds;
-}
-
 export interface MutationsOptions {
   readonly secondsMax: number;
   readonly parallel: number;
@@ -51,9 +46,9 @@ export async function runMutations(
   options: MutationsOptions,
 ): Promise<MutationsRun> {
   const jobs = mutations.map((mutation): Job => {
-    const { scenario, name, file, find, replace } = mutation;
     const seeds = seedsOf(mutation, options.killingSeeds);
-    return { scenario, mutation: { name, file, find, replace }, seeds, secondsMax: options.secondsMax };
+    const { secondsMax } = options;
+    return { scenario: mutation.scenario, patches: patchesOf(mutation), seeds, secondsMax };
   });
   const results = await runJobs(jobs, options.parallel, (index, result) => {
     options.onRow?.({ mutation: mutations[index]!, result });
@@ -95,7 +90,7 @@ async function runBaselines(
     seeds: [...seeds].sort((a, b) => a - b),
   }));
   const results = await runJobs(
-    baselines.map(({ scenario, seeds }) => ({ scenario, mutation: null, seeds, secondsMax })),
+    baselines.map(({ scenario, seeds }) => ({ scenario, patches: [], seeds, secondsMax })),
     options.parallel,
   );
   return baselines.map((baseline, index) => ({ ...baseline, result: results[index]! }));
@@ -147,10 +142,21 @@ async function main(): Promise<void> {
       parallel: { type: 'string', default: '2' },
       recorded: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
+      summary: { type: 'boolean', default: false },
     },
   });
+  if (values.record && values.recorded) {
+    // How many seeds a mutation takes would not be known of one whose recorded seed was tried first.
+    throw new Error('--record tries the seeds in order, so it does not go with --recorded');
+  }
   const numbers = values.only?.split(',').map(Number);
   const all = await loadMutations();
+  if (values.summary) {
+    const table = summaryTable(all, readKillingSeeds());
+    console.log(table);
+    writeSummary(table);
+    return;
+  }
   const mutations = numbers === undefined ? all : all.filter(({ number }) => numbers.includes(number));
   console.log(header());
   const run = await runMutations(mutations, {
@@ -176,8 +182,7 @@ function recordSeeds(rows: readonly MutationRow[]): void {
   for (const { mutation, result } of rows) {
     if (result.type === 'caught') seeds[title(mutation)] = result.seed;
   }
-  const sorted = Object.entries(seeds).sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }));
-  writeFileSync(killingSeedsFile, `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+  writeKillingSeeds(seeds);
 }
 
 if (process.argv[1] !== undefined && import.meta.filename === process.argv[1]) await main();

@@ -10,6 +10,7 @@ const following = 'packages/raft/src/core/following.ts';
 const log = 'packages/raft/src/core/raft-log.ts';
 const liveness = 'packages/raft/src/core/liveness.ts';
 const reconfiguring = 'packages/raft/src/core/reconfiguring.ts';
+const progress = 'packages/raft/src/core/progress.ts';
 const quorum = 'packages/raft/src/core/quorum.ts';
 const reading = 'packages/raft/src/core/reading.ts';
 const rounds = 'packages/raft/src/core/read-rounds.ts';
@@ -100,8 +101,9 @@ export const mutations: readonly Mutation[] = [
     description: 'The network delivers one vote twice, and a minority elects a leader.',
     file: election,
     find: 'if (!state.votes.has(from)) state.votes.set(from, granted);',
-    replace: `const missing = state.configuration.voters.find((voter) => !state.votes.has(voter));
-  state.votes.set(state.votes.has(from) ? (missing ?? from) : from, granted);`,
+    replace: `const again = from !== state.id && state.votes.has(from);
+  const missing = state.configuration.voters.find((voter) => !state.votes.has(voter));
+  state.votes.set(again ? (missing ?? from) : from, granted);`,
     scenario,
     seeds: 2_000,
   },
@@ -182,6 +184,26 @@ export const mutations: readonly Mutation[] = [
     replace: 'log.commitTo(Math.min(message.commit, log.last) as Index);',
     scenario: scripts,
     seeds: 1,
+  },
+  {
+    number: 9,
+    name: 'commits to the end of its log, under a leader that backs up by one (goraft)',
+    description:
+      'A leader that takes one off its next index for every refusal, late ones too, backs up beyond the point where the logs part, and sends an append that ends before it.',
+    file: following,
+    find: 'log.commitTo(Math.min(message.commit, lastNew) as Index);',
+    replace: 'log.commitTo(Math.min(message.commit, log.last) as Index);',
+    circumstances: [
+      {
+        file: progress,
+        find: `    if (this.next - 1 !== rejected) return false;
+    this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1) as Index;`,
+        replace: `    if (rejected < 0 || hint < 0) return false;
+    this.next = Math.max(this.next - 1, this.match + 1) as Index;`,
+      },
+    ],
+    scenario: contested,
+    seeds: 4_000,
   },
   {
     number: 10,
@@ -270,6 +292,42 @@ export const mutations: readonly Mutation[] = [
 `,
     scenario: scripts,
     seeds: 1,
+  },
+  {
+    number: 13,
+    name: 'takes match and next index from whichever answer comes last (goraft)',
+    description: 'An answer that was overtaken by a later one takes both back, and the flow with them.',
+    file: progress,
+    find: `    if (index <= this.match) return false;
+    this.match = index;
+    this.next = Math.max(this.next, index + 1) as Index;`,
+    replace: `    if (index < 0) return false;
+    this.match = index;
+    this.next = (index + 1) as Index;`,
+    scenario,
+    seeds: 1_000,
+  },
+  {
+    number: 46,
+    name: 'a heartbeat deposes a leader in the middle of its turn (hashicorp/raft #695)',
+    description:
+      'Heartbeats have a way of their own: term and role change at once, and the turn under way goes on with the new term.',
+    file: core,
+    find: `      case 'append':
+      case 'heartbeat':
+      case 'install-snapshot':
+        state.becomeFollower(`,
+    replace: `      case 'heartbeat':
+        if (state.role !== 'leader') state.becomeFollower('higher-term', message.term, message.from);
+        state.term = message.term;
+        if (state.role === 'leader') state.vote = nobody;
+        state.role = 'follower';
+        return true;
+      case 'append':
+      case 'install-snapshot':
+        state.becomeFollower(`,
+    scenario: contested,
+    seeds: 4_000,
   },
   {
     number: 14,
@@ -541,7 +599,7 @@ export const mutations: readonly Mutation[] = [
     file: liveness,
     find: '  if (state.leader !== nobody && state.electionElapsed < state.config.electionTicks) return true;\n',
     replace: '',
-    scenario,
-    seeds: 4_000,
+    scenario: scripts,
+    seeds: 1,
   },
 ];

@@ -1,4 +1,5 @@
 import {
+  contestedScenario,
   coreScenario,
   hostLeasesScenario,
   hostScenario,
@@ -18,6 +19,8 @@ import { leasesScenario } from './leases/leases.ts';
 import { placementScenario } from './placement/placement.ts';
 import { shardedScenarios, transactionScenarios } from './transactions/transactions.ts';
 
+export { edgesTaken } from './edges.ts';
+
 /**
  * Every scenario that `flotilla simulate` knows, by name. The forgetful counter is broken on purpose: it shows what a
  * failure looks like.
@@ -35,6 +38,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map(
     orderingScenario,
     coreScenario,
     stormScenario,
+    contestedScenario,
     hostScenario,
     hostSnapshotsScenario,
     hostLeasesScenario,

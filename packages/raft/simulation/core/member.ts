@@ -95,6 +95,8 @@ export class SimulatedMember {
   seenCommit = 0;
   seenLeadingTerm = 0;
   seenConfiguration: Configuration | null = null;
+  /** At a leader, of each member: what it believed to match, in which stay. Stays are numbered once in a life. */
+  readonly seenMatches = new Map<NodeId, { readonly session: number; readonly match: number }>();
   /** Membership entries in the log as all writes so far leave it, and the newest commit index among them. */
   modelMembership: number[] = [];
   modelCommit = 0;
@@ -135,6 +137,7 @@ export class SimulatedMember {
     this.reads.clear();
     this.changes.clear();
     this.peers.clear();
+    this.seenMatches.clear();
     this.#promises.length = 0;
     this.seenConfiguration = null;
   }

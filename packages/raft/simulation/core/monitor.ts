@@ -1,4 +1,4 @@
-import type { Configuration, Entry, LogEnd, NodeId, PeerMessage, Write } from '@flotilla/raft';
+import type { Configuration, Entry, LogEnd, NodeId, PeerMessage, ProgressView, Write } from '@flotilla/raft';
 import { reaches } from '../../src/core/raft-log.ts';
 import { isQuorum, mayFollow } from './sets.ts';
 import { Violation } from './violation.ts';
@@ -302,15 +302,19 @@ export class Monitor {
     };
   }
 
-  /** I5: a leader believes of a follower only what is on its disk. */
+  /** I5: a leader believes of a follower only what is on its disk, and never less than before. */
   #checkMatches(leader: SimulatedMember): void {
     const { progress, firstIndex } = leader.view;
     for (const { id, disk } of this.#members) {
-      const match = progress.get(id)?.match ?? 0;
+      const known = progress.get(id);
+      if (known === undefined) continue;
+      const { match } = known;
+      requireGrown(leader, id, known);
       if (match < firstIndex) continue;
       // A later leader may have replaced what was true in this term.
       if (disk.hardState.term > leader.view.term) continue;
-      if (!disk.holds(match, leader.view.termAt(match as Entry['index']) as number)) {
+      // (One that was let go of its log keeps its word for that until the leader hears of its removal, too.)
+      if (!this.#holdersOf(match, leader.view.termAt(match) as number)(id)) {
         fail(
           'I5 match truth',
           `${leader.id} believes that ${id} has ${match}, its disk ends at ${disk.lastIndex}`,
@@ -394,6 +398,15 @@ export class Monitor {
       }
     }
   }
+}
+
+/** An answer that was overtaken by a later one says nothing new, and takes nothing back. */
+function requireGrown(leader: SimulatedMember, id: NodeId, { session, match }: ProgressView): void {
+  const seen = leader.seenMatches.get(id);
+  if (seen?.session === session && match < seen.match) {
+    fail('I5 match truth', `${leader.id} goes from ${seen.match} to ${match} in what it believes of ${id}`);
+  }
+  leader.seenMatches.set(id, { session, match });
 }
 
 /** I3, directly: where two logs agree on a term, they agree on everything before it. */

@@ -5,6 +5,8 @@ import { isQuorum } from './sets.ts';
 import { faultKinds } from './settings.ts';
 import type { FaultKind } from './settings.ts';
 
+const slowDiskMs = 500;
+
 /** Decides which faults happen, and when. */
 export class Nemesis {
   readonly #tape: Tape;
@@ -22,7 +24,9 @@ export class Nemesis {
 
   #strike(): void {
     if (this.#totalWeight === 0) return;
-    let at = this.#tape.choose(this.#totalWeight, 'fault');
+    // 0, the harmless choice: nothing happens this time.
+    let at = this.#tape.choose(this.#totalWeight + 1, 'fault') - 1;
+    if (at < 0) return;
     for (const kind of faultKinds) {
       at -= this.#cluster.settings.weights[kind];
       if (at < 0) {
@@ -97,24 +101,38 @@ export class Nemesis {
       case 'campaign':
         this.#campaign(this.#running());
         break;
-      case 'transfer':
-        cluster.step(this.#running(), { type: 'transfer', to: this.#member('transferee').id });
+      case 'transfer': {
+        const [member, to] = [this.#running(), this.#member('transferee').id];
+        cluster.say(`ask n${member.id} to hand over to n${to}`);
+        cluster.step(member, { type: 'transfer', to });
         break;
+      }
       case 'reset-connection': {
         const a = this.#member('from');
         const b = this.#member('to');
-        if (a !== b) cluster.heartbeats.resetConnection(a, b);
+        if (a === b) break;
+        cluster.say(`reset the connection of n${a.id} and n${b.id}`);
+        cluster.heartbeats.resetConnection(a, b);
         break;
       }
-      case 'slow-disk':
-        this.#member('victim').slowDiskUntilMs = cluster.now + 500;
+      case 'slow-disk': {
+        const victim = this.#member('victim');
+        cluster.say(`slow the disk of n${victim.id} for ${slowDiskMs} ms`);
+        victim.slowDiskUntilMs = cluster.now + slowDiskMs;
         break;
-      case 'forget-leader':
-        cluster.step(this.#running(), { type: 'forget-leader' });
+      }
+      case 'forget-leader': {
+        const member = this.#running();
+        cluster.say(`let n${member.id} forget its leader`);
+        cluster.step(member, { type: 'forget-leader' });
         break;
-      case 'resign':
-        cluster.step(cluster.leader ?? this.#running(), { type: 'resign' });
+      }
+      case 'resign': {
+        const member = cluster.leader ?? this.#running();
+        cluster.say(`let n${member.id} resign`);
+        cluster.step(member, { type: 'resign' });
         break;
+      }
       case 'wipe':
         this.#wipe(this.#member('victim'));
         break;
@@ -132,7 +150,9 @@ export class Nemesis {
 
   /** As its host would: not while it has promised not to. */
   #campaign(member: SimulatedMember): void {
-    if (member.pledge.untilMs <= this.#cluster.now) this.#cluster.step(member, { type: 'campaign' });
+    if (member.pledge.untilMs > this.#cluster.now) return;
+    this.#cluster.say(`let n${member.id} campaign`);
+    this.#cluster.step(member, { type: 'campaign' });
   }
 
   /** Never so many that nobody could go on: nothing can be done about that but what an operator does by hand. */
@@ -187,6 +207,7 @@ export class Nemesis {
   #redeliver(times: number, reach: number): void {
     const { history } = this.#cluster.network;
     if (history.length === 0) return;
+    if (times > 1) this.#cluster.say(`deliver ${times} old messages again`);
     for (let i = 0; i < times; i += 1) {
       const back = this.#tape.choose(Math.min(reach, history.length), 'old message');
       const message = history[history.length - 1 - back];

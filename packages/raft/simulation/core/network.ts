@@ -42,12 +42,12 @@ export class Network {
     monitor.released(member, message);
     this.remember(message);
     if (this.isCut(message.from, message.to)) {
-      this.#cluster.record?.sent(message, null, 0);
+      this.#cluster.record?.sent(message, { arrival: null, delayMs: 0 });
       return;
     }
     if (faulty && this.#tape.chance(settings.lossPerMille, 1000, 'loss')) {
       coverage.count('message lost');
-      this.#cluster.record?.sent(message, null, settings.delayMinMs);
+      this.#cluster.record?.sent(message, { arrival: null, delayMs: settings.delayMinMs });
       return;
     }
     this.#deliver(message, this.delay(), this.#cluster.now);
@@ -55,7 +55,8 @@ export class Network {
     if (!faulty || message.type === 'propose') return;
     if (this.#tape.chance(settings.duplicatePerMille, 1000, 'duplicate')) {
       coverage.count('message duplicated');
-      this.#deliver(message, this.delay() + this.#tape.choose(100, 'duplicate delay'), this.#cluster.now);
+      const delayMs = this.delay() + this.#tape.choose(100, 'duplicate delay');
+      this.#deliver(message, delayMs, this.#cluster.now, true);
     }
   }
 
@@ -66,7 +67,7 @@ export class Network {
   redeliver(message: PeerMessage, delayMs: number): void {
     this.#cluster.coverage.count(`redelivered ${message.type}`);
     // An old word of a leader is no promise to it now.
-    this.#deliver(message, delayMs, -Infinity);
+    this.#deliver(message, delayMs, -Infinity, true);
   }
 
   /** How long something takes from one member to another. */
@@ -80,7 +81,7 @@ export class Network {
     return delayMinMs + spread + spike;
   }
 
-  #deliver(message: PeerMessage, delayMs: number, sentMs: number): void {
+  #deliver(message: PeerMessage, delayMs: number, sentMs: number, again = false): void {
     const cluster = this.#cluster;
     if (message.type === 'install-snapshot') {
       // Its data comes with it, and goes through the host as the first time.
@@ -92,7 +93,7 @@ export class Network {
       return;
     }
     const arrival = { kind: 'message', to: message.to, life: 0, message, sentMs } as const;
-    cluster.record?.sent(message, arrival, delayMs);
+    cluster.record?.sent(message, { arrival, delayMs, again });
     cluster.agenda.after(delayMs, arrival);
   }
 }

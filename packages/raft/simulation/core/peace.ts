@@ -151,13 +151,15 @@ export class Peace {
     }
   }
 
-  /** Where only members of priority 0 vote nobody campaigns by itself. */
+  /** Where all who know that they vote are of priority 0 nobody campaigns by itself. */
   #campaignByHand(): void {
     const cluster = this.#cluster;
     if (cluster.leader !== undefined) return;
     const { configuration } = cluster.monitor;
     const voters = this.#living.filter(({ id }) => votersIn(configuration).includes(id));
-    if (voters.some(({ priority }) => priority > 0)) return;
+    const knowsThatItVotes = ({ id, view }: SimulatedMember): boolean =>
+      votersIn(view.configuration).includes(id);
+    if (voters.some((member) => member.priority > 0 && knowsThatItVotes(member))) return;
     // One after the other: two at once would split the votes.
     this.#campaigns += 1;
     const member = voters[this.#campaigns % voters.length];

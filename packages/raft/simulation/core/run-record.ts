@@ -5,6 +5,14 @@ import type { CoreCluster } from './cluster.ts';
 import type { SimulatedMember } from './member.ts';
 import { Violation } from './violation.ts';
 
+interface Sending {
+  /** The event of its arrival; null: it is lost. */
+  readonly arrival: object | null;
+  readonly delayMs: number;
+  /** It was sent before: this is one more copy of it. */
+  readonly again?: boolean;
+}
+
 /** Tells a recorder what happens to cores, so that a failure among them can be looked at. */
 export class RunRecord {
   readonly #recorder: Recorder;
@@ -48,12 +56,12 @@ export class RunRecord {
     for (const from of ids) for (const to of ids) this.cut(from, to, false);
   }
 
-  /** `event`: of its arrival; null: it is lost. */
-  sent(message: PeerMessage, event: object | null, delayMs: number): void {
+  sent(message: PeerMessage, { arrival, delayMs, again = false }: Sending): void {
     const [from, to] = [nameOf(message.from), nameOf(message.to)];
     const dueMs = this.#cluster.now + delayMs;
-    const record = this.#recorder.sent({ from, to, dueMs, sizeBytes: 0, label: labelRaftMessage(message) });
-    if (event !== null) this.#underWay.set(event, record);
+    const label = labelRaftMessage(message);
+    const record = this.#recorder.sent({ from, to, dueMs, sizeBytes: 0, label, again });
+    if (arrival !== null) this.#underWay.set(arrival, record);
   }
 
   /** An event begins to happen at a member. */

@@ -21,6 +21,7 @@ export const scripts: Readonly<Record<string, () => void>> = {
   'a replaced entry is not durable because its predecessor is': replacedWhileWriting,
   'a lease is worth nothing once somebody was told to campaign (etcd #12704)': leaseAfterTransfer,
   'a pre-vote for a term that has passed is answered (etcd #8501)': stalePreVote,
+  'who does not campaign gives up a leader of whom nothing is heard all the same': deafVoter,
 };
 
 /** The scenario of mutations that need a script: every seed plays them all. */
@@ -325,6 +326,20 @@ function stalePreVote(): void {
     script.view(2).role === 'leader',
     '2 never learns the term that it would be elected in',
   );
+}
+
+/** 1 leads and is lost before the connections between the hosts say that it does; 3 would never stand itself. */
+function deafVoter(): void {
+  const config = { liveness: 'peers', preVote: true, checkQuorum: true } as const;
+  const script = new Script(3, config, { 3: { priority: 0 } });
+  script.elect(1);
+  script.settle();
+  script.crash(1);
+  for (let tick = 0; tick < 100 && script.view(2).role !== 'leader'; tick += 1) {
+    for (const id of [2, 3]) if (script.wantsTicks(id)) script.step(id, { type: 'tick' });
+    script.settle();
+  }
+  expect('I14 liveness', script.view(2).role === 'leader', '3 waits for 1, and is deaf to 2 for ever');
 }
 
 /** The same index is written twice, under two leaders; the first write completes. */

@@ -82,18 +82,44 @@ export const faultKinds = [
 export type FaultKind = (typeof faultKinds)[number];
 export type FaultWeights = Readonly<Record<FaultKind, number>>;
 
-/** The circumstances of one run, and those of a membership storm: everything changes, and everything fails. */
-export type Weather = 'mixed' | 'storm';
+/**
+ * The circumstances of one run; those of a membership storm: everything changes, and everything fails; and those of
+ * contested leaderships, which end as soon as they begin, with one entry to a message: half-replicated tails of many
+ * terms meet each other, which a fair draw of circumstances seldom brings about.
+ */
+export type Weather = 'mixed' | 'storm' | 'contested';
 
 /** 0 is the harmless choice everywhere: three members, no fault, least delay, generous bounds. */
 export function drawSettings(tape: Tape, weather: Weather = 'mixed'): CoreSettings {
+  const drawn = draw(tape, weather === 'storm');
+  return weather === 'contested' ? { ...drawn, ...drawContest(tape) } : drawn;
+}
+
+function drawContest(tape: Tape): Partial<CoreSettings> {
+  return {
+    members: tape.chance(1, 2, 'five members') ? 5 : 3,
+    checkQuorum: tape.chance(1, 3, 'check quorum'),
+    preVote: tape.chance(1, 5, 'pre-vote'),
+    maxMessageBytes: 1,
+    maxUncommittedBytes: 100,
+    lossPerMille: 0,
+    duplicatePerMille: 0,
+    changeEveryMs: 0,
+    compactAfter: 0,
+    electionTicks: 5,
+    faultEveryMs: 30,
+    ambushPerMille: 900,
+    faultEvents: 3_000,
+  };
+}
+
+function draw(tape: Tape, storm: boolean): CoreSettings {
   const pick = <Value>(values: readonly Value[], label: string): Value =>
     values[tape.choose(values.length, label)] as Value;
   const tickMs = 10;
   const electionTicks = pick([10, 5, 20, 3], 'election ticks');
   const network = pick(['near', 'far', 'wild'] as const, 'network');
   const disk = pick(['fast', 'slow', 'stalling'] as const, 'disk');
-  const storm = weather === 'storm';
   const faulty = storm || tape.chance(19, 20, 'faults');
   return {
     members: storm ? pick([3, 1, 2, 4, 5, 6, 7], 'members') : pick([3, 5, 3, 4, 7, 2, 5, 3, 1, 6], 'members'),

@@ -1,10 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { applyMutation, repository } from '../../../../scripts/mutations/registry.ts';
+import { bundle } from '../../../../scripts/mutations/bundle.ts';
 import { mutations } from '../../mutations/core.ts';
 import { exploreModel } from './explore.ts';
 import { type Bounds, Worlds } from './world.ts';
@@ -57,30 +55,10 @@ it.each([
 /** The explorer with everything below it, one module of which has a known bug. */
 async function mutated(name: string): Promise<{ readonly exploreModel: typeof exploreModel }> {
   const mutation = mutations.find((candidate) => candidate.name === name)!;
-  const directory = mkdtempSync(join(tmpdir(), 'flotilla-model-'));
-  const outfile = join(directory, 'explore.mjs');
-  await build({
-    entryPoints: [fileURLToPath(new URL('explore.ts', import.meta.url))],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    logLevel: 'silent',
-    plugins: [
-      {
-        name: 'mutation',
-        setup(building) {
-          const path = join(repository, mutation.file).replaceAll('.', String.raw`\.`);
-          building.onLoad({ filter: new RegExp(`^${path}$`) }, () => {
-            return { contents: applyMutation(mutation), loader: 'ts' };
-          });
-        },
-      },
-    ],
-  });
+  const file = await bundle("export * from './packages/raft/simulation/model/explore.ts';", [mutation]);
   try {
-    return (await import(pathToFileURL(outfile).href)) as { readonly exploreModel: typeof exploreModel };
+    return (await import(pathToFileURL(file).href)) as { readonly exploreModel: typeof exploreModel };
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(dirname(file), { recursive: true });
   }
 }

@@ -35,6 +35,22 @@ test('a clean search prints what it did and ends with 0; jobs share the seeds', 
   expect(code).toBe(0);
 });
 
+test('what was run and met is written down for who adds up several searches, however many jobs there are', () => {
+  const [one, two] = [1, 2].map((jobs) => {
+    const file = join(directory, `${jobs}.json`);
+    const { code } = simulate('--scenario', 'core', '--seeds', '21', '--jobs', `${jobs}`, '--outcome', file);
+    expect(code).toBe(0);
+    return JSON.parse(readFileSync(file, 'utf8')) as {
+      readonly edges: Readonly<Record<string, number>>;
+      readonly finding: null;
+    };
+  });
+  expect(two).toEqual(one);
+  expect(two).toMatchObject({ scenario: 'core', seeds: 21, finding: null });
+  expect(two?.edges['role: candidate --win--> leader']).toBeGreaterThan(20);
+  expect(two?.edges['shard-life: serving --barrier--> draining']).toBe(0);
+});
+
 test('a failure is shrunk, told in words and left as a tape that replays it; the exit code is 1', () => {
   const { code, out } = simulate('--scenario', 'forgetful-counter', '--seeds', '60', '--jobs', '2');
   expect(code).toBe(1);

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { FlotillaError } from '@flotilla/platform';
@@ -22,7 +22,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .option(
       '--scenario <name>',
       'cluster (the whole database), members (while its members come and go), bank, list-append, long-fork, ' +
-        'write-skew, phantom or registers (transactions on it), core (consensus alone), storm (its members change), ' +
+        'write-skew, phantom or registers (transactions on it), core (consensus alone), storm (its members change), contested (its leaders do), ' +
         'host, host-membership, host-snapshots, host-leases, replica, or placement',
       'cluster',
     )
@@ -34,19 +34,28 @@ export async function run(args: readonly string[]): Promise<number> {
     .option('--no-shrink', 'report a failure as it was found')
     .option('--report <file>', 'write the page that shows the run there, whether it fails or not')
     .option('--until <event>', 'end the run of --seed or --replay after so many events')
+    .option(
+      '--outcome <file>',
+      'write there, as JSON, what was run and met, for who adds up several searches',
+    )
     .option('--worker', 'run as one of the jobs of another process');
   command.parse(args, { from: 'user' });
   const options = command.opts<Options>();
   const parts: Parts = { sim: await import('@flotilla/sim'), scenario: await loadScenario(options.scenario) };
-  if (options.worker === true) return await work(parts);
+  const { edgesTaken } = await loadSimulations();
+  if (options.worker === true) return await work(parts, edgesTaken);
   const reportOptions = reportOptionsOf(options);
   if (options.replay !== undefined)
     return await reportReplay({ ...parts, load: loadScenario }, options.replay, reportOptions);
   const plan = planOf(options);
   const start = performance.now();
-  const outcome = plan.jobs === 1 ? await searchHere(parts, plan) : await new JobSearch(plan).run();
+  const outcome =
+    plan.jobs === 1 ? await searchHere(parts, plan, edgesTaken) : await new JobSearch(plan).run();
   const seconds = (performance.now() - start) / 1000;
   print(summary(plan, outcome, seconds));
+  if (options.outcome !== undefined) {
+    writeFileSync(options.outcome, `${JSON.stringify({ scenario: plan.scenario, ...outcome })}\n`);
+  }
   if (outcome.finding !== null) {
     await reportFinding(parts, outcome.finding, reportOptions);
     return 1;
@@ -65,6 +74,7 @@ interface Options {
   readonly shrink: boolean;
   readonly report?: string;
   readonly until?: string;
+  readonly outcome?: string;
   readonly worker?: true;
 }
 
@@ -81,20 +91,31 @@ interface Outcome {
   readonly simulatedMs: number;
   readonly repeated: number;
   readonly coverage: Readonly<Record<string, number>>;
+  /** How often each transition of a life cycle was taken. */
+  readonly edges: Readonly<Record<string, number>>;
   /** The lowest seed that failed. */
   readonly finding: Failure | null;
 }
 
+interface Simulations {
+  readonly scenarios: ReadonlyMap<string, Sim.Scenario>;
+  readonly edgesTaken: () => Readonly<Record<string, number>>;
+}
+
 /** Scenarios are part of the sources, beside `src`, and no part of a member: a published package has none. */
-async function loadScenario(name: string): Promise<Sim.Scenario> {
+async function loadSimulations(): Promise<Simulations> {
   const path = fileURLToPath(new URL('../../simulation/index.ts', import.meta.url));
   if (!existsSync(path)) {
     throw new FlotillaError('FLOTILLA_USAGE', 'the simulations are part of a checkout of the sources');
   }
-  const module = (await import(path)) as { readonly scenarios: ReadonlyMap<string, Sim.Scenario> };
-  const scenario = module.scenarios.get(name);
+  return (await import(path)) as Simulations;
+}
+
+async function loadScenario(name: string): Promise<Sim.Scenario> {
+  const { scenarios } = await loadSimulations();
+  const scenario = scenarios.get(name);
   if (scenario === undefined) {
-    const names = [...module.scenarios.keys()].join(', ');
+    const names = [...scenarios.keys()].join(', ');
     throw new FlotillaError('FLOTILLA_USAGE', `no scenario is named ${name}: there are ${names}`);
   }
   return scenario;
@@ -126,7 +147,9 @@ function wholeNumber(name: string, text: string): number {
   throw new FlotillaError('FLOTILLA_USAGE', `${name} ${text}: must be a whole number below 1,000,000,000`);
 }
 
-async function searchHere({ sim, scenario }: Parts, plan: Plan): Promise<Outcome> {
+type Edges = Simulations['edgesTaken'];
+
+async function searchHere({ sim, scenario }: Parts, plan: Plan, edgesTaken: Edges): Promise<Outcome> {
   const progress = new Progress(plan);
   const exploration = await sim.explore({
     scenario,
@@ -134,12 +157,22 @@ async function searchHere({ sim, scenario }: Parts, plan: Plan): Promise<Outcome
     seeds: plan.seeds,
     onSeed: (_seed, result) => progress.add(1, result.events),
   });
-  return outcomeOf(exploration);
+  return outcomeOf(exploration, edgesTaken());
 }
 
-function outcomeOf(exploration: Sim.Exploration): Outcome {
+function outcomeOf(exploration: Sim.Exploration, edges: Outcome['edges']): Outcome {
   const { seeds, events, simulatedMs, repeated, coverage, finding } = exploration;
-  return { seeds, events, simulatedMs, repeated, coverage: coverage.toJSON(), finding: failureOf(finding) };
+  const counts = { seeds, events, simulatedMs, repeated };
+  return { ...counts, coverage: coverage.toJSON(), edges, finding: failureOf(finding) };
+}
+
+/** Adds what one more job has counted, by name. */
+function addCounts(sums: Map<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, times] of Object.entries(counts)) sums.set(name, (sums.get(name) ?? 0) + times);
+}
+
+function sorted(counts: ReadonlyMap<string, number>): Readonly<Record<string, number>> {
+  return Object.fromEntries([...counts].sort((a, b) => (a[0] < b[0] ? -1 : 1)));
 }
 
 function failureOf(finding: Sim.Finding | null): Failure | null {
@@ -160,6 +193,7 @@ class JobSearch {
   readonly #progress: Progress;
   readonly #jobs = new Set<ChildProcess>();
   readonly #coverage = new Map<string, number>();
+  readonly #edges = new Map<string, number>();
   #next: number;
   #seeds = 0;
   #events = 0;
@@ -184,7 +218,8 @@ class JobSearch {
       events: this.#events,
       simulatedMs: this.#simulatedMs,
       repeated: this.#repeated,
-      coverage: Object.fromEntries([...this.#coverage].sort((a, b) => (a[0] < b[0] ? -1 : 1))),
+      coverage: sorted(this.#coverage),
+      edges: sorted(this.#edges),
       finding: this.#finding,
     };
   }
@@ -232,9 +267,8 @@ class JobSearch {
     this.#events += outcome.events;
     this.#simulatedMs += outcome.simulatedMs;
     this.#repeated += outcome.repeated;
-    for (const [name, times] of Object.entries(outcome.coverage)) {
-      this.#coverage.set(name, (this.#coverage.get(name) ?? 0) + times);
-    }
+    addCounts(this.#coverage, outcome.coverage);
+    addCounts(this.#edges, outcome.edges);
     const { finding } = outcome;
     if (finding !== null && (this.#finding === null || finding.seed < this.#finding.seed))
       this.#finding = finding;
@@ -243,13 +277,19 @@ class JobSearch {
 }
 
 /** One of the jobs: runs what it is given until its parent lets go of it. */
-function work({ sim, scenario }: Parts): Promise<number> {
+function work({ sim, scenario }: Parts, edgesTaken: Edges): Promise<number> {
+  let before: Readonly<Record<string, number>> = {};
   return new Promise((resolve, reject) => {
     process.on('disconnect', () => resolve(0));
     process.on('message', (message) => {
       const { from, seeds } = message as Assignment;
       sim.explore({ scenario, from, seeds }).then(
-        (exploration) => process.send?.(outcomeOf(exploration)),
+        (exploration) => {
+          const edges = edgesTaken();
+          const since = Object.entries(edges).map(([name, times]) => [name, times - (before[name] ?? 0)]);
+          before = edges;
+          process.send?.(outcomeOf(exploration, Object.fromEntries(since) as Outcome['edges']));
+        },
         (error: unknown) => reject(error as Error),
       );
     });

@@ -12,7 +12,7 @@ export interface StoryStep {
 
 /**
  * What was done to a run, in plain words and in time order: its faults, each with where it fell in the life of its
- * node, and, where few enough were late, which messages were.
+ * node, and, where few enough were late or came more than once, which messages were.
  *
  * @example
  * // at 1.204 s: pause n2 for 0.300 s, after its 2nd sync, when it is leader of term 3
@@ -25,7 +25,9 @@ export function storyOf(trace: Trace): readonly StoryStep[] {
     const where = first === undefined || nodes.length > 1 ? '' : circumstances(trace, first, timeMs);
     return { timeMs, text: where === '' ? text : `${text} (${where})`, nodes };
   });
-  return [...faults, ...lateDeliveries(trace), ...splitDeliveries(trace)].sort((a, b) => a.timeMs - b.timeMs);
+  return [...faults, ...repeatedDeliveries(trace), ...lateDeliveries(trace), ...splitDeliveries(trace)].sort(
+    (a, b) => a.timeMs - b.timeMs,
+  );
 }
 
 /** The story, a line for each step. */
@@ -62,10 +64,22 @@ function roleOf({ state }: StateRecord): string {
   return typeof term === 'number' ? `${role} in term ${term}` : role;
 }
 
+function repeatedDeliveries(trace: Trace): readonly StoryStep[] {
+  const repeated = trace.messages.filter(({ again }) => again === true);
+  if (repeated.length > limits.toldDeliveriesMax) return [];
+  return repeated.map((message) => ({
+    timeMs: message.sentMs,
+    text: `deliver ${wordsOf(message)} to ${message.to} once more`,
+    nodes: [message.from, message.to],
+  }));
+}
+
 /** A tape of zeros delivers each message after the shortest time: what takes longer is on the tape. */
 function lateDeliveries(trace: Trace): readonly StoryStep[] {
   const leastMs = trace.messages.reduce((least, message) => Math.min(least, delayOf(message)), Infinity);
-  const late = trace.messages.filter((message) => delayOf(message) > leastMs * 1.5 + 1);
+  const late = trace.messages.filter(
+    (message) => message.again !== true && delayOf(message) > leastMs * 1.5 + 1,
+  );
   // In a stream what comes behind a late message is late because of it.
   const behind = new Map<string, number>();
   const first = late.filter((message) => {

@@ -122,9 +122,7 @@ export class Recorder {
 
   /** Answers the record, in which its arrival is to be noted. */
   sent(message: Omit<MessageRecord, 'arrivedMs' | 'sentMs' | 'splitAtBytes'>): MessageRecord {
-    const { from, to, dueMs, sizeBytes, label } = message;
-    const sent = { from, to, sentMs: this.now(), dueMs, sizeBytes, label };
-    const record: MessageRecord = { ...sent, arrivedMs: null, splitAtBytes: null };
+    const record: MessageRecord = { ...message, sentMs: this.now(), arrivedMs: null, splitAtBytes: null };
     this.#messages.push(record);
     return record;
   }

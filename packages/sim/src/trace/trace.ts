@@ -61,6 +61,8 @@ export interface MessageRecord {
   readonly sizeBytes: number;
   /** What it is, when the scenario can tell. */
   readonly label: string | null;
+  /** One more copy of a message that was sent before. */
+  readonly again?: boolean;
 }
 
 export interface SyncRecord {
