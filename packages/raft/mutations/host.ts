@@ -168,7 +168,7 @@ export const mutations: readonly Mutation[] = [
     file: `${host}/group-snapshots.ts`,
     find: 'return session > 0 && this.stateReady && meta.index <= this.#view.commit',
     replace: 'return false && session > 0 && this.stateReady && meta.index <= this.#view.commit',
-    scenario: membership,
-    seeds: 300,
+    scenario: 'packages/raft/test/offered-again-run.ts',
+    seeds: 1,
   },
 ];
