@@ -2,6 +2,7 @@ export * from './apply-result.ts';
 export { Auth, type AuthAnswer, type AuthObserver, hasNoPassword, noPasswordUser } from './auth/auth.ts';
 export * from './auth/auth-requests.ts';
 export type { Access } from './auth/key-permissions.ts';
+export { rulesToldBytes } from './auth/rules-told.ts';
 export { UserAccess } from './auth/proposal-access.ts';
 export { UserRules } from './auth/user-rules.ts';
 export { selected as selectedAlarms } from './cluster/alarms.ts';

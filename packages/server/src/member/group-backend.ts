@@ -6,6 +6,7 @@ import {
   type ApplyResult,
   type Database,
   orderErrors,
+  rulesToldBytes,
   encodeProposal,
   encodeSessionExpiry,
   levelOf,
@@ -299,6 +300,7 @@ export class GroupBackend implements Backend {
     try {
       const sharded = this.#sharded?.shards ?? null;
       if (sharded !== null && isSharded(kind)) return await sharded.execute(kind, request, origin);
+      if (sharded !== null && kind === 'auth') await this.#requireTellable(request, origin);
       const result = await this.#proposeToGroup(kind, request, origin);
       // The cluster was sharded while it was on its way, and nothing was done.
       const isLate = result.kind === 'error' && result.error === orderErrors.sharded && isSharded(kind);
@@ -319,6 +321,12 @@ export class GroupBackend implements Backend {
     this.#requestId += 1;
     const payload = encodeProposal({ kind, requestId: this.#requestId, request, origin });
     return this.#group.propose(payload, this.#timeout);
+  }
+
+  /** Shards hear of users in one entry of their log each. What was executed before is answered again. */
+  async #requireTellable(request: Uint8Array, origin: Origin): Promise<void> {
+    if (rulesToldBytes(this.access.auth, request) <= this.settings.maxRequestBytes) return;
+    if (!(await this.isSettled(origin))) throw etcdErrors.requestTooLarge;
   }
 
   async isSettled({ session }: Origin): Promise<boolean> {

@@ -22,10 +22,14 @@ import type { ProposalKind } from '../proposal.ts';
 import { fragmentOf } from '../shard/fragment.ts';
 import { asTxn, type WriteRequest } from '../shard/write-request.ts';
 import { type AuthChange, encodeAuthChange } from './auth-requests.ts';
+import { rulesToldBytes } from './rules-told.ts';
 import { UserRules } from './user-rules.ts';
 
 const { READ, WRITE, READWRITE } = PermissionType;
 const noEnd = new Uint8Array(0);
+
+/** Of a change, before the users in it. */
+const headerBytes = 16;
 
 /** A database with users, and what a shard has heard of them change by change. */
 class Told {
@@ -43,9 +47,13 @@ class Told {
   change(change: AuthChange): void {
     const { auth } = this.harness.database;
     const user = auth.enabled ? { name: 'root', authRevision: auth.revision } : null;
-    this.harness.propose('auth', encodeAuthChange(change), { user, session: null });
+    const request = encodeAuthChange(change);
+    const toldBytes = rulesToldBytes(auth, request);
+    this.harness.propose('auth', request, { user, session: null });
     const news = this.heard.changeTo(UserRules.of(this.harness.database.auth, noAlarms));
-    if (news !== null) this.heard.apply(news);
+    if (news === null) return;
+    if (toldBytes > 0) expect(news.length).toBeLessThanOrEqual(toldBytes + headerBytes);
+    this.heard.apply(news);
   }
 
   addUser(name: string): void {
@@ -170,6 +178,24 @@ describe('rules of users that a shard has heard', () => {
       'null etcdserver: user name is empty',
       'root ',
     ]);
+  });
+
+  test('are told of all users of a role that changes, in so many bytes', async () => {
+    const told = await withUsers();
+    const { auth } = told.harness.database;
+    const perm = { permType: READ, key: toBytes('k'.repeat(1_000)), rangeEnd: noEnd };
+    const grant = (name: string): number => {
+      const request = AuthRoleGrantPermissionRequest.create({ name, perm });
+      return rulesToldBytes(auth, encodeAuthChange({ kind: 'RoleGrantPermission', request }));
+    };
+    const before = grant('owner');
+    expect(before).toBeGreaterThan(1_000);
+    for (const name of ['eve', 'frank']) {
+      told.addUser(name);
+      told.grantRole(name, 'owner');
+    }
+    expect(grant('owner')).toBeGreaterThan(before + 2_000);
+    expect(grant('nobody has it')).toBe(0);
   });
 
   test('are equal whether they were heard change by change or at once', async () => {

@@ -200,6 +200,11 @@ const UserState = { REMOVED: 0, PLAIN: 1, ROOT: 2 } as const;
 const writer = new ByteWriter(4 * 1024);
 const ruleWriter = new ByteWriter(4 * 1024);
 
+/** What shards are told of one user. */
+export function ruleBytes(rule: UserRule): number {
+  return encodeRule(rule).length;
+}
+
 function encodeRule({ name, isRoot, granted }: UserRule): Uint8Array {
   ruleWriter.lengthPrefixed(textToBytes(name));
   ruleWriter.byte(isRoot ? UserState.ROOT : UserState.PLAIN);
