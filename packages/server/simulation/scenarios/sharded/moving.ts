@@ -152,16 +152,20 @@ function appends(lab: ShardedLab): void {
   const appenders = new Appenders(lab, 10, 300);
   const untilMs = lab.now + 12_000;
   let joined = [1];
+  const asked = new Map<number, LabChange>();
   while (lab.now < untilMs) {
     const group = groups[lab.draw(groups.length, 'group')] as number;
     let change: LabChange | null = null;
-    if (!joined.includes(group)) {
+    // Whoever is not answered asks again: of two who ask opposite things at once, either may have the last word.
+    const isAsked = asked.get(group)?.isDone === false;
+    if (!isAsked && !joined.includes(group)) {
       change = lab.join([group]);
       joined = [...joined, group];
-    } else if (joined.length > 1) {
+    } else if (!isAsked && joined.length > 1) {
       change = lab.leave([group]);
       joined = joined.filter((other) => other !== group);
     }
+    if (change !== null) asked.set(group, change);
     lab.sleep(lab.draw(900, 'how far it comes'));
     const drawn = lab.draw(groups.length + 1, 'killed group, or all');
     const killed = drawn === groups.length ? groups : [groups[drawn] as number];
