@@ -1,6 +1,6 @@
 import { isFlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
-import { calmSettings, generatedTape, Nemesis, runScenario, World } from '@flotilla/sim';
+import { calmSettings, generatedTape, Nemesis, resultOf, runScenario, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import { configurationOf, emptyConfiguration } from '../src/core/configuration.ts';
 import { isJoint } from '../src/core/membership.ts';
@@ -498,13 +498,6 @@ export class MembershipSimulation {
     for (const member of this.members) this.#count(member);
     for (const { from, event, count } of memberLives.coverage()) coverage.count(`${from} ${event}`, count);
     memberLives.resetCoverage();
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: coverage.toJSON(),
-      faults: world.faults,
-    };
+    return resultOf(world);
   }
 }

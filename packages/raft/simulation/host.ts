@@ -1,7 +1,7 @@
 import { configurationOf } from '../src/core/configuration.ts';
 import { FlotillaError, isFlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
-import { calmSettings, generatedTape, Nemesis, runScenario, World } from '@flotilla/sim';
+import { calmSettings, generatedTape, Nemesis, resultOf, runScenario, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import type { NodeId } from '../src/core/types.ts';
 import { createHost } from '../src/host/host.ts';
@@ -398,13 +398,6 @@ export class HostSimulation {
     const { coverage } = world;
     this.#history.countInto(coverage);
     for (const member of this.#members) this.#count(member);
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: coverage.toJSON(),
-      faults: world.faults,
-    };
+    return resultOf(world);
   }
 }

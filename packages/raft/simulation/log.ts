@@ -15,6 +15,7 @@ import {
   type Scenario,
   type SimNode,
   type Tape,
+  resultOf,
 } from '@flotilla/sim';
 import { checkRecovered, modelEntry, readEntries, readLog } from './log-check.ts';
 import {
@@ -46,14 +47,7 @@ function runLog(tape: Tape): RunResult {
   run.run();
   const { world } = run;
   world.end();
-  return {
-    violation: world.violation,
-    events: world.events,
-    simulatedMs: world.now,
-    traceHash: world.hash.toString(),
-    coverage: world.coverage.toJSON(),
-    faults: world.faults,
-  };
+  return resultOf(world);
 }
 
 /** For the runner of mutations. */

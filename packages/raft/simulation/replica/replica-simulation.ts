@@ -1,6 +1,6 @@
 import { isFlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
-import { calmSettings, Nemesis, World } from '@flotilla/sim';
+import { calmSettings, Nemesis, resultOf, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import { isOutcomeUnknown, Replica } from '../../src/replica/index.ts';
 import type { MemberChange } from '../../src/replica/index.ts';
@@ -392,13 +392,6 @@ class ReplicaSimulation {
     const { coverage } = world;
     this.#history.countInto(coverage);
     for (const member of this.#members) this.#count(member);
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: coverage.toJSON(),
-      faults: world.faults,
-    };
+    return resultOf(world);
   }
 }

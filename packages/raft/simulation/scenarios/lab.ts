@@ -1,6 +1,6 @@
 import { FlotillaError, isFlotillaError } from '@flotilla/platform';
 import type { Platform } from '@flotilla/platform';
-import { World } from '@flotilla/sim';
+import { resultOf, World } from '@flotilla/sim';
 import type { SimNode, Tape, WorldSettings } from '@flotilla/sim';
 import { configurationOf } from '../../src/core/configuration.ts';
 import type { NodeId } from '../../src/core/types.ts';
@@ -405,16 +405,7 @@ export class Lab {
   }
 
   result(): LabResult {
-    const { world } = this;
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: world.coverage.toJSON(),
-      faults: world.faults,
-      measures: [...this.#measures.values()],
-    };
+    return { ...resultOf(this.world), measures: [...this.#measures.values()] };
   }
 
   #stopIfFailed(): void {

@@ -1,5 +1,5 @@
 import { peerFrames } from '@flotilla/raft/simulation';
-import { Nemesis, World } from '@flotilla/sim';
+import { Nemesis, resultOf, World } from '@flotilla/sim';
 import type { RunResult, SimNode, Tape } from '@flotilla/sim';
 import { drawClusterSettings } from './cluster-settings.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
@@ -126,14 +126,7 @@ export class FaultyCluster<Written extends WrittenHistory = WrittenHistory> {
   end(): RunResult {
     const { world } = this;
     world.end();
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: world.coverage.toJSON(),
-      faults: world.faults,
-    };
+    return resultOf(world);
   }
 
   #elected(term: number, name: string): void {

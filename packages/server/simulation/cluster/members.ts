@@ -1,7 +1,7 @@
 import { History, put, range } from '@flotilla/check';
 import { isFlotillaError, messageOf, type Platform } from '@flotilla/platform';
 import { peerFrames } from '@flotilla/raft/simulation';
-import { Nemesis, World } from '@flotilla/sim';
+import { Nemesis, resultOf, World } from '@flotilla/sim';
 import type { RunResult, Scenario, SimNode, Tape } from '@flotilla/sim';
 import type { Member } from '../../src/member/member.ts';
 import { SimClient } from './client.ts';
@@ -138,14 +138,7 @@ class MembersRun {
     this.#readEverything();
     this.#judge();
     world.end();
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: world.coverage.toJSON(),
-      faults: world.faults,
-    };
+    return resultOf(world);
   }
 
   #addSlots(founders: number): SimNode[] {

@@ -9,7 +9,7 @@ import {
 import type { Platform } from '@flotilla/platform';
 import type { GroupStatus, HostConfig } from '@flotilla/raft';
 import { firstIndexOf, peerFrames } from '@flotilla/raft/simulation';
-import { type SimNode, type Tape, World, type WorldSettings } from '@flotilla/sim';
+import { resultOf, type SimNode, type Tape, World, type WorldSettings } from '@flotilla/sim';
 import { openFramedChannel, type RpcChannel } from '@flotilla/wire';
 import type { Member } from '../../src/member/member.ts';
 import { clientPort, MemberNode, type MemberSettings, peerPort } from '../cluster/member-node.ts';
@@ -295,16 +295,7 @@ export class KvLab implements ClientHome {
   }
 
   result(): KvLabResult {
-    const { world } = this;
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: world.coverage.toJSON(),
-      faults: world.faults,
-      measures: [...this.#measures.values()],
-    };
+    return { ...resultOf(this.world), measures: [...this.#measures.values()] };
   }
 
   #agreed(): boolean {

@@ -1,5 +1,5 @@
 import type { Platform } from '@flotilla/platform';
-import { Nemesis, World, drawFaultMix } from '../index.ts';
+import { Nemesis, World, drawFaultMix, resultOf } from '../index.ts';
 import type { RunResult, Scenario, Tape } from '../index.ts';
 
 /**
@@ -60,14 +60,7 @@ function counterRun(tape: Tape, bug: boolean): RunResult {
   if (world.violation === null) nemesis.heal();
   world.run(2_000);
   world.end();
-  return {
-    violation: world.violation,
-    events: world.events,
-    simulatedMs: world.now,
-    traceHash: world.hash.toString(),
-    coverage: world.coverage.toJSON(),
-    faults: world.faults,
-  };
+  return resultOf(world);
 }
 
 function addOne(platform: Platform, done: (value: number) => void): Promise<void> {

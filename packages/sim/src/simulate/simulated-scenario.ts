@@ -1,5 +1,5 @@
 import { drainPromises } from '../drain.ts';
-import type { RunResult, Scenario } from '../scenario.ts';
+import { resultOf, type RunResult, type Scenario } from '../scenario.ts';
 import type { WorldSettings } from '../settings.ts';
 import type { Tape } from '../tape.ts';
 import type { World } from '../world.ts';
@@ -82,16 +82,4 @@ function violateStuck(world: World): void {
     'stuck',
     `${who} does not give control back: a loop without an end, or promises that wake each other for ever, after event ${world.events}`,
   );
-}
-
-function resultOf(world: World): RunResult {
-  return {
-    violation: world.violation,
-    events: world.events,
-    simulatedMs: world.now,
-    traceHash: world.hash.toString(),
-    coverage: world.coverage.toJSON(),
-    faults: world.faults,
-    ...(world.uncontrolled.length === 0 ? {} : { uncontrolled: world.uncontrolled }),
-  };
 }

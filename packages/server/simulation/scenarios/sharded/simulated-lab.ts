@@ -8,7 +8,7 @@ import {
 } from '@flotilla/check';
 import type { Platform } from '@flotilla/platform';
 import { peerFrames } from '@flotilla/raft/simulation';
-import { type SimNode, type Tape, World } from '@flotilla/sim';
+import { resultOf, type SimNode, type Tape, World } from '@flotilla/sim';
 import type { OrderedStorage } from '@flotilla/store';
 import { openFramedChannel, type RpcChannel, RpcError } from '@flotilla/wire';
 import type { Member } from '../../../src/member/member.ts';
@@ -201,16 +201,7 @@ export class SimulatedShardedLab implements ShardedLab, ClientHome {
   }
 
   result(): KvLabResult {
-    const { world } = this;
-    return {
-      violation: world.violation,
-      events: world.events,
-      simulatedMs: world.now,
-      traceHash: world.hash.toString(),
-      coverage: world.coverage.toJSON(),
-      faults: world.faults,
-      measures: [...this.#measures.values()],
-    };
+    return { ...resultOf(this.world), measures: [...this.#measures.values()] };
   }
 
   // The courses' operations, and others.
