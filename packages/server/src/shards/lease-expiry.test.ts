@@ -1,21 +1,8 @@
 import { encodeLeaseExpire, noOrigin } from '@flotilla/store';
 import { LeaseGrantRequest, PutRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
+import { backendOf } from '../../test/support/memory-backend.ts';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
-import { ShardedBackend } from './sharded-backend.ts';
-
-function backendOf(shards: MemoryShards, node: MemoryNode): ShardedBackend {
-  return new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 5_000,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
-    mayEverything: () => false,
-    requireKeys: () => undefined,
-  });
-}
 
 test('leases that expire at one look end, all of them, wherever their keys are', async () => {
   const shards = new MemoryShards(2, 3, ['b', 'm'], 2);

@@ -1,20 +1,15 @@
 import { encodeLeaseRenew, noOrigin, type Origin } from '@flotilla/store';
 import { etcdErrors, LeaseGrantRequest, LeaseRevokeRequest, PutRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
+import { backendOf } from '../../test/support/memory-backend.ts';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
-import { ShardedBackend } from './sharded-backend.ts';
+import type { ShardedBackend } from './sharded-backend.ts';
 
 const alice: Origin = { user: { name: 'alice', authRevision: 1 }, session: null };
 
 /** Alice may write keys before `m`. */
-function backendOf(shards: MemoryShards, node: MemoryNode): ShardedBackend {
-  return new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 5_000,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
+function aliceOf(shards: MemoryShards, node: MemoryNode): ShardedBackend {
+  return backendOf(shards, node, {
     mayEverything: ({ name }) => name === 'root',
     requireKeys: (_user, keys) => {
       if (keys.some((key) => Buffer.from(key).toString() >= 'm')) throw etcdErrors.permissionDenied;
@@ -27,7 +22,7 @@ const put = (key: string): Uint8Array =>
 
 test('the keys of a lease are those of all shards, for those who may write only some of them too', async () => {
   const shards = new MemoryShards(2, 3, ['b', 'm'], 1);
-  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const [backend] = shards.nodes.map((node) => aliceOf(shards, node)) as [ShardedBackend];
   const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
   const revoke = LeaseRevokeRequest.encode({ id: 7n });
   const denied = { kind: 'error', error: etcdErrors.permissionDenied };
@@ -46,7 +41,7 @@ test('the keys of a lease are those of all shards, for those who may write only 
 
 test('a renewal that came before a revocation finds the lease', async () => {
   const shards = new MemoryShards(4, 3, ['b', 'm'], 1);
-  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const [backend] = shards.nodes.map((node) => aliceOf(shards, node)) as [ShardedBackend];
   const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
   for (let round = 0; round < 5; round += 1) {
     await shards.run(backend.execute('lease-grant', grant, noOrigin));
@@ -61,7 +56,7 @@ test('a renewal that came before a revocation finds the lease', async () => {
 
 test('only shards where a lease is registered are asked for its keys, and none for those who may do everything', async () => {
   const shards = new MemoryShards(3, 3, ['b', 'd', 'f', 'm', 'p'], 1);
-  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const [backend] = shards.nodes.map((node) => aliceOf(shards, node)) as [ShardedBackend];
   const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
   await shards.run(backend.execute('lease-grant', grant, noOrigin));
   const asked: string[] = [];
@@ -91,7 +86,7 @@ test('only shards where a lease is registered are asked for its keys, and none f
 
 test('what a session has executed is answered again to whoever has lost the permission since', async () => {
   const shards = new MemoryShards(4, 3, ['b', 'm'], 1);
-  const [backend] = shards.nodes.map((node) => backendOf(shards, node)) as [ShardedBackend];
+  const [backend] = shards.nodes.map((node) => aliceOf(shards, node)) as [ShardedBackend];
   const grant = LeaseGrantRequest.encode(LeaseGrantRequest.create({ id: 7n, ttl: 100 }));
   await shards.run(backend.execute('lease-grant', grant, noOrigin));
   const numbered = (request: number): Origin => ({

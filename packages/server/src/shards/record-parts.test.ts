@@ -9,26 +9,14 @@ import {
   type RangeResponse,
 } from '@flotilla/wire';
 import { expect, test } from 'vitest';
+import { backendOf } from '../../test/support/memory-backend.ts';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
 import { toEtcdError } from '../member/failures.ts';
 import { Deadline } from './deadline.ts';
 import type { PinnedPart } from './pinned-parts.ts';
 import { allRecords } from './record-parts.ts';
-import { ShardedBackend } from './sharded-backend.ts';
+import type { ShardedBackend } from './sharded-backend.ts';
 import type { NodeShard } from './types.ts';
-
-function backendOf(shards: MemoryShards, node: MemoryNode): ShardedBackend {
-  return new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 5_000,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
-    mayEverything: () => false,
-    requireKeys: () => undefined,
-  });
-}
 
 const put = (key: string, value = ''): Uint8Array =>
   PutRequest.encode(PutRequest.create({ key: Buffer.from(key), value: Buffer.from(value) }));

@@ -1,9 +1,10 @@
 import { noOrigin, type ShardId } from '@flotilla/store';
 import { DeleteRangeRequest, etcdErrors, PutRequest } from '@flotilla/wire';
 import { expect, test } from 'vitest';
+import { backendOf } from '../../test/support/memory-backend.ts';
 import { type MemoryNode, MemoryShards } from '../../test/support/memory-shards.ts';
 import { limits } from '../limits.ts';
-import { ShardedBackend } from './sharded-backend.ts';
+import type { ShardedBackend } from './sharded-backend.ts';
 
 const put = (key: string, value = ''): Uint8Array =>
   PutRequest.encode(PutRequest.create({ key: Buffer.from(key), value: Buffer.from(value) }));
@@ -21,16 +22,7 @@ function stuckMember(stuck: ShardId): {
 } {
   const shards = new MemoryShards(2, 1, ['b', 'm'], 1);
   const [node] = shards.nodes as [MemoryNode];
-  const backend = new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 5_000,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
-    mayEverything: () => true,
-    requireKeys: () => undefined,
-  });
+  const backend = backendOf(shards, node, { mayEverything: () => true });
   const submit = node.submit.bind(node);
   let letGo: () => void = () => undefined;
   const isFree = new Promise<void>((resolve) => (letGo = resolve));

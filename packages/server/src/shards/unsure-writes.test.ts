@@ -4,10 +4,10 @@ import { noOrigin, type Origin, type RequestEntry } from '@flotilla/store';
 import { PutRequest, PutResponse } from '@flotilla/wire';
 import { describe, expect, test } from 'vitest';
 import { VirtualPlatform } from '../../../store/test/virtual-platform.ts';
+import { backendOf } from '../../test/support/memory-backend.ts';
 import { MemoryShards } from '../../test/support/memory-shards.ts';
 import { encodeSubmitAnswer, type SubmitAnswer } from './node-messages.ts';
 import { ShardSubmitter } from './shard-submitter.ts';
-import { ShardedBackend } from './sharded-backend.ts';
 
 const put = PutRequest.encode(PutRequest.create({ key: Buffer.from('x'), value: Buffer.from('v') }));
 
@@ -15,16 +15,7 @@ const put = PutRequest.encode(PutRequest.create({ key: Buffer.from('x'), value: 
 async function afterUnsure(isCarriedOut: boolean, errors: readonly string[]): Promise<unknown> {
   const shards = new MemoryShards(2, 1, ['m'], 1);
   const [node] = shards.nodes as [(typeof shards.nodes)[number]];
-  const backend = new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 200,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
-    mayEverything: () => true,
-    requireKeys: () => undefined,
-  });
+  const backend = backendOf(shards, node, { timeoutMs: 200, mayEverything: () => true });
   const submit = node.submit.bind(node);
   let tries = 0;
   node.submit = async (shard, entry) => {
@@ -73,15 +64,11 @@ test('a write that is not known to have failed goes on as its user is known by n
   const shards = new MemoryShards(2, 1, ['m'], 1);
   const [node] = shards.nodes as [(typeof shards.nodes)[number]];
   let newest = 2;
-  const backend = new ShardedBackend({
-    platform: shards.platform,
-    node,
+  const backend = backendOf(shards, node, {
     timeoutMs: 200,
-    pieceBytes: 1_000,
     isCurrent: (user) => user?.authRevision === newest,
     renewed: (user) => ({ ...user, authRevision: newest }),
     mayEverything: () => true,
-    requireKeys: () => undefined,
   });
   const numbers: (readonly number[])[] = [];
   node.submit = (_shard, { origin, user }) => {
@@ -107,16 +94,7 @@ test('a write that is not known to have failed goes on as its user is known by n
 test('a write is given up after its client has been told that its time is over, not before', async () => {
   const shards = new MemoryShards(2, 1, ['m'], 1);
   const [node] = shards.nodes as [(typeof shards.nodes)[number]];
-  const backend = new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 7_000,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
-    mayEverything: () => true,
-    requireKeys: () => undefined,
-  });
+  const backend = backendOf(shards, node, { timeoutMs: 7_000, mayEverything: () => true });
   node.submit = () => Promise.reject(new FlotillaError('FLOTILLA_NO_LEADER', 'nobody leads'));
   const ends: number[] = [];
   for (const session of [null, { id: 'client', request: 1, floor: 1, digest: new Uint8Array(0) }]) {
@@ -134,16 +112,7 @@ test('a write is given up after its client has been told that its time is over, 
 test('a write that finds no leader yet waits for one, as long as there is time', async () => {
   const shards = new MemoryShards(3, 1, ['m'], 1);
   const [node] = shards.nodes as [(typeof shards.nodes)[number]];
-  const backend = new ShardedBackend({
-    platform: shards.platform,
-    node,
-    timeoutMs: 200,
-    pieceBytes: 1_000,
-    isCurrent: () => false,
-    renewed: () => null,
-    mayEverything: () => true,
-    requireKeys: () => undefined,
-  });
+  const backend = backendOf(shards, node, { timeoutMs: 200, mayEverything: () => true });
   const submit = node.submit.bind(node);
   let refusals = 3;
   node.submit = async (shard, entry) => {
